@@ -1,0 +1,28 @@
+"""Run one command and print its exit status, wall time and peak memory as a line of JSON (Linux, macOS).
+
+    python -I -S benchmarks/run_measured.py COMMAND [ARGUMENT ...]
+
+A process of its own, importing next to nothing, because the system reports as a child's peak memory at least that of
+the process that started it. What the command says goes to standard error.
+"""
+
+import json
+import os
+import sys
+import time
+
+
+def main() -> None:
+    """Measure the command given as arguments."""
+    start = time.perf_counter()
+    said_to_stderr = [(os.POSIX_SPAWN_DUP2, 2, 1)]
+    process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=said_to_stderr)
+    _, status, usage = os.wait4(process, 0)
+    seconds = time.perf_counter() - start
+    # Linux counts in KiB, macOS in bytes.
+    peak_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    print(json.dumps({"exit": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_mib": peak_mib}))
+
+
+if __name__ == "__main__":
+    main()

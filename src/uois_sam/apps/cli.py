@@ -1,0 +1,94 @@
+"""Entry point of the command `uois-sam`: picks the subcommand, turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import tyro
+from rich.console import Console
+
+from uois_sam.apps import package_version, print_line
+from uois_sam.apps.segment import Segment
+from uois_sam.errors import UOISError
+
+
+class Command(Protocol):
+    """What a subcommand is: a dataclass whose fields are its options, importable without anything heavy."""
+
+    def run(self, console: Console) -> int:
+        """Do the work, talk through the console (standard error), and return the exit status."""
+        ...
+
+
+COMMANDS: dict[str, Any] = {
+    "segment": Segment,
+}
+"""Name on the command line -> dataclass; a new subcommand is one import and one line here."""
+
+_DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
+
+`uois-sam COMMAND --help` explains a command, `uois-sam --version` prints the version.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; those of the process when left out.
+
+    Returns:
+        Exit status: 0 all fine; 1 some inputs failed; 2 nothing could be done; 130 interrupted.
+
+    Raises:
+        SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        print(f"uois-sam {package_version()}")
+        return 0
+    command: Command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
+    )
+    console = Console(stderr=True)
+    try:
+        with _log_to(console):
+            return command.run(console)
+    except UOISError as error:
+        print_line(console, f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        print_line(console, "interrupted")
+        return 130
+
+
+@contextmanager
+def _log_to(console: Console) -> Iterator[None]:
+    """Show the package's log lines through the console, so that they do not tear a progress bar."""
+    logger = logging.getLogger("uois_sam")
+    handler = _ConsoleHandler(console)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_line(self.console, self.format(record))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The paper's constants, each with its section, and the settings of the pipeline built from them (arXiv 2409.15481)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PromptMode = Literal["grid", "foreground-grid", "heatmap"]
+ScoreMode = Literal["sam", "hdnet"]
+NmsMode = Literal["mask", "box"]
+
+PROMPT_FRAME_HW = (336, 448)
+"""Sec. IV-A: the prompt generator's input and output size (rows, columns)."""
+FOREGROUND_THRESHOLD = 0.85
+"""Sec. IV-A: foreground is where the softmax exceeds this."""
+HEATMAP_THRESHOLD = 0.007
+"""Sec. IV-A: heatmap peaks at or below this are noise."""
+MAX_PROMPTS = 30
+"""Sec. III-A and IV-A: the K strongest peaks become prompts, and M prompts an image train HDNet."""
+GRID_SIDE = 32
+"""Table IV: SAM's automatic scheme, a uniform 32x32 grid of points."""
+SCORE_THRESHOLD = 0.48
+"""Sec. IV-A: masks with a lower refined score are dropped."""
+NMS_IOU = 0.3
+"""Sec. IV-A: non-maximum suppression threshold."""
+MAX_AREA_FRACTION = 200 * 200 / (480 * 640)
+"""Sec. IV-A drops masks above 200x200 pixels of a 480x640 image; we keep the fraction (13 %) for any size."""
+LAMBDA_FOREGROUND = 0.1
+"""Eq. 4: weight of the foreground loss."""
+LAMBDA_HEATMAP = 1.0
+"""Eq. 4: weight of the heatmap loss."""
+MASKS_PER_PROMPT = 4
+"""Sec. III-B: three hierarchical masks and the single-mask token."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How prompts are made and masks are kept; Table IV's four variants are (prompts, scores) settings of it."""
+
+    prompts: PromptMode = "heatmap"
+    """Where points come from: a uniform grid, the grid inside the predicted foreground, or heatmap peaks inside it."""
+    scores: ScoreMode = "hdnet"
+    """What ranks masks: the decoder's own IoU estimate S^ ("sam") or HDNet's refined S^' (Eq. 5)."""
+    foreground_threshold: float = FOREGROUND_THRESHOLD
+    """Foreground probability a prompt needs."""
+    heatmap_threshold: float = HEATMAP_THRESHOLD
+    """Heatmap value a peak needs."""
+    max_prompts: int = MAX_PROMPTS
+    """Strongest peaks kept in heatmap mode."""
+    grid_side: int = GRID_SIDE
+    """Points along each side of the grid."""
+    score_threshold: float = SCORE_THRESHOLD
+    """Score a mask needs."""
+    nms: NmsMode = "mask"
+    """Overlap measure of non-maximum suppression: IoU of masks or of their boxes."""
+    nms_iou: float = NMS_IOU
+    """A mask that overlaps a better one by more than this is dropped."""
+    max_area_fraction: float = MAX_AREA_FRACTION
+    """Masks covering more of the image than this are dropped."""
+    min_area_px: int = 1
+    """Masks with fewer pixels in the photo are dropped."""

@@ -1,0 +1,34 @@
+"""The errors that users meet: one base class, so that callers need to catch only one."""
+
+from __future__ import annotations
+
+
+class UOISError(Exception):
+    """Bad input or a bad environment, told in one line that names what was expected and what was found.
+
+    Everything the package raises on purpose derives from this class. The command prints the message, without a
+    traceback, and exits with status 2.
+    """
+
+
+class ImageError(UOISError):
+    """A photo cannot be read or has a shape or dtype that the package does not take."""
+
+
+class WeightsError(UOISError):
+    """Weights are missing, truncated, altered, or do not fit the architecture they are loaded into."""
+
+
+class DatasetError(UOISError):
+    """A folder does not have the layout that a data set should have."""
+
+
+class MissingExtraError(UOISError):
+    """A feature needs packages of an extra that is not installed; the message gives the install command."""
+
+    def __init__(self, feature: str, extra: str, missing: str) -> None:
+        super().__init__(f"{feature} needs the package {missing!r}: pip install 'uois-sam[{extra}]'")
+
+
+class OutputError(UOISError):
+    """A result cannot be written: the message names the path and the system's reason."""

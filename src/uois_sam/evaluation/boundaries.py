@@ -1,0 +1,146 @@
+"""Object boundaries, and which of their pixels the matched object confirms.
+
+Every object is looked at in windows of the label map just large enough for it, so the cost grows with the objects'
+areas and not with their number times the image's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import find_objects
+
+from uois_sam.types import BoolArray, ImageArray
+
+CompactMap = npt.NDArray[np.int32]
+"""(H, W) int32: 0 is background, objects are 1..N without gaps."""
+
+
+def boundary_map(mask: ImageArray) -> ImageArray:
+    """(H, W) uint8 of 0 and 1: where a 0/1 mask differs from its east, south or south-east neighbour.
+
+    The last row compares with the east only, the last column with the south only, so the frame of the image is no
+    boundary; where the background comes first, the boundary lies one pixel outside the mask.
+    """
+    edges = np.zeros_like(mask)
+    edges[:, :-1] |= mask[:, :-1] ^ mask[:, 1:]
+    edges[:-1] |= mask[:-1] ^ mask[1:]
+    edges[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return edges
+
+
+def boundary_radius(image_hw: tuple[int, ...], tolerance: float) -> int:
+    """Radius in pixels: ceil(tolerance * diagonal) below 1, else ceil(tolerance)."""
+    return math.ceil(tolerance * math.hypot(*image_hw) if tolerance < 1 else tolerance)
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Pixels of one image summed over objects: a boundary pixel of two objects counts twice."""
+
+    predicted: int
+    """Of all predicted objects, matched or not."""
+    true: int
+    """Of all true objects, matched or not."""
+    matched_predicted: int
+    """Predicted ones that their match confirms: shared with it, or for boundaries within the radius of its boundary."""
+    matched_true: int
+    """True ones that their match confirms."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A rectangle of the image: rows top..bottom - 1, columns left..right - 1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def grown(self, margin: int, image_hw: tuple[int, ...]) -> _Window:
+        return _Window(
+            max(0, self.top - margin),
+            max(0, self.left - margin),
+            min(image_hw[0], self.bottom + margin),
+            min(image_hw[1], self.right + margin),
+        )
+
+    def meet(self, other: _Window) -> _Window:
+        return _Window(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+    @property
+    def empty(self) -> bool:
+        return self.top >= self.bottom or self.left >= self.right
+
+
+def boundary_counts(
+    predicted: CompactMap, true: CompactMap, pairs: Sequence[tuple[int, int]], radius: int, ignore: BoolArray | None
+) -> PixelCounts:
+    """Count the boundary pixels of all objects and those within ``radius`` of the matched object's boundary.
+
+    Args:
+        predicted: objects 1..N.
+        true: objects 1..M, same shape.
+        pairs: matched (predicted, true) indices, 0 being object 1.
+        radius: tolerance in pixels; the dilation is by :func:`disk`.
+        ignore: (H, W) bool, pixels whose boundary does not count (but still confirms others).
+    """
+    counted = None if ignore is None else (~ignore).view(np.uint8)
+    predicted_windows, true_windows = _boundary_windows(predicted), _boundary_windows(true)
+    totals = [
+        sum(_count(_edges(labels, i + 1, window), window, counted) for i, window in enumerate(windows))
+        for labels, windows in ((predicted, predicted_windows), (true, true_windows))
+    ]
+    matched_predicted = matched_true = 0
+    for p, t in pairs:
+        # Both boundaries' pixels that can be within the radius of the other lie in here.
+        window = predicted_windows[p].grown(radius, true.shape).meet(true_windows[t].grown(radius, true.shape))
+        if window.empty:
+            continue
+        edges_p, edges_t = _edges(predicted, p + 1, window), _edges(true, t + 1, window)
+        matched_predicted += _count(edges_p & _dilated(edges_t, radius), window, counted)
+        matched_true += _count(edges_t & _dilated(edges_p, radius), window, counted)
+    return PixelCounts(totals[0], totals[1], matched_predicted, matched_true)
+
+
+def _boundary_windows(labels: CompactMap) -> list[_Window]:
+    """Per object, the window that holds its boundary: its box and one pixel more to the north and west."""
+    return [
+        _Window(max(0, rows.start - 1), max(0, columns.start - 1), rows.stop, columns.stop)
+        for rows, columns in find_objects(labels)
+    ]
+
+
+def _edges(labels: CompactMap, label: int, window: _Window) -> ImageArray:
+    """(h, w) uint8 of 0 and 1: one object's boundary in a window, with the neighbours beyond it taken into account."""
+    crop = labels[window.top : window.bottom + 1, window.left : window.right + 1]
+    edges = boundary_map((crop == label).view(np.uint8))
+    return edges[: window.bottom - window.top, : window.right - window.left]
+
+
+def _dilated(edges: ImageArray, radius: int) -> ImageArray:
+    return np.asarray(cv2.dilate(edges, disk(radius)), dtype=np.uint8)
+
+
+def _count(edges: ImageArray, window: _Window, counted: ImageArray | None) -> int:
+    if counted is not None:
+        edges = edges & counted[window.top : window.bottom, window.left : window.right]
+    return int(np.count_nonzero(edges))
+
+
+@lru_cache(maxsize=8)
+def disk(radius: int) -> ImageArray:
+    """(2r + 1, 2r + 1) uint8: 1 where x^2 + y^2 <= r^2 around the centre."""
+    squares = np.arange(-radius, radius + 1) ** 2
+    return (squares[:, None] + squares[None] <= radius**2).astype(np.uint8)

@@ -1,0 +1,79 @@
+"""The only place that maps coordinates between frames.
+
+Three frames: the *image* (any size), the *prompt frame* (the image stretched to the prompt generator's size) and the
+*mask frame* (what the image encoder takes: the image stretched, or scaled and padded as SAM does). Points are (x, y)
+with pixel centres at integer coordinates, so scaling maps (x + 0.5) to (x + 0.5) * scale, as bilinear resizing with
+``align_corners=False`` does with the pixels themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A pixel grid that an image was resized onto.
+
+    ``content_hw`` is the part of the grid that shows the image (top-left aligned); the rest, if any, is padding.
+    """
+
+    size_hw: tuple[int, int]
+    """Rows and columns of the grid, padding included."""
+    content_hw: tuple[int, int]
+    """Rows and columns that the image fills."""
+
+    @classmethod
+    def stretched(cls, size_hw: tuple[int, int]) -> Frame:
+        """The image fills the whole grid; its aspect ratio may change."""
+        return cls(size_hw=size_hw, content_hw=size_hw)
+
+    @classmethod
+    def padded(cls, image_hw: tuple[int, int], side: int) -> Frame:
+        """SAM's frame: the longest side becomes ``side``, the rest of the square below and right is padding."""
+        height, width = image_hw
+        scale = side / max(height, width)
+        content = (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
+        return cls(size_hw=(side, side), content_hw=content)
+
+
+def map_points(points_xy: Tensor, source_hw: tuple[int, int], target_hw: tuple[int, int]) -> Tensor:
+    """Map (M, 2) xy points between two grids that show the same content (float32 in, float32 out, same device)."""
+    scale = torch.tensor(
+        [target_hw[1] / source_hw[1], target_hw[0] / source_hw[0]], dtype=points_xy.dtype, device=points_xy.device
+    )
+    return (points_xy + 0.5) * scale - 0.5
+
+
+def grid_points(size_hw: tuple[int, int], side: int) -> Tensor:
+    """(side * side, 2) float32 xy: centres of a uniform side-by-side division of the grid, row by row."""
+    height, width = size_hw
+    ys = (torch.arange(side, dtype=torch.float32) + 0.5) * (height / side) - 0.5
+    xs = (torch.arange(side, dtype=torch.float32) + 0.5) * (width / side) - 0.5
+    grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
+    return torch.stack([grid_x.reshape(-1), grid_y.reshape(-1)], dim=1)
+
+
+def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Tensor:
+    """Bring mask logits from a frame's mask grid to the photo.
+
+    Args:
+        logits: (K, h, w) float32 on a grid that covers ``frame.size_hw`` (any resolution).
+        frame: the frame the grid covers; its padding is cut away.
+        image_hw: size of the photo.
+
+    Returns:
+        (K, H, W) float32 logits, bilinearly interpolated.
+    """
+    if logits.shape[0] == 0:
+        return logits.new_zeros((0, *image_hw))
+    if frame.size_hw != frame.content_hw:
+        logits = _resize(logits, frame.size_hw)[:, : frame.content_hw[0], : frame.content_hw[1]]
+    return _resize(logits, image_hw)
+
+
+def _resize(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    return torch.nn.functional.interpolate(maps[:, None], size=size_hw, mode="bilinear", align_corners=False)[:, 0]

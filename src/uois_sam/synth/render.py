@@ -1,0 +1,296 @@
+"""Mitsuba draws a settled scene: photo, label map and depth.
+
+Every surface is the same material plugin and every texture the same kind and size, so that all scenes share one
+compiled kernel; with a free mix of materials the compiler takes longer than the light does.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from uois_sam.errors import MissingExtraError
+from uois_sam.synth.families import make_parts
+from uois_sam.synth.meshes import Mesh, box, lathe, superquadric
+from uois_sam.synth.scene import Camera, Lamp, Pose, Prop, Scene, Surface
+from uois_sam.synth.textures import desaturate, paint
+from uois_sam.types import ImageArray, LabelMap
+
+FloatImage = npt.NDArray[np.float32]
+
+TEXTURE_SIDE = 384
+SKY_HW = (64, 128)
+MAX_BOUNCES = 5
+GUIDE_SAMPLES = 4
+"""Rays a pixel for the denoiser's albedo and normals."""
+SHAPES_STEP = 24
+"""Shape counts are padded to multiples of this (see :func:`_pad`)."""
+SLIVER_FRACTION = 1 / 5000
+"""Objects that show less than this part of the frame are not labelled (61 px at 640x480): nobody could grasp them."""
+LLVM_CANDIDATES = ("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1")
+"""Where Debian and Ubuntu put a libLLVM that is known to work; versions 15 and 16 abort on AVX-512 machines."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One rendered view. Frame: image, pixels."""
+
+    image: ImageArray
+    """(H, W, 3) uint8 RGB."""
+    labels: LabelMap
+    """(H, W) uint16: 0 background, i + 1 the visible pixels of ``scene.objects[i]``, as hit at pixel centres."""
+    depth_mm: npt.NDArray[np.uint16]
+    """(H, W) uint16: distance along the optical axis in millimetres, 0 beyond 65 m or where nothing is."""
+
+
+def choose_variant(wanted: str = "auto") -> str:
+    """Pick and activate a Mitsuba variant: ``llvm`` where a good libLLVM is found, else ``scalar``.
+
+    Args:
+        wanted: ``auto``, ``llvm``, ``scalar`` or ``cuda``.
+    """
+    try:
+        import mitsuba as mi
+    except ImportError as error:
+        raise MissingExtraError("rendering scenes", "synth", "mitsuba") from error
+    if wanted in ("auto", "llvm") and "DRJIT_LIBLLVM_PATH" not in os.environ:
+        found = [path for path in LLVM_CANDIDATES if Path(path).exists()]
+        if found:
+            os.environ["DRJIT_LIBLLVM_PATH"] = found[0]
+        elif wanted == "auto":
+            wanted = "scalar"
+    name = {"auto": "llvm_ad_rgb", "llvm": "llvm_ad_rgb", "scalar": "scalar_rgb", "cuda": "cuda_ad_rgb"}[wanted]
+    mi.set_variant(name)
+    return name
+
+
+def render(scene: Scene, size_hw: tuple[int, int], samples: int) -> Rendering:
+    """Draw a scene whose objects are settled.
+
+    Args:
+        scene: the scene; :func:`choose_variant` must have been called in this process.
+        size_hw: rows and columns of the picture.
+        samples: light paths a pixel before denoising.
+    """
+    import mitsuba as mi
+
+    world: dict[str, Any] = {"type": "scene", "sensor": _sensor(scene.camera, size_hw)}
+    world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(_sky(scene.sky_seed) * np.float32(scene.sky_strength))}
+    for index, lamp in enumerate(scene.lamps):
+        world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
+    for index, prop in enumerate(scene.props):
+        world[f"prop{index}"] = _shape(f"prop{index}", _prop_mesh(prop), prop.pose, prop.surface)
+    for index, spec in enumerate(scene.objects):
+        for part_index, part in enumerate(make_parts(spec.family, spec.seed)):
+            name = f"object{index}_{part_index}"
+            world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[part_index])
+    _pad(world)
+    loaded = mi.load_dict(world)
+    light, guides = _integrators()
+    colour = np.array(mi.render(loaded, integrator=light, spp=samples, seed=scene.seed % 2**31))
+    layers = np.array(mi.render(loaded, integrator=guides, spp=GUIDE_SAMPLES, seed=scene.seed % 2**31))
+    colour = _denoise(colour, layers[..., :3], layers[..., 3:])
+    labels, distance = _first_hits(loaded, size_hw)
+    del loaded, world
+    gc.collect()  # plugin instances that linger would count towards the next scene's kernel
+    return Rendering(
+        image=develop(colour, scene.camera),
+        labels=drop_slivers(labels),
+        depth_mm=_axial_depth_mm(distance, scene.camera.fov_deg),
+    )
+
+
+def develop(colour: FloatImage, camera: Camera) -> ImageArray:
+    """Expose, balance and encode a linear picture as sRGB bytes, with a soft shoulder instead of hard clipping."""
+    balanced = np.maximum(colour, 0) * np.array(camera.white_balance, dtype=np.float32)
+    low, high = 1e-4, 1e4
+    for _ in range(24):  # the gain at which the encoded picture has the wanted mean
+        gain = float(np.sqrt(low * high))
+        low, high = (gain, high) if _encode(balanced[::4, ::4] * gain).mean() < camera.exposure else (low, gain)
+    return np.rint(_encode(balanced * gain) * 255).astype(np.uint8)
+
+
+def drop_slivers(labels: LabelMap) -> LabelMap:
+    """Set objects that show less than ``SLIVER_FRACTION`` of the frame to background."""
+    counts = np.bincount(labels.ravel())
+    small = counts < SLIVER_FRACTION * labels.size
+    return np.where(small[labels], 0, labels).astype(np.uint16)
+
+
+def _encode(linear: FloatImage) -> FloatImage:
+    shoulder = np.where(linear < 0.6, linear, 0.6 + 0.4 * (1 - np.exp(-(linear - 0.6) / 0.4)))
+    return np.where(shoulder <= 0.0031308, 12.92 * shoulder, 1.055 * np.maximum(shoulder, 1e-8) ** (1 / 2.4) - 0.055)
+
+
+@functools.cache
+def _integrators() -> tuple[Any, Any]:
+    """Light transport, and the albedo and normals that guide the denoiser."""
+    import mitsuba as mi
+
+    return (
+        mi.load_dict({"type": "path", "max_depth": MAX_BOUNCES}),
+        mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}),
+    )
+
+
+def _denoise(colour: FloatImage, albedo: FloatImage, normal: FloatImage) -> FloatImage:
+    try:
+        import pyoidn
+    except ImportError as error:
+        raise MissingExtraError("denoising renders", "synth", "pyoidn") from error
+    guides = {"albedo": np.ascontiguousarray(albedo), "normal": np.ascontiguousarray(normal)}
+    return np.asarray(pyoidn.denoise(np.ascontiguousarray(colour), hdr=True, **guides))
+
+
+def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
+    import mitsuba as mi
+
+    film = {"type": "hdrfilm", "width": size_hw[1], "height": size_hw[0], "pixel_format": "rgb",
+            "component_format": "float32", "rfilter": {"type": "box"}}  # fmt: skip
+    transform = mi.ScalarTransform4f
+    forward = np.subtract(camera.target, camera.position)
+    up = [0, 0, 1] if np.hypot(*forward[:2]) > 1e-3 else [0, 1, 0]
+    look = transform().look_at(origin=list(camera.position), target=list(camera.target), up=up)
+    return {"type": "perspective", "fov": camera.fov_deg, "fov_axis": "x", "near_clip": 0.01, "film": film,
+            "to_world": look @ transform().rotate([0, 0, 1], camera.roll_deg),
+            "sampler": {"type": "independent"}}  # fmt: skip
+
+
+def _lamp(name: str, lamp: Lamp) -> Any:
+    """An area light as a mesh: a ``rectangle`` would bake its position into the kernel."""
+    import mitsuba as mi
+
+    turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
+    half = lamp.side / 2
+    corners = np.array([[-half, -half, 0], [half, -half, 0], [half, half, 0], [-half, half, 0]])
+    square = Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float))
+    properties = mi.Properties()
+    properties["mesh_bsdf"] = mi.load_dict({"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.5}})
+    radiance = {"type": "rgb", "value": list(lamp.radiance)}
+    properties["mesh_emitter"] = mi.load_dict({"type": "area", "radiance": radiance})
+    return _load_mesh(name, square.transformed(turn.as_matrix(), lamp.position), properties)
+
+
+def _pad(world: dict[str, Any]) -> None:
+    """Add specks deep below the floor until the number of shapes is a multiple of ``SHAPES_STEP``.
+
+    The kernel depends on how many surfaces there are; rounding leaves a handful of kernels to compile, once.
+    """
+    speck = Mesh(1e-4 * np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[:, :2])
+    shapes = sum(name.startswith(("prop", "object")) for name in world)
+    for index in range(-shapes % SHAPES_STEP):
+        surface = Surface("plain", 0)
+        world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture_side=4)
+
+
+def _sky(seed: int) -> FloatImage:
+    """(64, 128, 3) float32 surroundings for reflections: dim room tones, a bright ceiling, windows and lamps."""
+    rng = np.random.default_rng(seed)
+    height, width = SKY_HW
+    rows = np.linspace(0, 1, height)[:, None, None]
+    tone = rng.uniform(0.3, 0.9) * np.exp(rng.normal(0, 0.13, 3)) * (1.2 - rng.uniform(0, 1.0) * rows)
+    clutter = gaussian_filter(rng.normal(size=(height, width, 1)), (3, 3, 0), mode="wrap")
+    sky = np.broadcast_to(tone, (height, width, 3)) * (1 + 0.8 * clutter / (clutter.std() + 1e-9)).clip(0.2, 3)
+    sky = sky.copy()
+    for _ in range(int(rng.integers(1, 6))):
+        y, x = rng.integers(0, height // 2), rng.integers(0, width)
+        h, w = rng.integers(2, 16), rng.integers(2, 24)
+        sky[y : y + h, x : x + w] = rng.uniform(2, 14) * np.exp(rng.normal(0, 0.15, 3))
+    return sky.astype(np.float32)
+
+
+def _prop_mesh(prop: Prop) -> Mesh:
+    if prop.kind == "box":
+        return box(prop.size, uv_metres=prop.texture_metres)
+    half = np.array(prop.size) / 2
+    if prop.kind == "cylinder":
+        return lathe([(0, -half[2]), (half[0], -half[2]), (half[0], half[2]), (0, half[2])])
+    return superquadric(half, 0.35, 0.35)
+
+
+def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture_side: int = TEXTURE_SIDE) -> Any:
+    import mitsuba as mi
+
+    pixels = desaturate(paint(surface.texture, surface.seed, texture_side), surface.saturation)
+    picture = mi.Bitmap(np.ascontiguousarray(pixels[::-1]))  # first row is v = 0, and v points up
+    bsdf = mi.load_dict({"type": "twosided", "material": {
+        "type": "principled", "base_color": {"type": "bitmap", "bitmap": picture}, "specular": 0.5,
+        "roughness": surface.roughness, "metallic": float(np.clip(surface.metallic, 0.001, 0.999))}})  # fmt: skip
+    properties = mi.Properties()
+    properties["mesh_bsdf"] = bsdf
+    rotation = Rotation.from_quat(pose.quaternion, scalar_first=True).as_matrix()
+    return _load_mesh(name, mesh.transformed(rotation, pose.position), properties)
+
+
+def _load_mesh(name: str, mesh: Mesh, properties: Any) -> Any:
+    import mitsuba as mi
+
+    shape = mi.Mesh(name, len(mesh.vertices), len(mesh.faces), has_vertex_normals=True, has_vertex_texcoords=True,
+                    props=properties)  # fmt: skip
+    parameters = mi.traverse(shape)
+    parameters["vertex_positions"] = mesh.vertices.ravel().astype(np.float32)
+    parameters["vertex_normals"] = mesh.vertex_normals().ravel().astype(np.float32)
+    parameters["vertex_texcoords"] = mesh.uv.ravel().astype(np.float32)
+    parameters["faces"] = mesh.faces.ravel().astype(np.uint32)
+    parameters.update()
+    return shape
+
+
+def _first_hits(loaded: Any, size_hw: tuple[int, int]) -> tuple[LabelMap, FloatImage]:
+    """Cast one ray through every pixel centre: label map and distance along the ray (0 where nothing is hit)."""
+    import drjit as dr
+    import mitsuba as mi
+
+    height, width = size_hw
+    sensor = loaded.sensors()[0]
+    shapes = loaded.shapes()
+    owners = np.array([_owner(shape.id()) for shape in shapes], dtype=np.uint16)
+    if "scalar" in mi.variant():
+        return _first_hits_scalar(loaded, sensor, size_hw)
+    index = dr.arange(mi.UInt32, height * width)
+    position = mi.Point2f((index % width + 0.5) / width, (index // width + 0.5) / height)
+    ray, _ = sensor.sample_ray(0.0, 0.5, position, mi.Point2f(0.5, 0.5))
+    hit = loaded.ray_intersect_preliminary(ray, coherent=True)
+    registry = np.array(dr.reinterpret_array(mi.UInt32, hit.shape))
+    keys = np.array([np.array(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape)))[0] for shape in shapes])
+    table = np.zeros(max(int(registry.max()), int(keys.max())) + 1, dtype=np.uint16)
+    table[keys] = owners
+    distance = np.where(np.array(hit.is_valid()), np.array(hit.t), 0).astype(np.float32)
+    return table[registry].reshape(size_hw), distance.reshape(size_hw)
+
+
+def _first_hits_scalar(loaded: Any, sensor: Any, size_hw: tuple[int, int]) -> tuple[LabelMap, FloatImage]:
+    import mitsuba as mi
+
+    labels, distance = np.zeros(size_hw, dtype=np.uint16), np.zeros(size_hw, dtype=np.float32)
+    centre = mi.Point2f(0.5, 0.5)
+    for row in range(size_hw[0]):
+        for column in range(size_hw[1]):
+            position = mi.Point2f((column + 0.5) / size_hw[1], (row + 0.5) / size_hw[0])
+            hit = loaded.ray_intersect_preliminary(sensor.sample_ray(0.0, 0.5, position, centre)[0])
+            if hit.is_valid():
+                labels[row, column], distance[row, column] = _owner(hit.shape.id()), hit.t
+    return labels, distance
+
+
+def _owner(shape_name: str) -> int:
+    """Label of the object a shape belongs to; 0 for surroundings."""
+    return int(shape_name.removeprefix("object").split("_")[0]) + 1 if shape_name.startswith("object") else 0
+
+
+def _axial_depth_mm(distance: FloatImage, fov_deg: float) -> npt.NDArray[np.uint16]:
+    """Ray length (m) to distance along the optical axis (mm, uint16)."""
+    height, width = distance.shape
+    focal_px = width / 2 / np.tan(np.deg2rad(fov_deg) / 2)
+    x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
+    millimetres = 1000 * distance / np.sqrt(1 + (x**2 + y**2) / focal_px**2)
+    return np.where(millimetres < 65535, millimetres, 0).astype(np.uint16)

@@ -1,0 +1,161 @@
+"""Frozen dataclasses that cross module borders; every field says its shape, dtype, frame and unit.
+
+Frames (see :mod:`uois_sam.geometry`): *image* is the photo as the user gave it, *prompt frame* is what the prompt
+generator sees (336x448 in the paper), *mask frame* is what the image encoder sees. Points are (x, y), x to the
+right, y down, with pixel centres at integer coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    from torch import Tensor
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+ImageArray = npt.NDArray[np.uint8]
+LabelMap = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The objects found in one photo, best score first. Frame: image; unit: pixels of the photo as given.
+
+    Masks may overlap; :meth:`label_map` resolves that by letting the better score win.
+    """
+
+    masks: BoolArray
+    """(N, H, W) bool, the visible part of each object."""
+    scores: FloatArray
+    """(N,) float32 in [0, 1], descending: the predicted IoU of each mask, clamped for display."""
+    boxes: FloatArray
+    """(N, 4) float32 xyxy: first column, first row, last column + 1, last row + 1 of each mask."""
+    points: FloatArray
+    """(N, 2) float32 xy: the point prompt each mask was decoded from."""
+    model: str = ""
+    """Name and version of the model that made them, e.g. ``"compact-1"``."""
+    image: ImageArray | None = None
+    """(H, W, 3) uint8 RGB, the photo they were found in (for :meth:`plot`); None when not kept."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Height and width of the photo in pixels."""
+        return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+    def label_map(self) -> LabelMap:
+        """(H, W) uint16: 0 is background, i + 1 is instance i. Painted in ascending score: the better one wins."""
+        labels = np.zeros(self.image_hw, dtype=np.uint16)
+        for index in range(len(self) - 1, -1, -1):
+            labels[self.masks[index]] = index + 1
+        return labels
+
+    def to_coco(self, image_id: int = 0, category_id: int = 1) -> list[dict[str, Any]]:
+        """COCO result dictionaries: compressed RLE ``segmentation``, XYWH ``bbox``, ``score``, ``area``, ``point``."""
+        from uois_sam.coco import instances_to_coco
+
+        return instances_to_coco(self, image_id=image_id, category_id=category_id)
+
+    def plot(self, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
+        """Draw the outlined instances over the photo into Matplotlib axes and return those (extra ``plot``).
+
+        Args:
+            image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
+            ax: axes to draw into; new ones when left out.
+        """
+        from uois_sam.visualize import plot_instances
+
+        return plot_instances(self, image=image, ax=ax)
+
+
+@dataclass(frozen=True)
+class PromptMaps:
+    """What the heatmap-based prompt generator predicts for one image (Sec. III-A). Frame: prompt frame."""
+
+    foreground_logits: Tensor
+    """(2, Hp, Wp) float32: background and foreground logits."""
+    heatmap: Tensor
+    """(1, Hp, Wp) float32: expected Gaussian height around object centroids, about 0 to 1."""
+
+    @property
+    def foreground(self) -> Tensor:
+        """(Hp, Wp) float32: foreground probability, the softmax of the logits."""
+        return self.foreground_logits.softmax(0)[1]
+
+
+@dataclass(frozen=True)
+class PointPrompts:
+    """Point prompts of one image, strongest first."""
+
+    points_xy: Tensor
+    """(M, 2) float32 xy, prompt frame, pixels."""
+    strengths: Tensor
+    """(M,) float32: heatmap value at the point (foreground probability for grid prompts)."""
+
+    def __len__(self) -> int:
+        return int(self.points_xy.shape[0])
+
+
+@dataclass(frozen=True)
+class TokenPredictions:
+    """What the mask decoder knows about M point prompts before any mask is upscaled (Sec. III-B)."""
+
+    iou_token: Tensor
+    """(M, C): the IoU token T_iou after the two-way transformer."""
+    mask_tokens: Tensor
+    """(M, 4, C): the four mask tokens T_mask (index 0: single-mask token, 1..3: multimask)."""
+    scores: Tensor
+    """(M, 4) float32: the decoder's own IoU estimate S^."""
+    image_state: Tensor
+    """(M, C, h, w): image embedding after the two-way transformer, one per prompt; masks are upscaled from it."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Masks still standing after choosing one of four per prompt and thresholding. Frame: low-resolution mask grid."""
+
+    mask_logits: Tensor
+    """(K, h, w) float32: logits on the decoder's mask grid; > 0 is inside."""
+    scores: Tensor
+    """(K,) float32: the score they are ranked by (S^ or S^'), not clamped."""
+    prompt_index: Tensor
+    """(K,) int64: which prompt each came from."""
+    token_index: Tensor
+    """(K,) int64 in 0..3: which of the four masks was chosen."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image of a data set."""
+
+    name: str
+    """Unique name within the data set, e.g. the path relative to its root without suffix."""
+    image: ImageArray
+    """(H, W, 3) uint8 RGB."""
+    labels: LabelMap
+    """(H, W) uint16: 0 is background, every other value one object's visible pixels."""
+    ignore: BoolArray | None = None
+    """(H, W) bool: pixels to leave out of training and scoring; None for none."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What travels with weights: enough to use, judge and trace them."""
+
+    name: str
+    version: str
+    licence: str
+    architecture: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    selection: Mapping[str, Any]
+    training: Mapping[str, Any]
+    weights_sha256: str

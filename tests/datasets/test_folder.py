@@ -1,0 +1,200 @@
+"""Folder data sets on small trees, the odd ones included."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from uois_sam.datasets import Dataset, FolderDataset
+from uois_sam.datasets.folder import read_label_map
+from uois_sam.errors import DatasetError, ImageError
+
+PHOTO = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+LABELS = np.zeros((4, 6), np.uint16)
+LABELS[1:3, 1:3] = 1
+LABELS[0, 5] = 40000
+
+
+def save(path: Path, pixels: npt.NDArray[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Path:
+    """Two samples, the second with an ignore mask."""
+    for name in ("000001", "000002"):
+        save(tmp_path / "rgb" / f"{name}.png", PHOTO)
+        save(tmp_path / "label" / f"{name}.png", LABELS)
+    save(tmp_path / "ignore" / "000002.png", (LABELS == 1).astype(np.uint8) * 255)
+    return tmp_path
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    """Two samples and a note; the first has an ignore mask."""
+    for name in ("b", "a"):
+        save(tmp_path / f"{name}.jpg", PHOTO)
+        save(tmp_path / f"{name}_label.png", LABELS)
+    save(tmp_path / "a_ignore.png", (LABELS == 1).astype(np.uint8) * 255)
+    (tmp_path / "README.md").write_text("about these photos")
+    return tmp_path
+
+
+class TestLayouts:
+    def test_nested(self, nested: Path) -> None:
+        dataset: Dataset = FolderDataset(nested)
+        assert (len(dataset), list(dataset.names)) == (2, ["000001", "000002"])
+        sample = dataset[0]
+        assert sample.name == "000001"
+        assert (str(sample.image.dtype), str(sample.labels.dtype)) == ("uint8", "uint16")
+        assert (sample.image == PHOTO).all()
+        assert (sample.labels == LABELS).all()
+        assert sample.ignore is None
+        ignore = dataset[1].ignore
+        assert ignore is not None
+        assert ignore.dtype == np.bool_
+        assert (ignore == (LABELS == 1)).all()
+
+    def test_flat(self, flat: Path) -> None:
+        dataset = FolderDataset(str(flat))
+        assert dataset.names == ("a", "b")
+        assert dataset[0].ignore is not None
+        assert dataset[1].ignore is None
+        assert (dataset[1].labels == LABELS).all()
+        assert dataset[1].image.shape == (4, 6, 3)
+
+    def test_flat_png_photos(self, tmp_path: Path) -> None:
+        save(tmp_path / "x.png", PHOTO)
+        save(tmp_path / "x_label.png", LABELS)
+        assert FolderDataset(tmp_path).names == ("x",)
+
+    def test_names_may_contain_folders(self, nested: Path) -> None:
+        save(nested / "rgb" / "bin" / "7.jpg", PHOTO)
+        save(nested / "label" / "bin" / "7.png", LABELS)
+        dataset = FolderDataset(nested)
+        assert dataset.names == ("000001", "000002", "bin/7")
+        assert dataset[-1].name == "bin/7"
+
+    def test_iterates_and_pickles(self, nested: Path) -> None:
+        dataset = pickle.loads(pickle.dumps(FolderDataset(nested)))
+        assert [sample.name for sample in dataset] == ["000001", "000002"]
+        with pytest.raises(IndexError):
+            dataset[2]
+
+    def test_hidden_files_are_skipped(self, nested: Path) -> None:
+        (nested / "rgb" / "._000001.png").write_bytes(b"left by a file manager")
+        assert len(FolderDataset(nested)) == 2
+
+    def test_pixels_are_read_late(self, nested: Path) -> None:
+        (nested / "rgb" / "000001.png").write_bytes(b"damaged")
+        dataset = FolderDataset(nested)
+        assert dataset[1].name == "000002"
+        with pytest.raises(ImageError):
+            dataset[0]
+
+
+class TestLabelMaps:
+    @pytest.mark.parametrize(("name", "dtype"), [("x.png", "uint8"), ("x.png", "uint16"), ("x.tif", "int32")])
+    def test_values_are_kept(self, tmp_path: Path, name: str, dtype: str) -> None:
+        values = np.array([[0, 1, 2], [100, 200, 255 if dtype == "uint8" else 65535]], np.dtype(dtype))
+        read = read_label_map(save(tmp_path / name, values))
+        assert read.dtype == np.uint16
+        assert (read == values).all()
+
+    def test_palette_indices_are_the_labels(self, tmp_path: Path) -> None:
+        indices = np.array([[0, 1], [2, 7]], np.uint8)
+        image = Image.fromarray(indices, mode="L")
+        image.putpalette([(37 * i) % 256 for i in range(768)])
+        image.save(tmp_path / "p.png")
+        assert Image.open(tmp_path / "p.png").mode == "P"
+        assert (read_label_map(tmp_path / "p.png") == indices).all()
+
+    def test_one_bit_masks(self, tmp_path: Path) -> None:
+        mask = np.array([[True, False], [False, True]])
+        assert read_label_map(save(tmp_path / "m.png", mask)).tolist() == [[1, 0], [0, 1]]
+
+    @pytest.mark.parametrize(
+        ("name", "pixels", "found"),
+        [
+            ("rgb.png", PHOTO, "found Pillow mode 'RGB'"),
+            ("rgba.png", np.zeros((2, 2, 4), np.uint8), "found Pillow mode 'RGBA'"),
+            ("float.tif", np.zeros((2, 2), np.float32), "found Pillow mode 'F'"),
+            ("wide.tif", np.full((2, 2), 70000, np.int32), "within 0..65535, found 70000..70000"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, name: str, pixels: npt.NDArray[Any], found: str) -> None:
+        path = save(tmp_path / name, pixels)
+        with pytest.raises(DatasetError, match=f"{name}: expected labels .*{re.escape(found)}"):
+            read_label_map(path)
+
+    @pytest.mark.parametrize("keep", [0, 20, 50])
+    def test_truncated(self, tmp_path: Path, keep: int) -> None:
+        path = save(tmp_path / "x.png", LABELS)
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(DatasetError, match="expected a label image, found an unreadable file"):
+            read_label_map(path)
+
+
+class TestErrors:
+    def check(self, root: Path, *parts: str) -> None:
+        with pytest.raises(DatasetError) as caught:
+            FolderDataset(root)
+        for part in (str(root), *parts):
+            assert part in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_missing_root(self, tmp_path: Path) -> None:
+        self.check(tmp_path / "no", "expected a folder with rgb/<name>", "<id>_label.png", "found nothing there")
+
+    def test_root_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        self.check(tmp_path / "file", "found a file")
+
+    def test_empty_root(self, tmp_path: Path) -> None:
+        self.check(tmp_path, "found an empty folder")
+
+    def test_other_layout(self, tmp_path: Path) -> None:
+        (tmp_path / "images").mkdir()
+        for i in range(6):
+            (tmp_path / f"{i}.txt").touch()
+        self.check(tmp_path, "found 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more")
+
+    def test_only_labels(self, tmp_path: Path) -> None:
+        save(tmp_path / "a_label.png", LABELS)
+        self.check(tmp_path, "found a_label.png")
+
+    def test_no_photos_in_rgb(self, tmp_path: Path) -> None:
+        (tmp_path / "rgb").mkdir()
+        self.check(tmp_path, "found a folder rgb without photos")
+
+    def test_missing_label(self, nested: Path) -> None:
+        (nested / "label" / "000002.png").unlink()
+        self.check(nested, "a label for each of 2 photos, found 1", "first one missing is label/000002.png")
+
+    def test_missing_label_in_flat_layout(self, flat: Path) -> None:
+        (flat / "a_label.png").unlink()
+        self.check(flat, "found 1", "a_label.png")
+
+    def test_two_photos_of_one_name(self, nested: Path) -> None:
+        save(nested / "rgb" / "000001.jpg", PHOTO)
+        self.check(nested / "rgb", "one photo called 000001, found 000001.jpg and 000001.png")
+
+    @pytest.mark.parametrize("folder", ["label", "ignore"])
+    def test_sizes_that_differ(self, nested: Path, folder: str) -> None:
+        save(nested / folder / "000002.png", np.zeros((6, 4), np.uint8))
+        with pytest.raises(DatasetError, match=f"{folder}/000002.png: .*000002.png, 6x4, found 4x6"):
+            FolderDataset(nested)[1]
+
+    def test_colour_label(self, nested: Path) -> None:
+        save(nested / "label" / "000001.png", PHOTO)
+        with pytest.raises(DatasetError, match="one channel of 8 or 16 bits, found Pillow mode 'RGB'"):
+            FolderDataset(nested)[0]

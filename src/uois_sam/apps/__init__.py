@@ -5,19 +5,10 @@ These modules import nothing heavy at their top, so that ``--help`` answers at o
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def package_version() -> str:
-    """The installed version of uois-sam."""
-    try:
-        return metadata.version("uois-sam")
-    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
-        return "unknown"
 
 
 def print_line(console: Console, text: str) -> None:

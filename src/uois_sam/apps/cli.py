@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from typing import Any, Protocol
 import tyro
 from rich.console import Console
 
-from uois_sam.apps import package_version, print_line
+from uois_sam import __version__
+from uois_sam.apps import print_line
+from uois_sam.apps.generate import Generate
 from uois_sam.apps.segment import Segment
+from uois_sam.apps.train import Train
 from uois_sam.errors import UOISError
 
 
@@ -26,6 +30,8 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
+    "generate": Generate,
+    "train": Train,
 }
 """Name on the command line -> dataclass; a new subcommand is one import and one line here."""
 
@@ -49,11 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
-        print(f"uois-sam {package_version()}")
+        print(f"uois-sam {__version__}")
         return 0
     command: Command = tyro.extras.subcommand_cli_from_dict(
         COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
     )
+    # FFmpeg's own lines about damaged videos would stand beside ours; it reads this when the first video is opened.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     console = Console(stderr=True)
     try:
         with _log_to(console):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import tyro
 from rich.console import Console
 
-from uois_sam.apps import package_version, print_line
+from uois_sam import __version__
+from uois_sam.apps import print_line
 from uois_sam.apps.sources import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.config import PromptMode, ScoreMode, Selection
 from uois_sam.errors import OutputError, UOISError
@@ -39,7 +40,9 @@ class Segment:
     Exit status: 0 all fine; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
     """
 
-    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
+    inputs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="(one or more)")
+    ]
     """Photos, videos, and folders of them."""
     out: Path
     """Folder for the results; made if missing."""
@@ -176,7 +179,7 @@ def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, A
         "height": height,
         "width": width,
         "model": model.name,
-        "version": package_version(),
+        "version": __version__,
         "selection": asdict(model.selection),
         "instances": found,
     }
@@ -223,7 +226,7 @@ def _progress(console: Console, sources: Sequence[Source], tally: Tally) -> Iter
             now = time.perf_counter()
             if now - last > _SECONDS_BETWEEN_LINES:
                 last = now
-                print_line(console, f"{tally.photos} photos, {tally.objects} objects so far")
+                print_line(console, f"{_done(tally)} so far")
 
         yield advance
         return
@@ -235,15 +238,18 @@ def _progress(console: Console, sources: Sequence[Source], tally: Tally) -> Iter
 
 def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     seconds = time.perf_counter() - tally.started
-    rate = f"{tally.photos / seconds:.1f} photos/s" if tally.photos else "nothing new"
-    done = f"{_count(tally.photos, 'photo')}, {_count(tally.objects, 'object')}"
-    print_line(console, f"{done} in {seconds:.1f} s ({rate}), results in {out}")
+    rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
+    print_line(console, f"{_done(tally)} in {seconds:.1f} s{rate}, results in {out}")
     if tally.skipped:
         print_line(console, f"{_count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     if tally.failures:
         print_line(console, f"{_count(len(tally.failures), 'input')} failed:")
         for failure in tally.failures:
             print_line(console, f"  {failure}")
+
+
+def _done(tally: Tally) -> str:
+    return f"{_count(tally.photos, 'photo')}, {_count(tally.objects, 'object')}"
 
 
 def _count(number: int, noun: str) -> str:

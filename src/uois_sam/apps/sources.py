@@ -75,14 +75,16 @@ def find_sources(inputs: Sequence[Path], out: Path) -> tuple[list[Source], list[
 def _files_below(folder: Path, out: Path) -> list[Path]:
     from uois_sam.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-    if out.resolve() == folder.resolve():
+    results, inputs = out.resolve(), folder.resolve()
+    if results == inputs:
         raise UOISError(f"--out {out}: expected another folder than the inputs, whose results would become inputs")
+    results_inside = results.is_relative_to(inputs)
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.resolve().is_relative_to(out.resolve())
+        and not (results_inside and path.resolve().is_relative_to(results))
         and path.is_file()
     )
 

@@ -1,0 +1,30 @@
+"""uois-sam: a mask for every object in one RGB photo of clutter, none of them seen before (arXiv 2409.15481)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["EncodedImage", "Instances", "Selection", "UOISError", "UOISSAM", "__version__"]
+
+if TYPE_CHECKING:
+    from uois_sam.config import Selection
+    from uois_sam.errors import UOISError
+    from uois_sam.pipeline import UOISSAM, EncodedImage
+    from uois_sam.types import Instances
+
+_HOMES = {
+    "UOISSAM": "pipeline",
+    "EncodedImage": "pipeline",
+    "Instances": "types",
+    "Selection": "config",
+    "UOISError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used: ``uois-sam --help`` need not wait for torch."""
+    if name in _HOMES:
+        return getattr(import_module(f"uois_sam.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'uois_sam' has no attribute {name!r}")

@@ -1,0 +1,36 @@
+"""Several data sets as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from uois_sam.datasets.folder import FolderDataset
+from uois_sam.datasets.protocol import Dataset
+from uois_sam.types import Sample
+
+
+class JoinedDataset:
+    """The samples of several data sets, one set after the other; names get the set's number in front."""
+
+    def __init__(self, parts: Sequence[Dataset]) -> None:
+        self.parts = tuple(parts)
+        self._places = [(part, index) for part in self.parts for index in range(len(part))]
+        self.names = tuple(f"{k}/{name}" for k, part in enumerate(self.parts) for name in part.names)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Sample:
+        part, inner = self._places[index]
+        return part[inner]
+
+
+def open_folders(roots: Sequence[Path]) -> Dataset:
+    """One folder data set, or several joined.
+
+    Raises:
+        DatasetError: a folder is missing or has another layout.
+    """
+    sets = [FolderDataset(root) for root in roots]
+    return sets[0] if len(sets) == 1 else JoinedDataset(sets)

@@ -1,0 +1,157 @@
+"""The compact model's mask decoder: SAM's anatomy (Sec. III-B of the paper; Sec. A of SAM's) at a tenth of the width."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.models.compact import CompactConfig
+from uois_sam.models.hdnet import mlp
+from uois_sam.models.protocols import MaskFeatures
+from uois_sam.types import TokenPredictions
+
+
+class FourierPositions(nn.Module):
+    """Random Fourier features of positions, as SAM's prompt encoder has them."""
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, scale: float = 1.5) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", scale * torch.randn(2, width // 2))
+
+    def forward(self, unit_xy: Tensor) -> Tensor:
+        """(..., 2) positions in [0, 1] to (..., width) sines and cosines."""
+        angles = 2 * torch.pi * ((2 * unit_xy - 1) @ self.frequencies)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def grid(self, height: int, width: int) -> Tensor:
+        """(height * width, width_of_features) positions of grid-cell centres, row by row."""
+        ys = (torch.arange(height, device=self.frequencies.device) + 0.5) / height
+        xs = (torch.arange(width, device=self.frequencies.device) + 0.5) / width
+        y, x = torch.meshgrid(ys, xs, indexing="ij")
+        return self(torch.stack([x, y], dim=-1).reshape(-1, 2))
+
+
+class Attention(nn.Module):
+    """Multi-head attention with an inner width of half the outer one."""
+
+    def __init__(self, width: int, heads: int, inner: int | None = None) -> None:
+        super().__init__()
+        inner = inner or width // 2
+        self.heads = heads
+        self.query, self.key, self.value = (nn.Linear(width, inner) for _ in range(3))
+        self.out = nn.Linear(inner, width)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q, k, v = (self._split(f(x)) for f, x in ((self.query, q), (self.key, k), (self.value, v)))
+        attended = F.scaled_dot_product_attention(q, k, v)
+        return self.out(attended.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class TwoWayLayer(nn.Module):
+    """Tokens attend to themselves and to the image, pass an MLP, then the image attends to the tokens."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.self_attention = Attention(width, heads, width)
+        self.token_to_image = Attention(width, heads)
+        self.image_to_token = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
+
+    def forward(self, tokens: Tensor, image: Tensor, tokens_at: Tensor, image_at: Tensor) -> tuple[Tensor, Tensor]:
+        q = tokens + tokens_at
+        tokens = self.norms[0](tokens + self.self_attention(q, q, tokens))
+        tokens = self.norms[1](tokens + self.token_to_image(tokens + tokens_at, image + image_at, image))
+        tokens = self.norms[2](tokens + self.mlp(tokens))
+        image = self.norms[3](image + self.image_to_token(image + image_at, tokens + tokens_at, tokens))
+        return tokens, image
+
+
+class CompactDecoder(nn.Module):
+    """Point prompts to four masks, the IoU token, four mask tokens and four scores (``protocols.PointDecoder``)."""
+
+    def __init__(self, config: CompactConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.frame_hw = config.input_hw
+        self.positions = FourierPositions(width)
+        self.point_embedding = nn.Parameter(torch.randn(width) * 0.02)
+        self.point_look = nn.Linear(config.fine_width, width)
+        self.output_tokens = nn.Parameter(torch.randn(1 + MASKS_PER_PROMPT, width) * 0.02)
+        self.layers = nn.ModuleList(TwoWayLayer(width, config.heads) for _ in range(config.decoder_depth))
+        self.final_attention = Attention(width, config.heads)
+        self.final_norm = nn.LayerNorm(width)
+        self.iou_head = mlp(width, config.score_width, MASKS_PER_PROMPT, depth=3)
+        mask_width = config.mask_width
+        self.mask_heads = nn.ModuleList(mlp(width, width, mask_width, depth=3) for _ in range(MASKS_PER_PROMPT))
+        self.state16 = nn.Conv2d(width, 2 * mask_width, 1)
+        self.fine8 = nn.Conv2d(config.fine_width, 2 * mask_width, 1)
+        self.mix8 = nn.Conv2d(2 * mask_width, mask_width, 3, padding=1)
+        self.fine4 = nn.Conv2d(config.fine_width, mask_width, 1)
+        self.offset4 = nn.Conv2d(3, mask_width, 1)
+        self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
+
+    def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
+        """Run M prompts on one image (features of batch 1) or one image each (batch M)."""
+        grid = features.grid
+        count, (height, width) = len(points_xy), grid.shape[-2:]
+        unit_xy = self._unit(points_xy)
+        at = self.positions(unit_xy)
+        look = _sample(features.fine[-1], unit_xy)
+        point = at + self.point_embedding + self.point_look(look)
+        tokens = torch.cat([self.output_tokens.expand(count, -1, -1), point[:, None]], dim=1)
+        tokens_at, image_at = tokens, self.positions.grid(height, width)[None]
+        image = grid.flatten(2).transpose(1, 2).expand(count, -1, -1)
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, tokens_at, image_at)
+        tokens = self.final_norm(tokens + self.final_attention(tokens + tokens_at, image + image_at, image))
+        state = image.transpose(1, 2).unflatten(2, (height, width))
+        iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + MASKS_PER_PROMPT]
+        return TokenPredictions(iou_token, mask_tokens, self.iou_head(iou_token).float(), state)
+
+    def upscale(
+        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
+    ) -> Tensor:
+        """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``protocols.PointDecoder``)."""
+        fine8, fine4 = features.fine
+        x = _grow(self.state16(predictions.image_state), fine8)
+        x = F.relu(self.mix8(F.relu(x + self.fine8(fine8))))
+        offsets = self._offsets(points_xy, fine4.shape[-2:])
+        x = F.relu(_grow(x, fine4) + self.fine4(fine4) + self.offset4(offsets))
+        x = F.relu(self.mix4(x))
+        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
+        chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+        return torch.einsum("mtc,mchw->mthw", chosen, x).float()
+
+    def _unit(self, points_xy: Tensor) -> Tensor:
+        size = points_xy.new_tensor([self.frame_hw[1], self.frame_hw[0]])
+        return (points_xy + 0.5) / size
+
+    def _offsets(self, points_xy: Tensor, grid_hw: torch.Size) -> Tensor:
+        """(M, 3, h, w): x and y distance of every cell from the point and their length, in units of the frame."""
+        height, width = grid_hw
+        ys = (torch.arange(height, device=points_xy.device) + 0.5) / height
+        xs = (torch.arange(width, device=points_xy.device) + 0.5) / width
+        unit = self._unit(points_xy)
+        dx = (xs[None, None, :] - unit[:, 0, None, None]).expand(-1, height, -1)
+        dy = (ys[None, :, None] - unit[:, 1, None, None]).expand(-1, -1, width) * (self.frame_hw[0] / self.frame_hw[1])
+        return 4 * torch.stack([dx, dy, torch.hypot(dx, dy)], dim=1)
+
+
+def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
+    """Bilinear look-up of (1 or M, C, h, w) features at (M, 2) unit positions: (M, C)."""
+    where = (2 * unit_xy - 1)[:, None, None].to(features.dtype)
+    if features.shape[0] == 1:
+        return F.grid_sample(features, where.transpose(0, 1), align_corners=False)[0, :, 0].T
+    return F.grid_sample(features, where, align_corners=False)[:, :, 0, 0]
+
+
+def _grow(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,52 @@
+"""Point prompts from the prompt generator's maps: heatmap peaks (Sec. III-A), or a grid (Table IV's baselines)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from uois_sam.config import Selection
+from uois_sam.geometry import grid_points
+from uois_sam.types import PointPrompts, PromptMaps
+
+
+def make_prompts(maps: PromptMaps, selection: Selection) -> PointPrompts:
+    """Prompts of one image in the prompt frame, strongest first, by ``selection.prompts``."""
+    if selection.prompts == "heatmap":
+        return heatmap_peaks(
+            maps, selection.foreground_threshold, selection.heatmap_threshold, selection.max_prompts
+        )
+    threshold = selection.foreground_threshold if selection.prompts == "foreground-grid" else None
+    return grid_prompts(maps, selection.grid_side, threshold)
+
+
+def heatmap_peaks(maps: PromptMaps, foreground: float, height: float, most: int) -> PointPrompts:
+    """Survivors of a 3x3 maximum filter that lie in the foreground and above a height; the ``most`` highest."""
+    heatmap = maps.heatmap[0]
+    is_peak = heatmap == F.max_pool2d(maps.heatmap[None], 3, stride=1, padding=1)[0, 0]
+    rows, columns = torch.nonzero(
+        is_peak & (maps.foreground > foreground) & (heatmap > height), as_tuple=True
+    )
+    strengths = heatmap[rows, columns]
+    order = strengths.argsort(descending=True, stable=True)[:most]
+    points = torch.stack([columns, rows], dim=1).float()
+    return PointPrompts(points_xy=points[order], strengths=strengths[order])
+
+
+def grid_prompts(maps: PromptMaps, side: int, foreground: float | None) -> PointPrompts:
+    """A uniform grid; only its points in the foreground when a threshold is given."""
+    probability = maps.foreground
+    points = grid_points((probability.shape[0], probability.shape[1]), side).to(probability.device)
+    strengths = _look_up(probability, points)
+    if foreground is not None:
+        keep = strengths > foreground
+        points, strengths = points[keep], strengths[keep]
+    order = strengths.argsort(descending=True, stable=True)
+    return PointPrompts(points_xy=points[order], strengths=strengths[order])
+
+
+def _look_up(values: Tensor, points_xy: Tensor) -> Tensor:
+    """Values (H, W) at the pixels nearest to (M, 2) xy points."""
+    nearest = points_xy.round().long()
+    return values[nearest[:, 1].clamp(0, values.shape[0] - 1), nearest[:, 0].clamp(0, values.shape[1] - 1)]

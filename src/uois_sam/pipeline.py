@@ -1,0 +1,262 @@
+"""UOISSAM: encode, prompt, decode, score, select. Reads like Fig. 2 of the paper.
+
+The four variants of Table IV are settings of one path: where prompts come from and which score ranks the masks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from uois_sam.config import Selection
+from uois_sam.errors import ImageError, UOISError
+from uois_sam.geometry import map_points, resize_logits
+from uois_sam.images import read_image
+from uois_sam.models.hdnet import HDNet
+from uois_sam.models.postprocess import choose_best, mask_boxes, suppress
+from uois_sam.models.prompts import make_prompts
+from uois_sam.models.protocols import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures, select_prompts
+from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
+
+ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
+PROMPT_CHUNK = 64
+"""Prompts decoded at once: bounds memory on a 32x32 grid."""
+UPSCALE_CHUNK = 16
+"""Masks upscaled at once."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.protocols`."""
+
+    encoder: SceneEncoder
+    hpg: PromptGenerator
+    decoder: PointDecoder
+    hdnet: HDNet | None
+
+    def modules(self) -> list[nn.Module]:
+        """Those parts that are torch modules."""
+        return [part for part in (self.encoder, self.hpg, self.decoder, self.hdnet) if isinstance(part, nn.Module)]
+
+
+class UOISSAM:
+    """Finds every object instance in an RGB photo.
+
+    Build one with :meth:`from_pretrained`. The object is immutable and holds no per-image state.
+    """
+
+    def __init__(self, parts: Parts, card: ModelCard, selection: Selection, device: torch.device) -> None:
+        self.parts = parts
+        self.card = card
+        self.selection = selection
+        self.device = device
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str] = "compact", *, device: str = "auto") -> UOISSAM:
+        """Load a model by name or from a folder that :meth:`save_pretrained` wrote.
+
+        Args:
+            name_or_path: ``"compact"`` (bundled) or a folder with ``model.safetensors`` and ``model.json``.
+            device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+        Raises:
+            UOISError: unknown device.
+            WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
+        """
+        from uois_sam.hub import load_pretrained
+
+        return load_pretrained(name_or_path, device)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``model.safetensors`` and ``model.json`` into a folder (created if need be)."""
+        from uois_sam.hub import save_pretrained
+
+        save_pretrained(self, folder)
+
+    @property
+    def name(self) -> str:
+        """Model name and version, e.g. ``compact-1``."""
+        return f"{self.card.name}-{self.card.version}"
+
+    def with_selection(self, **changes: Any) -> UOISSAM:
+        """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (see ``config.Selection``)."""
+        return UOISSAM(self.parts, self.card, _changed(self.selection, changes), self.device)
+
+    def predict(self, image: ImageSource) -> Instances:
+        """Find every object in one photo.
+
+        Args:
+            image: a path, a PIL image or an (H, W, 3) uint8 RGB array.
+
+        Returns:
+            The instances in the photo's own pixels, best first; none when the scene is empty.
+
+        Raises:
+            ImageError: the image cannot be read or has another shape or dtype.
+        """
+        return self.encode_image(image).predict()
+
+    def predict_batch(self, images: Iterable[ImageSource]) -> list[Instances]:
+        """:meth:`predict` for each image, in order. Images may differ in size; one at a time is in memory."""
+        return [self.predict(image) for image in images]
+
+    def encode_image(self, image: ImageSource) -> EncodedImage:
+        """Run the backbones once; prompt the result as often as needed."""
+        pixels = read_image(image)
+        with torch.inference_mode():
+            tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).to(self.device)
+            features = self.parts.encoder(tensor)
+        return EncodedImage(self.parts, features, pixels, self.selection, self.name)
+
+
+class EncodedImage:
+    """One photo after the backbones: prompts and masks are cheap from here on."""
+
+    def __init__(
+        self, parts: Parts, features: SceneFeatures, image: ImageArray, selection: Selection, model: str
+    ) -> None:
+        self.parts = parts
+        self.features = features
+        self.image = image
+        """(H, W, 3) uint8 RGB, the photo."""
+        self.selection = selection
+        self.model = model
+
+    def with_selection(self, **changes: Any) -> EncodedImage:
+        """The same encoded photo under other settings."""
+        return EncodedImage(self.parts, self.features, self.image, _changed(self.selection, changes), self.model)
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Rows and columns of the photo."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @cached_property
+    def maps(self) -> PromptMaps:
+        """Foreground and heatmap from the prompt generator (Sec. III-A)."""
+        with torch.inference_mode():
+            return self.parts.hpg.predict(self.features.prompt_features)
+
+    @cached_property
+    def prompts(self) -> PointPrompts:
+        """The point prompts that :meth:`predict` decodes by itself. Frame: prompt frame."""
+        return make_prompts(self.maps, self.selection)
+
+    def predict(self, points: npt.ArrayLike | Sequence[tuple[float, float]] | None = None) -> Instances:
+        """Find every object, or one object under each given point.
+
+        Args:
+            points: (M, 2) xy in the photo's pixels. Each gets its best mask, in the order given; nothing is
+                suppressed. Left out, the prompt generator's points are used and masks are selected as in the paper.
+
+        Raises:
+            ImageError: points of another shape, or outside the photo.
+        """
+        with torch.inference_mode():
+            if points is None:
+                return self._select(self._candidates(self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)))
+            given = _check_points(points, self.image_hw)
+            in_frame = self._to_mask_frame(torch.from_numpy(given), self.image_hw)
+            candidates = self._candidates(in_frame, threshold=-float("inf"))
+            return self._instances(candidates, torch.arange(len(given)), in_frame, drop_empty=False)
+
+    @property
+    def _prompt_hw(self) -> tuple[int, int]:
+        height, width = self.maps.heatmap.shape[-2:]
+        return height, width
+
+    def _to_mask_frame(self, points_xy: Tensor, source_hw: tuple[int, int]) -> Tensor:
+        grid = self.features.mask_features.grid
+        return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
+
+    def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
+        """Decode prompts, score four masks each (Eq. 5), keep the best where it reaches the threshold, upscale those."""
+        threshold = self.selection.score_threshold if threshold is None else threshold
+        decoder, features = self.parts.decoder, self.features.mask_features
+        logits, scores, prompts, tokens = [], [], [], []
+        for start in range(0, len(points_xy), PROMPT_CHUNK):
+            points = points_xy[start : start + PROMPT_CHUNK]
+            predictions = decoder.decode_tokens(features, points)
+            prompt, token, score = choose_best(self._scores(predictions), threshold)
+            for part in range(0, len(prompt), UPSCALE_CHUNK):
+                index = prompt[part : part + UPSCALE_CHUNK]
+                chosen = token[part : part + UPSCALE_CHUNK, None]
+                logits.append(decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0])
+            scores.append(score)
+            prompts.append(prompt + start)
+            tokens.append(token)
+        if not logits:
+            none = torch.zeros(0, dtype=torch.long)
+            return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
+        return Candidates(torch.cat(logits), torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+
+    def _scores(self, predictions: TokenPredictions) -> Tensor:
+        if self.selection.scores == "sam":
+            return predictions.scores
+        if self.parts.hdnet is None:
+            raise UOISError(f"scores='hdnet' needs HDNet weights, which {self.model} has not; use scores='sam'")
+        return self.parts.hdnet(predictions)
+
+    def _select(self, candidates: Candidates) -> Instances:
+        """Area filter and suppression, both on the decoder's own mask grid."""
+        selection, frame = self.selection, self.features.mask_frame
+        masks = _content(candidates.mask_logits, frame.content_hw, frame.size_hw) > 0
+        fractions = masks.flatten(1).float().mean(dim=1)
+        fits = torch.nonzero((fractions > 0) & (fractions <= selection.max_area_fraction))[:, 0]
+        kept = fits[suppress(masks[fits], candidates.scores[fits], selection.nms_iou, selection.nms)]
+        points = self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)
+        return self._instances(candidates, kept, points, drop_empty=True)
+
+    def _instances(self, candidates: Candidates, kept: Tensor, points_xy: Tensor, *, drop_empty: bool) -> Instances:
+        """Bring the kept masks, in the given order, to the photo's pixels."""
+        frame = self.features.mask_frame
+        masks = torch.zeros(len(kept), *self.image_hw, dtype=torch.bool)
+        for row, index in enumerate(kept.tolist()):  # one at a time: a float copy of all would be 4x as large
+            masks[row] = (resize_logits(candidates.mask_logits[index : index + 1], frame, self.image_hw)[0] > 0).cpu()
+        scores = candidates.scores[kept].cpu()
+        points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw)
+        if drop_empty:
+            large = masks.flatten(1).sum(dim=1) >= max(1, self.selection.min_area_px)
+            masks, scores, points = masks[large], scores[large], points[large]
+        return Instances(
+            masks=masks.numpy(),
+            scores=scores.clamp(0, 1).numpy().astype(np.float32),
+            boxes=mask_boxes(masks).numpy().astype(np.float32),
+            points=points.numpy().astype(np.float32),
+            model=self.model,
+            image=self.image,
+        )
+
+
+def _content(logits: Tensor, content_hw: tuple[int, int], size_hw: tuple[int, int]) -> Tensor:
+    """Cut a frame's padding off a mask grid of any resolution, (K, h, w)."""
+    height = max(1, round(logits.shape[1] * content_hw[0] / size_hw[0]))
+    width = max(1, round(logits.shape[2] * content_hw[1] / size_hw[1]))
+    return logits[:, :height, :width]
+
+
+def _changed(selection: Selection, changes: dict[str, Any]) -> Selection:
+    try:
+        return replace(selection, **changes)
+    except TypeError as error:
+        known = ", ".join(Selection.__dataclass_fields__)
+        raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
+
+
+def _check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> Any:
+    given = np.asarray(points, dtype=np.float32)
+    if given.ndim != 2 or given.shape[1] != 2:
+        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
+    limit = np.array([image_hw[1], image_hw[0]]) - 0.5
+    if not ((given >= -0.5) & (given <= limit)).all():
+        raise ImageError(f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}")
+    return given

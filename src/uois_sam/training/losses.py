@@ -1,0 +1,98 @@
+"""Losses: the paper's (Eq. 2, 3, 4, 6, 7) and SAM's mask losses for the compact decoder."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from uois_sam.config import LAMBDA_FOREGROUND, LAMBDA_HEATMAP
+
+FOCAL_WEIGHT = 20.0
+"""SAM's ratio of focal to dice loss."""
+
+
+def heatmap_loss(predicted: Tensor, target: Tensor, peak_weight: float = 0.0) -> Tensor:
+    """Eq. 2: mean squared error over all pixels.
+
+    Args:
+        predicted: (B, 1, h, w) float32.
+        target: (B, 1, h, w) float32 in [0, 1].
+        peak_weight: with 0, the paper's loss; above, a pixel of height t counts 1 + peak_weight * t times.
+    """
+    return ((1 + peak_weight * target) * (predicted - target) ** 2).mean()
+
+
+def foreground_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Eq. 3: cross-entropy with weights inverse to the pixel count of the label, normalised to sum 1.
+
+    Args:
+        logits: (B, 2, h, w) float32.
+        target: (B, h, w) bool.
+    """
+    entropy = F.cross_entropy(logits, target.long(), reduction="none")
+    present = [entropy[target == value] for value in (False, True)]
+    means = [values.mean() for values in present if values.numel()]
+    return torch.stack(means).mean()
+
+
+def hpg_loss(logits: Tensor, heatmap: Tensor, foreground: Tensor, target: Tensor) -> Tensor:
+    """Eq. 4: 0.1 L_fg + 1 L_h."""
+    return LAMBDA_FOREGROUND * foreground_loss(logits, foreground) + LAMBDA_HEATMAP * heatmap_loss(heatmap, target)
+
+
+def iou_targets(logits: Tensor, truth: Tensor) -> Tensor:
+    """Eq. 6 for prompts on objects: IoU of each predicted mask with the true one.
+
+    Args:
+        logits: (M, 4, h, w) mask logits.
+        truth: (M, h, w) float32, share of each cell that the object under the prompt covers; all 0 for prompts on
+            background, which gives the target 0.
+
+    Returns:
+        (M, 4) float32.
+    """
+    predicted, true = logits > 0, (truth >= 0.5)[:, None]
+    intersection = (predicted & true).sum(dim=(2, 3)).float()
+    union = (predicted | true).sum(dim=(2, 3)).float()
+    return torch.where(true.any(dim=3).any(dim=2), intersection / union.clamp(min=1), 0.0)
+
+
+def score_loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """Eq. 7: mean squared error of the scores (the paper prints S^; S^' is meant)."""
+    return F.mse_loss(scores, targets)
+
+
+def mask_losses(logits: Tensor, truth: Tensor) -> Tensor:
+    """Focal (x20) plus dice for every mask, against soft edges.
+
+    The targets are the covered share of each cell, so that an edge may lie between cells; the focal term is its
+    generalisation to such targets, |t - p|^2 times the cross-entropy.
+
+    Args:
+        logits: (M, T, h, w).
+        truth: (M, h, w) float32 in [0, 1].
+
+    Returns:
+        (M, T) float32.
+    """
+    target = truth[:, None].expand_as(logits)
+    probability = logits.sigmoid()
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    focal = ((target - probability) ** 2 * entropy).mean(dim=(2, 3))
+    overlap = (probability * target).sum(dim=(2, 3))
+    dice = 1 - (2 * overlap + 1) / ((probability**2).sum(dim=(2, 3)) + (target**2).sum(dim=(2, 3)) + 1)
+    return FOCAL_WEIGHT * focal + dice
+
+
+def hierarchical_mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """SAM's rule: the single-mask token always learns, of the three multimask tokens only the best one does.
+
+    Args:
+        logits: (M, 4, h, w).
+        truth: (M, h, w) float32 in [0, 1].
+    """
+    if logits.shape[0] == 0:
+        return logits.sum()
+    losses = mask_losses(logits, truth)
+    return (losses[:, 0] + losses[:, 1:].min(dim=1).values).mean()

@@ -1,0 +1,92 @@
+"""What the prompt generator is taught: centres, heatmap (Eq. 1), foreground. Frame: prompt frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from uois_sam.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class HeatmapTarget:
+    """How Gaussians are placed and sized."""
+
+    interior: bool = False
+    """Move a centroid that lies outside its own mask to the mask's nearest pixel (rings, occluded objects)."""
+    sigma_px: float = 6.0
+    """Standard deviation at 336x448. The paper gives none."""
+    sigma_of_size: float = 0.0
+    """If above 0, the deviation is this share of the square root of the mask's area instead, ..."""
+    sigma_range_px: tuple[float, float] = (2.5, 12.0)
+    """... clipped to this range."""
+
+
+COMPACT_TARGET = HeatmapTarget(interior=True, sigma_of_size=0.13)
+"""What the compact model is trained with: always a point on the object, small peaks for small things."""
+
+
+def instance_centres(labels: npt.NDArray[np.integer], interior: bool) -> tuple[FloatArray, FloatArray]:
+    """Centroids and areas of all instances.
+
+    Args:
+        labels: (H, W) integers, 0 background.
+        interior: move centroids onto their own mask.
+
+    Returns:
+        (N, 2) float32 xy in pixels and (N,) float32 areas in pixels, in ascending label order.
+    """
+    ids = np.unique(labels)
+    ids = ids[ids > 0]
+    centres = np.zeros((len(ids), 2), dtype=np.float32)
+    areas = np.zeros(len(ids), dtype=np.float32)
+    boxes = ndimage.find_objects(labels.astype(np.int32))
+    for row, value in enumerate(ids):
+        window = boxes[value - 1]
+        ys, xs = np.nonzero(labels[window] == value)
+        ys, xs = ys + window[0].start, xs + window[1].start
+        centre = np.array([xs.mean(), ys.mean()])
+        if interior:
+            nearest = np.argmin((xs - centre[0]) ** 2 + (ys - centre[1]) ** 2)
+            inside = labels[round(centre[1]), round(centre[0])] == value
+            centre = centre if inside else np.array([xs[nearest], ys[nearest]])
+        centres[row], areas[row] = centre, len(xs)
+    return centres, areas
+
+
+def heatmap_target(
+    labels: npt.NDArray[np.integer], config: HeatmapTarget, grid_hw: tuple[int, int]
+) -> FloatArray:
+    """Eq. 1: Gaussians around all centres, element-wise maximum.
+
+    Args:
+        labels: (H, W) integers in the prompt frame.
+        config: placement and size of the Gaussians.
+        grid_hw: (h, w) of the target; its cells cover the frame.
+
+    Returns:
+        (h, w) float32 in [0, 1].
+    """
+    height, width = grid_hw
+    scale = labels.shape[0] / height, labels.shape[1] / width
+    ys = (np.arange(height) + 0.5) * scale[0] - 0.5
+    xs = (np.arange(width) + 0.5) * scale[1] - 0.5
+    target = np.zeros(grid_hw, dtype=np.float32)
+    centres, areas = instance_centres(labels, config.interior)
+    for (x, y), area in zip(centres, areas, strict=True):
+        sigma = config.sigma_px
+        if config.sigma_of_size > 0:
+            sigma = float(np.clip(config.sigma_of_size * np.sqrt(area), *config.sigma_range_px))
+        column, row = (np.exp(-((axis - at) ** 2) / (2 * sigma**2)) for axis, at in ((xs, x), (ys, y)))
+        np.maximum(target, row[:, None] * column[None], out=target)
+    return target
+
+
+def foreground_target(labels: npt.NDArray[np.integer], grid_hw: tuple[int, int]) -> BoolArray:
+    """(h, w) bool: cells of which objects cover at least half."""
+    height, width = grid_hw
+    covered = (labels > 0).reshape(height, labels.shape[0] // height, width, labels.shape[1] // width)
+    return covered.mean(axis=(1, 3)) >= 0.5

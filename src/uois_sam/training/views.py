@@ -1,0 +1,131 @@
+"""Training views of labelled images: crop, flip, change the look, place prompts. All randomness from one generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import binary_dilation
+
+from uois_sam.types import FloatArray, ImageArray, Sample
+
+Rng = np.random.Generator
+IntLabels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class View:
+    """One image as the network trains on it. Frame: the model's input."""
+
+    image: ImageArray
+    """(H, W, 3) uint8 RGB."""
+    labels: IntLabels
+    """(H, W) int32."""
+
+
+def plain_view(sample: Sample, size_hw: tuple[int, int]) -> View:
+    """The whole image, stretched to the input size."""
+    return _resized(sample.image, sample.labels.astype(np.int32), size_hw)
+
+
+def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
+    """A random crop, mirrored or not, under another camera and light."""
+    image, labels = _crop(sample.image, sample.labels.astype(np.int32), rng)
+    if rng.random() < 0.5:
+        image, labels = image[:, ::-1], labels[:, ::-1]
+    if rng.random() < 0.15:
+        image, labels = image[::-1], labels[::-1]
+    view = _resized(np.ascontiguousarray(image), np.ascontiguousarray(labels), size_hw)
+    return View(change_look(view.image, rng), view.labels)
+
+
+def change_look(image: ImageArray, rng: Rng) -> ImageArray:
+    """Colour, exposure, sharpness, noise and compression, each with some probability ((H, W, 3) uint8 in and out)."""
+    pixels = image.astype(np.float32)
+    if rng.random() < 0.8:
+        pixels = 255 * (pixels / 255) ** np.exp(rng.normal(0, 0.25))
+        pixels = pixels * np.exp(rng.normal(0, 0.1, 3)) * np.exp(rng.normal(0, 0.2))
+        pixels = (pixels - 128) * np.exp(rng.normal(0, 0.25)) + 128
+    if rng.random() < 0.6:
+        grey = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        pixels = grey[..., None] + (pixels - grey[..., None]) * rng.uniform(0, 1.8)
+    if rng.random() < 0.3:
+        pixels = _shift_hue(pixels, rng.uniform(-30, 30))
+    if rng.random() < 0.3:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.4, 1.6)))
+    elif rng.random() < 0.4:
+        blurred = cv2.GaussianBlur(pixels, (0, 0), 1.2)
+        pixels = pixels + (pixels - blurred) * rng.uniform(0.3, 2.0)
+    if rng.random() < 0.6:
+        deviation = rng.uniform(1, 14)
+        grain = rng.standard_normal(pixels.shape, dtype=np.float32)
+        if rng.random() < 0.4:
+            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * 2
+        pixels = pixels + deviation * grain
+    result = np.clip(pixels, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
+        result = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.uint8)  # channel order survives the round trip
+    return result
+
+
+def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: Rng) -> tuple[FloatArray, IntLabels]:
+    """Random point prompts on objects and beside them.
+
+    Objects take turns, so small ones are prompted as often as large ones. Half of the background points lie close to
+    an object, where false prompts come from in practice.
+
+    Args:
+        labels: (H, W) int32.
+        count: number of points.
+        background_share: how many of them lie on background, 0 to 1; all do when there is no object.
+
+    Returns:
+        (count, 2) float32 xy and (count,) int32 labels under them (0 for background).
+    """
+    ids = np.unique(labels)
+    ids = ids[ids > 0]
+    background = count if len(ids) == 0 else round(background_share * count)
+    if (labels > 0).all():
+        background = 0
+    chosen = np.resize(rng.permutation(ids), count - background) if len(ids) else ids[:0]
+    points = [_point_on(labels == value, rng) for value in chosen]
+    if background:
+        outside = labels == 0
+        near = outside & binary_dilation(labels > 0, iterations=12)
+        for index in range(background):
+            points.append(_point_on(near if index % 2 and near.any() else outside, rng))
+    found = np.concatenate([chosen, np.zeros(background)]).astype(np.int32)
+    return np.array(points, dtype=np.float32).reshape(-1, 2), found
+
+
+def _point_on(mask: npt.NDArray[np.bool_], rng: Rng) -> tuple[float, float]:
+    pixels = np.flatnonzero(mask)
+    y, x = divmod(int(pixels[rng.integers(len(pixels))]), mask.shape[1])
+    return float(x), float(y)
+
+
+def _crop(image: ImageArray, labels: IntLabels, rng: Rng) -> tuple[ImageArray, IntLabels]:
+    height, width = labels.shape
+    side = rng.uniform(0.5, 1.0)
+    stretch = np.exp(rng.normal(0, 0.08))
+    h = int(np.clip(side * stretch, 0.4, 1) * height)
+    w = int(np.clip(side / stretch, 0.4, 1) * width)
+    top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+    window = np.s_[top : top + h, left : left + w]
+    return image[window], labels[window]
+
+
+def _resized(image: ImageArray, labels: IntLabels, size_hw: tuple[int, int]) -> View:
+    size = size_hw[1], size_hw[0]
+    shrinks = image.shape[0] > size_hw[0]
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return View(resized.astype(np.uint8), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.int32))
+
+
+def _shift_hue(pixels: npt.NDArray[np.float32], degrees: float) -> npt.NDArray[np.float32]:
+    hsv = cv2.cvtColor((np.clip(pixels, 0, 255) / 255).astype(np.float32), cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0] + degrees) % 360
+    return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255).astype(np.float32)

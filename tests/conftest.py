@@ -1,0 +1,63 @@
+"""Shared fixtures: tiny models with random weights (for tests only) and tiny labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from uois_sam.hub import assemble
+from uois_sam.models.compact import CompactConfig
+from uois_sam.models.compact_model import CompactModel
+from uois_sam.models.efficientnet import Stage
+from uois_sam.pipeline import UOISSAM
+from uois_sam.training.compact import make_card
+
+TINY = CompactConfig(
+    input_hw=(96, 128),
+    stem=8,
+    stages=(Stage(1, 3, 1, 1, 8), Stage(1, 3, 2, 2, 8), Stage(1, 3, 2, 2, 8), Stage(1, 3, 2, 2, 16), Stage(1, 3, 2, 2, 16)),
+    width=16,
+    fine_width=8,
+    decoder_depth=1,
+    heads=2,
+    mask_width=8,
+    hpg_width=8,
+    score_width=8,
+)  # fmt: skip
+"""The compact architecture at a size that runs in milliseconds."""
+
+
+@pytest.fixture
+def tiny_model() -> CompactModel:
+    """A tiny compact model with random weights."""
+    torch.manual_seed(0)
+    return CompactModel(TINY)
+
+
+@pytest.fixture
+def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
+    """The whole pipeline around random weights; its answers mean nothing."""
+    return assemble(tiny_model, make_card(tiny_model, {"random": True}), torch.device("cpu"))
+
+
+@pytest.fixture
+def rectangles(tmp_path: Path) -> Path:
+    """A folder data set of six images, each with up to three bright rectangles on a dark ground."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "rectangles"
+    for folder in ("rgb", "label"):
+        (root / folder).mkdir(parents=True)
+    for index in range(6):
+        image = rng.integers(0, 60, (96, 128, 3)).astype(np.uint8)
+        labels = np.zeros((96, 128), dtype=np.uint16)
+        for value in range(1, index % 4 + 1):
+            x, y = int(rng.integers(0, 90)), int(rng.integers(0, 60))
+            image[y : y + 30, x : x + 30] = rng.integers(120, 255, 3)
+            labels[y : y + 30, x : x + 30] = value
+        Image.fromarray(image).save(root / "rgb" / f"{index}.png")
+        Image.fromarray(labels).save(root / "label" / f"{index}.png")
+    return root

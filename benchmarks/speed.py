@@ -22,9 +22,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from machine import describe_machine, summary
 from PIL import Image
 
+from machine import describe_machine, summary
 from uois_sam import UOISSAM
 from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically

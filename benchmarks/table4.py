@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from machine import describe_machine, summary
-
 from uois_sam import UOISSAM
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.datasets import Dataset, FolderDataset

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from uois_sam.hub import assemble
@@ -16,10 +17,13 @@ from uois_sam.models.efficientnet import Stage
 from uois_sam.pipeline import UOISSAM
 from uois_sam.training.compact import make_card
 
+settings.register_profile("untimed", deadline=None)  # the first example of a test may load libraries
+settings.load_profile("untimed")
+
 TINY = CompactConfig(
     input_hw=(96, 128),
     stem=8,
-    stages=(Stage(1, 3, 1, 1, 8), Stage(1, 3, 2, 2, 8), Stage(1, 3, 2, 2, 8), Stage(1, 3, 2, 2, 16), Stage(1, 3, 2, 2, 16)),
+    stages=tuple(Stage(1, 3, stride, 2, channels) for stride, channels in ((1, 8), (2, 8), (2, 8), (2, 16), (2, 16))),
     width=16,
     fine_width=8,
     decoder_depth=1,

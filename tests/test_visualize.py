@@ -124,7 +124,7 @@ def test_plot_into_given_and_new_axes():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots()
+    _, ax = plt.subplots()
     assert plot_instances(scene(), GREY, ax) is ax
     new = scene().plot(GREY)
     assert new is not ax and len(new.images) == 1

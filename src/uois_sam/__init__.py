@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["EncodedImage", "Instances", "Selection", "UOISError", "UOISSAM", "__version__"]
+__all__ = ["UOISSAM", "EncodedImage", "Instances", "Selection", "UOISError", "__version__"]
 
 if TYPE_CHECKING:
     from uois_sam.config import Selection

@@ -128,9 +128,9 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -
         if wanted[key].shape != tensors[key].shape
     ]
     if missing or unexpected or shapes:
-        found = [f"{len(x)} {what} ({', '.join(x[:3])}{', ...' if len(x) > 3 else ''})"
-                 for what, x in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)) if x]  # fmt: skip
-        raise WeightsError(f"{source}: tensors do not fit the architecture: {'; '.join(found)}")
+        found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+        told = [f"{len(x)} {what} ({', '.join(x[:3])}{', ...' * (len(x) > 3)})" for what, x in found.items() if x]
+        raise WeightsError(f"{source}: tensors do not fit the architecture: {'; '.join(told)}")
     module.load_state_dict(tensors)
 
 

@@ -179,7 +179,7 @@ class EncodedImage:
         return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
 
     def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
-        """Decode prompts, score four masks each (Eq. 5), keep the best where it reaches the threshold, upscale those."""
+        """Decode prompts, score four masks each (Eq. 5), keep the best that reach the threshold, upscale it."""
         threshold = self.selection.score_threshold if threshold is None else threshold
         decoder, features = self.parts.decoder, self.features.mask_features
         logits, scores, prompts, tokens = [], [], [], []
@@ -190,7 +190,9 @@ class EncodedImage:
             for part in range(0, len(prompt), UPSCALE_CHUNK):
                 index = prompt[part : part + UPSCALE_CHUNK]
                 chosen = token[part : part + UPSCALE_CHUNK, None]
-                logits.append(decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0])
+                logits.append(
+                    decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0]
+                )
             scores.append(score)
             prompts.append(prompt + start)
             tokens.append(token)
@@ -258,5 +260,7 @@ def _check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_h
         raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
     limit = np.array([image_hw[1], image_hw[0]]) - 0.5
     if not ((given >= -0.5) & (given <= limit)).all():
-        raise ImageError(f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}")
+        raise ImageError(
+            f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}"
+        )
     return given

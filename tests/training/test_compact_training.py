@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY
 
+from conftest import TINY
 from uois_sam import UOISSAM
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError
@@ -75,7 +75,9 @@ def test_learning_lowers_the_loss(rectangles: Path, tmp_path: Path) -> None:
     losses: list[float] = []
     torch.manual_seed(0)
     config = replace(RECIPE.base, steps=60, warmup=5, rate=3e-3, encoder_rate=3e-3, save_every=1000)
-    train_base(CompactModel(TINY), FolderDataset(rectangles), config, tmp_path, lambda step, v: losses.append(v["loss"]))
+    train_base(
+        CompactModel(TINY), FolderDataset(rectangles), config, tmp_path, lambda step, v: losses.append(v["loss"])
+    )
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 

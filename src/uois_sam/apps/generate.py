@@ -49,12 +49,19 @@ class Generate:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
         config = GenerateConfig(self.scenes, self.seed, self.height, self.width, self.samples, self.variant)
         started, made, redraws = time.monotonic(), 0, 0
-        columns = (TextColumn("scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[rate]}"))
+        columns = (
+            TextColumn("scenes"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[rate]}"),
+        )
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("scenes", total=None, rate="")
             for record in generate(config, self.out, self.workers):
                 made, redraws = made + 1, redraws + record.redraws
                 rate = made / (time.monotonic() - started) * 3600
                 progress.update(task, total=self.scenes, completed=record.index + 1, rate=f"{rate:.0f} an hour")
-        console.print(f"{made} scenes made ({redraws} draws did not settle and were redrawn), {self.scenes} in {self.out}")
+        failed = f"{redraws} draws that did not settle or hid the view were redrawn"
+        console.print(f"{made} scenes made ({failed}), {self.scenes} in {self.out}")
         return 0

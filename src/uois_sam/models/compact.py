@@ -74,7 +74,14 @@ class CompactEncoder(nn.Module):
         return SceneFeatures(features[4], mask_features, Frame.stretched(self.input_hw))
 
     def pyramid(self, images: Tensor) -> dict[int, Tensor]:
-        """(B, 3, H, W) float32 RGB in 0..255 to {16: (B, width, ..), 8: (B, fine_width, ..), 4: (B, fine_width, ..)}."""
+        """Feature maps by stride.
+
+        Args:
+            images: (B, 3, H, W) float32 RGB in 0..255.
+
+        Returns:
+            {16: (B, width, H/16, W/16), 8: (B, fine_width, H/8, W/8), 4: (B, fine_width, H/4, W/4)}.
+        """
         normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(normalised)
         top16 = self.lateral16(maps[16]) + _grow(self.lateral32(maps[32]), maps[16])

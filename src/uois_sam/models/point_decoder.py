@@ -1,4 +1,4 @@
-"""The compact model's mask decoder: SAM's anatomy (Sec. III-B of the paper; Sec. A of SAM's) at a tenth of the width."""
+"""The compact model's mask decoder: SAM's anatomy (Sec. III-B, and Sec. A of SAM's paper) at half the width."""
 
 from __future__ import annotations
 

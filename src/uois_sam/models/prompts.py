@@ -14,9 +14,7 @@ from uois_sam.types import PointPrompts, PromptMaps
 def make_prompts(maps: PromptMaps, selection: Selection) -> PointPrompts:
     """Prompts of one image in the prompt frame, strongest first, by ``selection.prompts``."""
     if selection.prompts == "heatmap":
-        return heatmap_peaks(
-            maps, selection.foreground_threshold, selection.heatmap_threshold, selection.max_prompts
-        )
+        return heatmap_peaks(maps, selection.foreground_threshold, selection.heatmap_threshold, selection.max_prompts)
     threshold = selection.foreground_threshold if selection.prompts == "foreground-grid" else None
     return grid_prompts(maps, selection.grid_side, threshold)
 
@@ -25,9 +23,7 @@ def heatmap_peaks(maps: PromptMaps, foreground: float, height: float, most: int)
     """Survivors of a 3x3 maximum filter that lie in the foreground and above a height; the ``most`` highest."""
     heatmap = maps.heatmap[0]
     is_peak = heatmap == F.max_pool2d(maps.heatmap[None], 3, stride=1, padding=1)[0, 0]
-    rows, columns = torch.nonzero(
-        is_peak & (maps.foreground > foreground) & (heatmap > height), as_tuple=True
-    )
+    rows, columns = torch.nonzero(is_peak & (maps.foreground > foreground) & (heatmap > height), as_tuple=True)
     strengths = heatmap[rows, columns]
     order = strengths.argsort(descending=True, stable=True)[:most]
     points = torch.stack([columns, rows], dim=1).float()

@@ -207,8 +207,12 @@ def gadget(rng: Rng) -> list[Part]:
         mesh = superquadric(radii, rng.uniform(0.1, 1.3), rng.uniform(0.1, 1.3), 20, 32)
         direction = rng.normal(size=3)
         direction *= reach / np.linalg.norm(direction)
-        parts.append(Part(mesh.transformed(Rotation.random(random_state=rng).as_matrix(), direction),
-                          "body" if index == 0 or rng.random() < 0.4 else "accent"))
+        parts.append(
+            Part(
+                mesh.transformed(Rotation.random(random_state=rng).as_matrix(), direction),
+                "body" if index == 0 or rng.random() < 0.4 else "accent",
+            )
+        )
         reach = float(radii.mean()) * 1.3
     return parts
 

@@ -22,6 +22,9 @@ from uois_sam.synth.render import Rendering, choose_variant, render
 from uois_sam.synth.scene import Scene, sample_scene
 
 MAX_REDRAWS = 8
+BLOCKED_MM = 180
+BLOCKED_SHARE = 0.3
+"""A view of which this share is nearer than ``BLOCKED_MM`` is drawn again."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class SceneRecord:
     index: int
     objects: int
     redraws: int
-    """Attempts thrown away because the physics did not come to rest."""
+    """Attempts thrown away because the physics did not come to rest or the view was blocked."""
     scene: Scene
 
 
@@ -84,22 +87,28 @@ def generate(config: GenerateConfig, out: Path, workers: int) -> Iterator[SceneR
 
 
 def make_scene(config: GenerateConfig, index: int, out: Path) -> SceneRecord:
-    """Draw, settle, render and save scene ``index``; an unsettled draw is redrawn from the next sub-seed."""
+    """Draw, settle, render and save scene ``index``; a failed draw is replaced by one from the next sub-seed."""
     for attempt in range(MAX_REDRAWS):
         try:
             scene = settle(sample_scene(scene_seed(config.seed, index, attempt)))
-            break
         except UnsettledError:
             continue
+        rendering = render(scene, (config.height, config.width), config.samples)
+        if not view_is_blocked(rendering):
+            break
     else:
-        raise DatasetError(f"scene {index}: {MAX_REDRAWS} draws in a row did not come to rest")
-    rendering = render(scene, (config.height, config.width), config.samples)
+        raise DatasetError(f"scene {index}: {MAX_REDRAWS} draws in a row did not come to rest or hid the view")
     name = f"{index:06d}.png"
     write_together(
         {out / "rgb" / name: _png(rendering.image), out / "depth" / name: _png(rendering.depth_mm),
          out / "label" / name: _png(rendering.labels)}
     )  # fmt: skip
     return SceneRecord(index, _visible(rendering), attempt, scene)
+
+
+def view_is_blocked(rendering: Rendering) -> bool:
+    """Whether something right before the lens (a wall the camera stands in, say) hides much of the view."""
+    return float((rendering.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
 
 
 def scene_seed(seed: int, index: int, attempt: int) -> int:
@@ -143,7 +152,8 @@ def _finished(out: Path) -> set[int]:
 
 
 def _summary(config: GenerateConfig, out: Path) -> dict[str, object]:
-    records = [json.loads(line) for line in (out / "scenes.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = (out / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    records = {record["index"]: record for record in map(json.loads, lines)}.values()  # a remade scene has two lines
     counts = [record["objects"] for record in records]
     return {
         "config": asdict(config),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+Vector = Sequence[float] | Array
 
 SHARP_ANGLE_DEG = 35.0
 """Profile corners sharper than this get their own vertices, so that shading does not smooth them away."""
@@ -26,7 +27,7 @@ class Mesh:
     uv: Array
     """(V, 2) float64 texture coordinates; (0, 0) is the texture's bottom left."""
 
-    def transformed(self, rotation: Array | None = None, translation: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
+    def transformed(self, rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> Mesh:
         """The mesh after a (3, 3) rotation (or any linear map) and a translation in metres."""
         vertices = self.vertices if rotation is None else self.vertices @ np.asarray(rotation).T
         return Mesh(vertices + np.asarray(translation, dtype=float), self.faces, self.uv)
@@ -51,7 +52,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def box(size: Sequence[float], *, atlas: bool = True, uv_metres: float | None = None) -> Mesh:
+def box(size: Vector, *, atlas: bool = True, uv_metres: float | None = None) -> Mesh:
     """An axis-aligned box centred at the origin.
 
     Args:
@@ -110,7 +111,7 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
     return Mesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(uvs))
 
 
-def superquadric(radii: Sequence[float], e1: float, e2: float, rows: int = 28, columns: int = 48) -> Mesh:
+def superquadric(radii: Vector, e1: float, e2: float, rows: int = 28, columns: int = 48) -> Mesh:
     """A superellipsoid with semi-axes ``radii`` (m); exponents near 0 give boxes, 1 ellipsoids, 2 octahedra."""
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rows)
     longitude = np.linspace(-np.pi, np.pi, columns + 1)

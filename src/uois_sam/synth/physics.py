@@ -78,7 +78,8 @@ def _placed(points: Array, pose: Pose) -> Array:
 
 def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
     """Lift every object just above whatever was placed below it, so that nothing starts inside anything."""
-    poses, boxes = [], []
+    poses: list[Pose] = []
+    boxes: list[tuple[Array, Array]] = []
     ground = max((p.pose.position[2] + p.size[2] / 2 for p in scene.props if p.solid and max(p.size[:2]) > 0.1
                   and p.size[2] < 0.01), default=0.0)  # fmt: skip
     for spec, hull in zip(scene.objects, hulls, strict=True):
@@ -98,7 +99,9 @@ def _add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:
 
 
 def _add_object(spec: mujoco.MjSpec, name: str, hull: Array, pose: Pose) -> None:
-    spec.add_mesh(name=name, uservert=hull.astype(np.float32).ravel(), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)
+    spec.add_mesh(
+        name=name, uservert=hull.astype(np.float32).ravel(), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
+    )
     body = spec.worldbody.add_body(name=name, pos=pose.position, quat=pose.quaternion)
     body.add_freejoint()
     body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, density=400, friction=[0.8, 0.01, 0.002], condim=4)

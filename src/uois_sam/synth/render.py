@@ -126,7 +126,7 @@ def drop_slivers(labels: LabelMap) -> LabelMap:
     return np.where(small[labels], 0, labels).astype(np.uint16)
 
 
-def _encode(linear: FloatImage) -> FloatImage:
+def _encode(linear: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
     shoulder = np.where(linear < 0.6, linear, 0.6 + 0.4 * (1 - np.exp(-(linear - 0.6) / 0.4)))
     return np.where(shoulder <= 0.0031308, 12.92 * shoulder, 1.055 * np.maximum(shoulder, 1e-8) ** (1 / 2.4) - 0.055)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ class Scene:
                 for p in d["props"]
             ),
             lamps=tuple(Lamp(tuple(m["position"]), m["side"], tuple(m["radiance"])) for m in d["lamps"]),
-            camera=Camera(**{k: tuple(v) if isinstance(v, list) else v for k, v in d["camera"].items()}),
+            camera=_camera(d["camera"]),
         )  # fmt: skip
 
 
@@ -194,3 +195,8 @@ def sample_surface(rng: Rng, role: str) -> Surface:
 
 def _pose(d: dict[str, list[float]]) -> Pose:
     return Pose(tuple(d["position"]), tuple(d["quaternion"]))
+
+
+def _camera(d: dict[str, Any]) -> Camera:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in d.items()}
+    return Camera(**values)

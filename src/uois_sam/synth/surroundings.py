@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -76,7 +78,9 @@ def _surface(rng: Rng, kinds: list[str], weights: list[float] | None = None) -> 
     )
 
 
-def _box(size: tuple[float, ...], position: tuple[float, ...], surface: Surface, turn: float = 0.0, **options) -> Prop:  # type: ignore[no-untyped-def]
+def _box(
+    size: tuple[float, ...], position: tuple[float, ...], surface: Surface, turn: float = 0.0, **options: Any
+) -> Prop:
     quaternion = (float(np.cos(turn / 2)), 0.0, 0.0, float(np.sin(turn / 2)))
     return Prop("box", size, surface, Pose(tuple(float(p) for p in position), quaternion), **options)
 

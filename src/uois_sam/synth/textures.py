@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy.ndimage import gaussian_filter
+from scipy.special import expit
 
 Rng = np.random.Generator
 Picture = npt.NDArray[np.uint8]
@@ -51,7 +52,7 @@ def gradient(rng: Rng, size: int) -> Picture:
     """Two colours that blend along v: ripe fruit, sprayed plastic."""
     a, b = np.array(random_colour(rng)), np.array(random_colour(rng))
     ramp = np.linspace(0, 1, size)[:, None, None] + 0.15 * noise(rng, size, 20)[..., None]
-    mix = 1 / (1 + np.exp(-(ramp - rng.uniform(0.2, 0.8)) * rng.uniform(3, 30)))
+    mix = expit((ramp - rng.uniform(0.2, 0.8)) * rng.uniform(3, 30))
     return to_uint8(a * (1 - mix) + b * mix)
 
 

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.models.protocols import MaskFeatures, select_prompts
-from uois_sam.training.checkpoints import load_checkpoint, save_checkpoint
+from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
 from uois_sam.training.losses import (
     foreground_loss,
     heatmap_loss,
@@ -126,7 +126,7 @@ def train_base(
         layer.requires_grad_(False)
     optimiser = _optimiser(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, config))
-    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}
     start = load_checkpoint(folder, parts, asdict(config))
     model.train()
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
@@ -135,7 +135,7 @@ def train_base(
         losses = base_losses(model, batch, config)
         total = torch.stack(list(losses.values())).sum()
         optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
         schedule.step()

@@ -102,9 +102,7 @@ def read_cache(folder: Path) -> list[CachedView]:
 
 
 @torch.inference_mode()
-def cache_view(
-    model: CompactModel, data: Dataset, config: CacheConfig, target: HeatmapTarget, item: int
-) -> CachedView:
+def cache_view(model: CompactModel, data: Dataset, config: CacheConfig, target: HeatmapTarget, item: int) -> CachedView:
     """Features and targets of view ``item % views`` of image ``item // views``."""
     index, number = divmod(item, config.views)
     rng = np.random.default_rng([config.seed, index, number])
@@ -162,4 +160,6 @@ def _claim(model: CompactModel, data: Dataset, config: CacheConfig, target: Heat
     if not marker.exists():
         write_atomically(marker, text.encode())
     elif json.loads(marker.read_text()) != json.loads(text):
-        raise UOISError(f"{folder} holds features of other weights, data or settings; delete it or choose another --out")
+        raise UOISError(
+            f"{folder} holds features of other weights, data or settings; delete it or choose another --out"
+        )

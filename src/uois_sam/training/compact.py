@@ -78,7 +78,8 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     record = {
         "recipe": asdict(recipe), "images": len(data), "data_sha256": data_hash(data), "losses": losses,
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
-        "uois_sam": __version__, "machine": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
+        "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
     folder = out / "model"
     save_folder(dict(model.state_dict()), make_card(model, record), folder)

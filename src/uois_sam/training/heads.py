@@ -90,7 +90,7 @@ def _fit(
             batch = [train[k] for k in order[start : start + images]]
             value = loss(batch)
             optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             optimiser.step()
             total += float(value.detach()) * len(batch)
         schedule.step()

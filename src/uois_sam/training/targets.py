@@ -57,9 +57,7 @@ def instance_centres(labels: npt.NDArray[np.integer], interior: bool) -> tuple[F
     return centres, areas
 
 
-def heatmap_target(
-    labels: npt.NDArray[np.integer], config: HeatmapTarget, grid_hw: tuple[int, int]
-) -> FloatArray:
+def heatmap_target(labels: npt.NDArray[np.integer], config: HeatmapTarget, grid_hw: tuple[int, int]) -> FloatArray:
     """Eq. 1: Gaussians around all centres, element-wise maximum.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,7 +44,7 @@ def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
 
 def change_look(image: ImageArray, rng: Rng) -> ImageArray:
     """Colour, exposure, sharpness, noise and compression, each with some probability ((H, W, 3) uint8 in and out)."""
-    pixels = image.astype(np.float32)
+    pixels: Any = image.astype(np.float32)
     if rng.random() < 0.8:
         pixels = 255 * (pixels / 255) ** np.exp(rng.normal(0, 0.25))
         pixels = pixels * np.exp(rng.normal(0, 0.1, 3)) * np.exp(rng.normal(0, 0.2))
@@ -67,7 +68,7 @@ def change_look(image: ImageArray, rng: Rng) -> ImageArray:
     result = np.clip(pixels, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
-        result = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.uint8)  # channel order survives the round trip
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)  # the order of channels survives
     return result
 
 

@@ -1,0 +1,127 @@
+"""Rendered labels, depth and pictures against what can be worked out by hand; the generator's files and resumption."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uois_sam.datasets.folder import FolderDataset
+from uois_sam.errors import DatasetError
+from uois_sam.synth.generate import GenerateConfig, SceneRecord, generate, scene_seed
+from uois_sam.synth.physics import settle
+from uois_sam.synth.render import SLIVER_FRACTION, Rendering, choose_variant, drop_slivers, render
+from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface, sample_scene
+
+pytestmark = pytest.mark.slow
+SIZE = (48, 64)
+HEIGHT = 1.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def variant() -> str:
+    return choose_variant("auto")
+
+
+def top_view(objects: tuple[ObjectSpec, ...]) -> Scene:
+    """A camera 1 m above the floor that looks straight down, 90 degrees wide: 2 m across 64 pixels."""
+    floor = Prop("box", (8.0, 8.0, 0.1), Surface("plain", 1), Pose((0.0, 0.0, -0.05)))
+    camera = Camera((0.0, 0.0, HEIGHT), (0.0, 0.0, 0.0), 90.0, 0.0, 0.5, (1.0, 1.0, 1.0))
+    base = sample_scene(0)
+    return replace(base, objects=objects, props=(floor,), camera=camera)
+
+
+def carton_seen_from_above() -> tuple[ObjectSpec, np.ndarray]:
+    from uois_sam.synth.families import make_parts
+
+    spec = ObjectSpec("carton", 5, (Surface("plain", 3),), Pose())
+    return spec, make_parts("carton", 5)[0].mesh.vertices
+
+
+def expected_mask(vertices: np.ndarray) -> np.ndarray:
+    """Pixels whose centre ray meets the box's top face; the sides are hidden behind it from the centre above."""
+    half = vertices.max(axis=0)
+    depth = HEIGHT - half[2]
+    focal = SIZE[1] / 2
+    xs = np.arange(SIZE[1]) + 0.5 - SIZE[1] / 2
+    ys = np.arange(SIZE[0]) + 0.5 - SIZE[0] / 2
+    across = np.sort(half[:2])
+    columns, rows = np.abs(xs) * depth / focal, np.abs(ys) * depth / focal
+    both = (columns[None] <= across[1]) & (rows[:, None] <= across[0])
+    turned = (columns[None] <= across[0]) & (rows[:, None] <= across[1])
+    return np.stack([both, turned])
+
+
+def test_the_mask_of_a_box_seen_from_above_is_its_projection() -> None:
+    spec, vertices = carton_seen_from_above()
+    labels = render(top_view((spec,)), SIZE, samples=1).labels == 1
+    assert any(np.array_equal(labels, mask) for mask in expected_mask(vertices))
+
+
+def test_depth_is_the_axial_distance_in_millimetres() -> None:
+    spec, vertices = carton_seen_from_above()
+    rendering = render(top_view((spec,)), SIZE, samples=1)
+    top = 1000 * (HEIGHT - vertices[:, 2].max())
+    assert rendering.depth_mm[rendering.labels == 1].astype(float) == pytest.approx(top, abs=1.01)
+    assert rendering.depth_mm[rendering.labels == 0].astype(float) == pytest.approx(1000.0, abs=1.01)
+
+
+def test_the_same_scene_renders_to_the_same_bytes() -> None:
+    scene = settle(sample_scene(2))
+    first, second = render(scene, SIZE, 2), render(scene, SIZE, 2)
+    assert np.array_equal(first.image, second.image)
+    assert np.array_equal(first.labels, second.labels)
+
+
+def test_exposure_brings_the_picture_to_the_wanted_brightness() -> None:
+    scene = settle(sample_scene(2))
+    dim, bright = (
+        render(replace(scene, camera=replace(scene.camera, exposure=e)), SIZE, 2).image.mean() / 255 for e in (0.3, 0.6)
+    )
+    assert dim == pytest.approx(0.3, abs=0.05)
+    assert bright == pytest.approx(0.6, abs=0.05)
+
+
+def test_slivers_lose_their_label() -> None:
+    labels = np.zeros((100, 200), dtype=np.uint16)
+    labels[0, : int(SLIVER_FRACTION * labels.size) - 1] = 1
+    labels[50:60, 50:60] = 2
+    assert set(np.unique(drop_slivers(labels))) == {0, 2}
+
+
+def run(out: Path, config: GenerateConfig) -> list[SceneRecord]:
+    return list(generate(config, out, workers=1))
+
+
+def test_generating_writes_a_data_set_and_resumes_where_it_stopped(tmp_path: Path) -> None:
+    config = GenerateConfig(scenes=3, seed=7, height=48, width=64, samples=1)
+    assert len(run(tmp_path, config)) == 3
+    before = {p: p.read_bytes() for p in sorted(tmp_path.rglob("*.png"))}
+    assert len(before) == 9
+    (tmp_path / "label" / "000001.png").unlink()
+    assert [record.index for record in run(tmp_path, config)] == [1]
+    assert {p: p.read_bytes() for p in sorted(tmp_path.rglob("*.png"))} == before
+    data = FolderDataset(tmp_path)
+    assert len(data) == 3
+    assert data[0].image.shape == (48, 64, 3)
+    assert Image.open(tmp_path / "depth" / "000000.png").mode.startswith("I;16")
+    lines = (tmp_path / "scenes.jsonl").read_text().splitlines()
+    scenes = {json.loads(line)["index"]: Scene.from_json(json.dumps(json.loads(line)["scene"])) for line in lines}
+    again: Rendering = render(scenes[0], (48, 64), 1)
+    assert np.array_equal(again.labels, data[0].labels), "a saved scene renders to its labels"
+
+
+def test_a_folder_of_other_scenes_is_refused(tmp_path: Path) -> None:
+    config = GenerateConfig(scenes=1, seed=7, height=48, width=64, samples=1)
+    run(tmp_path, config)
+    with pytest.raises(DatasetError, match="another --out"):
+        run(tmp_path, replace(config, seed=8))
+
+
+def test_scene_seeds_differ() -> None:
+    seeds = {scene_seed(s, i, a) for s in range(4) for i in range(50) for a in range(3)}
+    assert len(seeds) == 4 * 50 * 3

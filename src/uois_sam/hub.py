@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from uois_sam.config import Selection
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.files import make_output_folder, write_together
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
-from uois_sam.pipeline import UOISSAM, Parts
+from uois_sam.pipeline import UOISSAM, Parts, check_modes
 from uois_sam.types import ModelCard
 
 BUNDLED = {"compact": Path(__file__).parent / "weights" / "compact"}
@@ -98,7 +99,7 @@ def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
 
 def build(card: ModelCard, source: Path) -> CompactModel:
     """An uninitialised model of the card's architecture."""
-    architecture = dict(card.architecture)
+    architecture = dict(card.architecture) if isinstance(card.architecture, Mapping) else {}
     kind = architecture.pop("kind", None)
     if kind != "compact":
         raise WeightsError(f"{source}: expected architecture kind 'compact', got {kind!r}")
@@ -145,7 +146,7 @@ def choose_device(name: str) -> torch.device:
     available += ["mps"] if torch.backends.mps.is_available() else []
     if name == "auto":
         return torch.device(available[1] if len(available) > 1 and available[1].startswith("cuda") else "cpu")
-    if name not in [*available, "cuda"] or (name == "cuda" and len(available) < 2):
+    if name not in available and not (name == "cuda" and "cuda:0" in available):
         raise UOISError(f"unknown device {name!r}; this machine has: auto, {', '.join(available)}")
     return torch.device(name)
 
@@ -161,6 +162,8 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
 
 def _selection(card: ModelCard) -> Selection:
     try:
-        return Selection(**card.selection)
-    except TypeError as error:
+        selection = Selection(**card.selection)
+        check_modes(selection)
+        return selection
+    except (TypeError, UOISError) as error:
         raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from uois_sam.config import Selection
+from uois_sam.config import NmsMode, PromptMode, ScoreMode, Selection
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.geometry import map_points, resize_logits
 from uois_sam.images import read_image
@@ -113,7 +113,7 @@ class UOISSAM:
         """Run the backbones once; prompt the result as often as needed."""
         pixels = read_image(image)
         with torch.inference_mode():
-            tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).to(self.device)
+            tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(self.device)
             features = self.parts.encoder(tensor)
         return EncodedImage(self.parts, features, pixels, self.selection, self.name)
 
@@ -179,7 +179,7 @@ class EncodedImage:
         return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
 
     def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
-        """Decode prompts, score four masks each (Eq. 5), keep the best that reach the threshold, upscale it."""
+        """Decode prompts, score four masks each (Eq. 5), upscale the best one where it reaches the threshold."""
         threshold = self.selection.score_threshold if threshold is None else threshold
         decoder, features = self.parts.decoder, self.features.mask_features
         logits, scores, prompts, tokens = [], [], [], []
@@ -221,19 +221,20 @@ class EncodedImage:
     def _instances(self, candidates: Candidates, kept: Tensor, points_xy: Tensor, *, drop_empty: bool) -> Instances:
         """Bring the kept masks, in the given order, to the photo's pixels."""
         frame = self.features.mask_frame
-        masks = torch.zeros(len(kept), *self.image_hw, dtype=torch.bool)
+        masks = np.zeros((len(kept), *self.image_hw), dtype=bool)
         for row, index in enumerate(kept.tolist()):  # one at a time: a float copy of all would be 4x as large
             masks[row] = (resize_logits(candidates.mask_logits[index : index + 1], frame, self.image_hw)[0] > 0).cpu()
-        scores = candidates.scores[kept].cpu()
-        points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw)
+        scores = candidates.scores[kept].cpu().clamp(0, 1).numpy()
+        points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw).numpy()
         if drop_empty:
-            large = masks.flatten(1).sum(dim=1) >= max(1, self.selection.min_area_px)
-            masks, scores, points = masks[large], scores[large], points[large]
+            large = np.count_nonzero(masks, axis=(1, 2)) >= max(1, self.selection.min_area_px)
+            if not large.all():
+                masks, scores, points = masks[large], scores[large], points[large]
         return Instances(
-            masks=masks.numpy(),
-            scores=scores.clamp(0, 1).numpy().astype(np.float32),
-            boxes=mask_boxes(masks).numpy().astype(np.float32),
-            points=points.numpy().astype(np.float32),
+            masks=masks,
+            scores=scores.astype(np.float32),
+            boxes=mask_boxes(torch.from_numpy(masks)).numpy(),
+            points=points.astype(np.float32),
             model=self.model,
             image=self.image,
         )
@@ -248,14 +249,27 @@ def _content(logits: Tensor, content_hw: tuple[int, int], size_hw: tuple[int, in
 
 def _changed(selection: Selection, changes: dict[str, Any]) -> Selection:
     try:
-        return replace(selection, **changes)
+        changed = replace(selection, **changes)
     except TypeError as error:
         known = ", ".join(Selection.__dataclass_fields__)
         raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
+    check_modes(changed)
+    return changed
+
+
+def check_modes(selection: Selection) -> None:
+    """Raise UOISError for a mode that does not exist: it would silently act as another one."""
+    for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
+        if getattr(selection, name) not in get_args(modes):
+            found = getattr(selection, name)
+            raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")
 
 
 def _check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> Any:
-    given = np.asarray(points, dtype=np.float32)
+    try:
+        given = np.asarray(points, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got something else ({error})") from error
     if given.ndim != 2 or given.shape[1] != 2:
         raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
     limit = np.array([image_hw[1], image_hw[0]]) - 0.5

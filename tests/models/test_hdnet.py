@@ -78,10 +78,8 @@ def test_eq_5_with_weights_written_by_hand() -> None:
 
 def test_prompts_do_not_influence_each_other(head: HDNet) -> None:
     given, other = predictions(3, 6), predictions(3, 6, seed=1)
-    mixed = TokenPredictions(
-        *(torch.cat([getattr(given, name)[:2], getattr(other, name)[2:]]) for name in ("iou_token", "mask_tokens", "scores")),
-        image_state=torch.empty(0),
-    )  # fmt: skip
+    names = ("iou_token", "mask_tokens", "scores", "image_state")
+    mixed = TokenPredictions(*(torch.cat([getattr(given, name)[:2], getattr(other, name)[2:]]) for name in names))
     torch.testing.assert_close(head(mixed)[:2], head(given)[:2])
 
 

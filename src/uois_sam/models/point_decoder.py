@@ -24,7 +24,8 @@ class FourierPositions(nn.Module):
 
     def forward(self, unit_xy: Tensor) -> Tensor:
         """(..., 2) positions in [0, 1] to (..., width) sines and cosines."""
-        angles = 2 * torch.pi * ((2 * unit_xy - 1) @ self.frequencies)
+        x, y = (2 * unit_xy - 1).split(1, dim=-1)
+        angles = 2 * torch.pi * (x * self.frequencies[0] + y * self.frequencies[1])  # no matmul: autocast would round
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def grid(self, height: int, width: int) -> Tensor:
@@ -46,7 +47,10 @@ class Attention(nn.Module):
         self.out = nn.Linear(inner, width)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = (self._split(f(x)) for f, x in ((self.query, q), (self.key, k), (self.value, v)))
+        """Attend; an input with batch 1 stands for all prompts and is projected only once."""
+        prompts = max(len(q), len(k))
+        projected = ((self.query, q), (self.key, k), (self.value, v))
+        q, k, v = (self._split(layer(x)).expand(prompts, -1, -1, -1) for layer, x in projected)
         attended = F.scaled_dot_product_attention(q, k, v)
         return self.out(attended.transpose(1, 2).flatten(2))
 
@@ -99,7 +103,7 @@ class CompactDecoder(nn.Module):
         self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
 
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
-        """Run M prompts on one image (features of batch 1) or one image each (batch M)."""
+        """Run M prompts on one image (see ``protocols.PointDecoder``)."""
         grid = features.grid
         count, (height, width) = len(points_xy), grid.shape[-2:]
         unit_xy = self._unit(points_xy)
@@ -108,7 +112,7 @@ class CompactDecoder(nn.Module):
         point = at + self.point_embedding + self.point_look(look)
         tokens = torch.cat([self.output_tokens.expand(count, -1, -1), point[:, None]], dim=1)
         tokens_at, image_at = tokens, self.positions.grid(height, width)[None]
-        image = grid.flatten(2).transpose(1, 2).expand(count, -1, -1)
+        image = grid.flatten(2).transpose(1, 2)  # one for all prompts until the first layer sets them apart
         for layer in self.layers:
             tokens, image = layer(tokens, image, tokens_at, image_at)
         tokens = self.final_norm(tokens + self.final_attention(tokens + tokens_at, image + image_at, image))
@@ -146,11 +150,9 @@ class CompactDecoder(nn.Module):
 
 
 def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
-    """Bilinear look-up of (1 or M, C, h, w) features at (M, 2) unit positions: (M, C)."""
-    where = (2 * unit_xy - 1)[:, None, None].to(features.dtype)
-    if features.shape[0] == 1:
-        return F.grid_sample(features, where.transpose(0, 1), align_corners=False)[0, :, 0].T
-    return F.grid_sample(features, where, align_corners=False)[:, :, 0, 0]
+    """Bilinear look-up of (1, C, h, w) features at (M, 2) unit positions: (M, C) float32."""
+    where = (2 * unit_xy - 1)[None, :, None]
+    return F.grid_sample(features.float(), where, align_corners=False)[0, :, :, 0].T
 
 
 def _grow(x: Tensor, like: Tensor) -> Tensor:

@@ -38,11 +38,13 @@ def suppress(masks: Tensor, scores: Tensor, iou: float, mode: NmsMode) -> Tensor
         (J,) int64 indices of the kept masks, best first.
     """
     order = scores.argsort(descending=True, stable=True)
-    overlaps = mask_iou(masks) if mode == "mask" else box_iou(masks)
+    too_close = ((mask_iou(masks) if mode == "mask" else box_iou(masks)) > iou).cpu()
+    dropped = torch.zeros(len(masks), dtype=torch.bool)
     kept: list[int] = []
     for index in order.tolist():
-        if all(overlaps[index, other] <= iou for other in kept):
+        if not dropped[index]:
             kept.append(index)
+            dropped |= too_close[index]
     return torch.tensor(kept, dtype=torch.long, device=masks.device)
 
 

@@ -123,7 +123,9 @@ def _resized(image: ImageArray, labels: IntLabels, size_hw: tuple[int, int]) -> 
     size = size_hw[1], size_hw[0]
     shrinks = image.shape[0] > size_hw[0]
     resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return View(resized.astype(np.uint8), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.int32))
+    # INTER_NEAREST would shift labels by half a pixel against the image
+    nearest = cv2.resize(labels.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return View(resized.astype(np.uint8), nearest.astype(np.int32))
 
 
 def _shift_hue(pixels: npt.NDArray[np.float32], degrees: float) -> npt.NDArray[np.float32]:

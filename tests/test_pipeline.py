@@ -1,0 +1,245 @@
+"""The pipeline around a tiny random model: inputs, settings and the shape of results, whatever the masks mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from uois_sam import UOISSAM
+from uois_sam.errors import ImageError, UOISError
+from uois_sam.pipeline import EncodedImage, Parts
+from uois_sam.types import ImageArray, Instances
+
+LOOSE: dict[str, Any] = {
+    "prompts": "grid",
+    "grid_side": 16,
+    "score_threshold": -10.0,
+    "max_area_fraction": 0.9,
+    "nms_iou": 0.8,
+}
+"""Settings under which a random model yields a good number of instances."""
+
+
+def photo(height: int = 60, width: int = 90, seed: int = 0) -> ImageArray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def loose(tiny_pipeline: UOISSAM) -> UOISSAM:
+    return tiny_pipeline.with_selection(**LOOSE)
+
+
+@pytest.fixture
+def scene(loose: UOISSAM) -> EncodedImage:
+    return loose.encode_image(photo())
+
+
+def assert_equal(first: Instances, second: Instances) -> None:
+    for name in ("masks", "scores", "boxes", "points"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+
+
+def keys(instances: Instances) -> set[bytes]:
+    return {mask.tobytes() for mask in instances.masks}
+
+
+# --- inputs
+
+
+def test_path_pil_image_and_array_of_one_photo_give_the_same(loose: UOISSAM, tmp_path: Path) -> None:
+    array, path = photo(), tmp_path / "photo.png"
+    Image.fromarray(array).save(path)
+    expected = loose.predict(array)
+    assert len(expected) > 3
+    for source in (path, str(path), Image.fromarray(array)):
+        assert_equal(loose.predict(source), expected)
+
+
+def test_an_array_in_any_memory_order_gives_the_same(loose: UOISSAM) -> None:
+    array = photo()
+    assert_equal(loose.predict(np.asfortranarray(array)), loose.predict(array))
+    assert_equal(loose.predict(array[:, ::-1]), loose.predict(array[:, ::-1].copy()))
+
+
+def test_a_batch_may_mix_kinds_and_sizes_and_keeps_their_order(loose: UOISSAM) -> None:
+    images = [photo(60, 90), Image.fromarray(photo(40, 30, seed=1)), photo(20, 200, seed=2)]
+    results = loose.predict_batch(iter(images))
+    assert [result.image_hw for result in results] == [(60, 90), (40, 30), (20, 200)]
+    for result, image in zip(results, images, strict=True):
+        assert_equal(result, loose.predict(image))
+    assert loose.predict_batch([]) == []
+
+
+def test_bad_input_is_an_image_error(tiny_pipeline: UOISSAM, tmp_path: Path) -> None:
+    for source in (tmp_path / "none.png", np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32)):
+        with pytest.raises(ImageError):
+            tiny_pipeline.predict(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 500), (500, 3), (2000, 20), (96, 128), (479, 641)])
+def test_photos_of_any_size_give_instances_of_that_size(loose: UOISSAM, size_hw: tuple[int, int]) -> None:
+    instances = loose.predict(photo(*size_hw))
+    assert instances.image_hw == size_hw
+    assert_consistent(instances)
+
+
+# --- results
+
+
+def assert_consistent(instances: Instances) -> None:
+    """What holds for every result: dtypes, shapes, order, boxes that fit their masks, points inside the photo."""
+    count, (height, width) = len(instances), instances.image_hw
+    assert (instances.masks.dtype, instances.masks.shape) == (np.bool_, (count, height, width))
+    for name, shape in (("scores", (count,)), ("boxes", (count, 4)), ("points", (count, 2))):
+        value = getattr(instances, name)
+        assert (value.dtype, value.shape) == (np.float32, shape), name
+    assert ((instances.scores >= 0) & (instances.scores <= 1)).all()
+    assert (np.diff(instances.scores) <= 0).all()
+    assert ((instances.points >= -0.5) & (instances.points <= [width - 0.5, height - 0.5])).all()
+    for mask, box in zip(instances.masks, instances.boxes, strict=True):
+        assert np.array_equal(box, box_of(mask))
+
+
+def box_of(mask: npt.NDArray[np.bool_]) -> list[int]:
+    ys, xs = np.nonzero(mask)
+    return [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+
+
+@pytest.mark.parametrize("scores", ["sam", "hdnet"])
+def test_results_are_consistent(scene: EncodedImage, scores: str) -> None:
+    instances = scene.with_selection(scores=scores).predict()
+    assert len(instances) > 3
+    assert_consistent(instances)
+    assert instances.model == "compact-1"
+    assert instances.image is not None
+    assert np.array_equal(instances.image, photo())
+
+
+def test_scores_are_clamped_for_display_but_ranked_raw(loose: UOISSAM) -> None:
+    hdnet = loose.parts.hdnet
+    assert hdnet is not None
+    before = loose.predict(photo())
+    hdnet.mlp[-1].bias.data += 5  # type: ignore[operator, union-attr]
+    after = loose.predict(photo())
+    assert set(after.scores.tolist()) == {1.0}
+    assert np.array_equal(before.masks, after.masks)
+
+
+@pytest.mark.parametrize("change", [{"score_threshold": 10.0}, {"max_area_fraction": 0.0}, {"max_prompts": 0}])
+def test_no_instance_has_the_usual_shapes(tiny_pipeline: UOISSAM, change: dict[str, float]) -> None:
+    instances = tiny_pipeline.with_selection(score_threshold=-10.0).with_selection(**change).predict(photo(31, 47))
+    assert instances.masks.shape == (0, 31, 47)
+    assert instances.scores.shape == (0,)
+    assert instances.boxes.shape == (0, 4)
+    assert instances.points.shape == (0, 2)
+    assert_consistent(instances)
+    assert not instances.label_map().any()
+
+
+def test_the_same_photo_gives_the_same_twice(loose: UOISSAM, scene: EncodedImage) -> None:
+    assert_equal(loose.predict(photo()), loose.predict(photo()))
+    assert_equal(scene.predict(), scene.predict())
+    assert_equal(scene.predict(), loose.predict(photo()))
+
+
+# --- settings
+
+
+@pytest.mark.parametrize("scores", ["sam", "hdnet"])
+@pytest.mark.parametrize("prompts", ["grid", "foreground-grid", "heatmap"])
+def test_the_variants_of_table_iv_are_settings(tiny_pipeline: UOISSAM, prompts: str, scores: str) -> None:
+    """The random model's foreground lies near 0.35 and its heatmap near 0."""
+    variant = tiny_pipeline.with_selection(
+        prompts=prompts, scores=scores, foreground_threshold=0.35, heatmap_threshold=-1.0, score_threshold=-10.0,
+        max_area_fraction=1.0,
+    )  # fmt: skip
+    scene = variant.encode_image(photo())
+    assert {"grid": 1024, "heatmap": 30}.get(prompts, len(scene.prompts)) == len(scene.prompts)
+    instances = scene.predict()
+    assert len(instances) > 0
+    assert_consistent(instances)
+    given = scene.prompts.points_xy.numpy() + 0.5
+    for x, y in instances.points:
+        assert np.abs(given / [128, 96] * [90, 60] - 0.5 - [x, y]).max(axis=1).min() < 1e-3
+
+
+def test_the_foreground_grid_is_a_true_subset_of_the_grid(scene: EncodedImage) -> None:
+    grid = scene.prompts.points_xy.tolist()
+    some = scene.with_selection(prompts="foreground-grid", foreground_threshold=0.35).prompts.points_xy.tolist()
+    assert 0 < len(some) < len(grid)
+    assert {tuple(point) for point in some} < {tuple(point) for point in grid}
+
+
+def test_masks_above_the_area_limit_are_dropped(scene: EncodedImage) -> None:
+    every = scene.with_selection(max_area_fraction=1.0, nms_iou=1.0).predict()
+    small = scene.with_selection(max_area_fraction=0.5, nms_iou=1.0).predict()
+    assert 0 < len(small) < len(every)
+    assert small.masks.mean(axis=(1, 2)).max() < 0.52  # the limit holds on the decoder's grid
+    assert len(scene.with_selection(max_area_fraction=0.0).predict()) == 0
+
+
+def test_masks_below_the_smallest_area_in_pixels_are_dropped(scene: EncodedImage) -> None:
+    every = scene.predict()
+    areas = every.masks.sum(axis=(1, 2))
+    limit = int(np.median(areas))
+    large = scene.with_selection(min_area_px=limit).predict()
+    assert 0 < len(large) < len(every)
+    assert large.masks.sum(axis=(1, 2)).tolist() == areas[areas >= limit].tolist()
+
+
+def test_a_higher_score_threshold_keeps_those_above_it(scene: EncodedImage) -> None:
+    every = scene.with_selection(nms_iou=1.0).predict()
+    threshold = float(every.scores[10] + every.scores[11]) / 2
+    best = scene.with_selection(nms_iou=1.0, score_threshold=threshold).predict()
+    assert_equal(best, Instances(*(getattr(every, name)[:11] for name in ("masks", "scores", "boxes", "points"))))
+
+
+@pytest.mark.parametrize("nms", ["mask", "box"])
+def test_a_higher_overlap_limit_keeps_more(scene: EncodedImage, nms: str) -> None:
+    counts = [len(scene.with_selection(nms=nms, nms_iou=limit).predict()) for limit in (0.0, 0.5, 0.9, 1.0)]
+    assert counts == sorted(counts)
+    assert 1 <= counts[0] < counts[3]
+
+
+def test_the_better_of_two_overlapping_masks_is_kept(scene: EncodedImage) -> None:
+    every = scene.with_selection(nms_iou=1.0).predict()
+    few = scene.with_selection(nms_iou=0.3).predict()
+    assert np.array_equal(few.masks[0], every.masks[0])
+    assert keys(few) < keys(every)
+
+
+def test_an_unknown_setting_is_named_together_with_those_there_are(tiny_pipeline: UOISSAM) -> None:
+    for target in (tiny_pipeline, tiny_pipeline.encode_image(photo())):
+        with pytest.raises(UOISError, match=r"treshold.*score_threshold.*nms_iou"):
+            target.with_selection(treshold=0.3)
+
+
+@pytest.mark.parametrize("setting", [{"prompts": "gird"}, {"scores": "iou"}, {"nms": "boxes"}])
+def test_an_unknown_mode_is_refused_together_with_those_there_are(
+    tiny_pipeline: UOISSAM, setting: dict[str, str]
+) -> None:
+    with pytest.raises(UOISError, match="expected one of"):
+        tiny_pipeline.with_selection(**setting)
+
+
+def test_settings_make_a_new_object_and_leave_the_old_one(tiny_pipeline: UOISSAM) -> None:
+    before = tiny_pipeline.selection
+    assert tiny_pipeline.with_selection(nms_iou=0.9).selection.nms_iou == 0.9
+    assert tiny_pipeline.selection is before
+
+
+def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: UOISSAM) -> None:
+    parts = tiny_pipeline.parts
+    without = UOISSAM(
+        Parts(parts.encoder, parts.hpg, parts.decoder, None), tiny_pipeline.card, tiny_pipeline.selection,
+        tiny_pipeline.device,
+    )  # fmt: skip
+    scene = without.with_selection(**LOOSE).encode_image(photo())
+    with pytest.raises(UOISError, match="scores='sam'"):
+        scene.predict()
+    assert len(scene.with_selection(scores="sam").predict()) > 0

@@ -1,0 +1,80 @@
+"""Prompting an encoded photo with points of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uois_sam import UOISSAM
+from uois_sam.errors import ImageError
+from uois_sam.pipeline import EncodedImage
+
+HEIGHT, WIDTH = 60, 90
+POINTS = [(5.0, 5.0), (80.0, 50.0), (40.25, 30.5), (5.0, 50.0)]
+
+
+@pytest.fixture
+def scene(tiny_pipeline: UOISSAM) -> EncodedImage:
+    return tiny_pipeline.encode_image(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+
+
+def test_every_point_gets_one_instance_in_the_order_given(scene: EncodedImage) -> None:
+    """No threshold, no suppression, no sorting: 100 points on one spot are 100 instances."""
+    instances = scene.predict(POINTS)
+    np.testing.assert_allclose(instances.points, POINTS, atol=1e-4)
+    assert instances.masks.shape == (4, HEIGHT, WIDTH)
+    backwards = scene.predict(POINTS[::-1])
+    np.testing.assert_allclose(backwards.points, POINTS[::-1], atol=1e-4)
+    assert len(scene.predict([POINTS[0]] * 100)) == 100
+
+
+def test_points_together_give_what_each_gives_alone(scene: EncodedImage) -> None:
+    together = scene.predict(POINTS)
+    for index, point in enumerate(POINTS):
+        alone = scene.predict([point])
+        assert together.scores[index] == pytest.approx(alone.scores[0], abs=1e-5)
+        assert (together.masks[index] != alone.masks[0]).mean() < 0.002  # rounding may flip a pixel on an edge
+
+
+def test_a_point_keeps_its_place_through_more_than_one_chunk(scene: EncodedImage) -> None:
+    xs = np.linspace(0, WIDTH - 1, 150)
+    many = scene.predict(np.stack([xs, np.full(150, 20.0)], axis=1))
+    np.testing.assert_allclose(many.points[:, 0], xs, atol=1e-4)
+
+
+def test_settings_do_not_touch_the_masks_of_given_points(scene: EncodedImage) -> None:
+    strict = scene.with_selection(score_threshold=10.0, max_area_fraction=0.0, nms_iou=0.0, min_area_px=10**6)
+    assert np.array_equal(strict.predict(POINTS).masks, scene.predict(POINTS).masks)
+
+
+def test_lists_tuples_and_arrays_of_any_number_type_are_the_same(scene: EncodedImage) -> None:
+    expected = scene.predict([(10, 20), (30, 40)])
+    for points in ([[10, 20], [30, 40]], np.array([[10, 20], [30, 40]]), np.array([[10, 20], [30, 40]], np.float64)):
+        assert np.array_equal(scene.predict(points).masks, expected.masks)
+
+
+def test_no_points_give_no_instances(scene: EncodedImage) -> None:
+    instances = scene.predict(np.zeros((0, 2)))
+    assert instances.masks.shape == (0, HEIGHT, WIDTH)
+    assert instances.points.shape == (0, 2)
+
+
+@pytest.mark.parametrize("point", [(-0.5, -0.5), (WIDTH - 0.5, HEIGHT - 0.5), (0, HEIGHT - 1)])
+def test_the_photo_reaches_half_a_pixel_beyond_the_outermost_centres(
+    scene: EncodedImage, point: tuple[float, float]
+) -> None:
+    assert len(scene.predict([point])) == 1
+
+
+@pytest.mark.parametrize("point", [(-0.6, 5), (5, -1), (WIDTH, 5), (5, HEIGHT - 0.4), (np.nan, 5), (np.inf, 5)])
+def test_a_point_outside_the_photo_is_an_image_error(scene: EncodedImage, point: tuple[float, float]) -> None:
+    with pytest.raises(ImageError, match=f"inside a photo {WIDTH} wide and {HEIGHT} high"):
+        scene.predict([(5, 5), point])
+
+
+@pytest.mark.parametrize("points", [[], (3, 4), [[1, 2, 3]], np.zeros((1, 1, 2)), [[1, 2], [3]], [["left", "top"]], 7])
+def test_points_of_another_shape_are_an_image_error(scene: EncodedImage, points: Any) -> None:
+    with pytest.raises(ImageError, match=r"\(M, 2\)"):
+        scene.predict(points)

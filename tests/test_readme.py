@@ -1,0 +1,55 @@
+"""The README's promises that a machine can check."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_quick_start_has_exactly_two_commands() -> None:
+    section = TEXT.split("## Quick start")[1].split("\n## ")[0]
+    blocks = re.findall(r"```bash\n(.*?)```", section, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert len([line for line in block.replace("\\\n", " ").splitlines() if line.strip()]) == 1
+
+
+def test_continuous_integration_runs_the_marked_command() -> None:
+    assert TEXT.count("<!-- test command -->") == 1
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_linked_file_exists() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            if not target.startswith(("http://", "https://")):
+                assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_symbols_named_in_the_paper_map_exist() -> None:
+    from importlib import import_module
+
+    text = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:config|types|pipeline|models\.\w+|training\.\w+)\.[A-Za-z_.]+)", text)
+    assert len(named) > 20
+    for name in named:
+        parts = name.split(".")
+        depth = 2 if parts[0] in ("models", "training") else 1
+        value = import_module("uois_sam." + ".".join(parts[:depth]))
+        for part in parts[depth:]:
+            fields = getattr(value, "__dataclass_fields__", {})
+            value = fields[part] if part in fields and not hasattr(value, part) else _attribute(value, part, name)
+
+
+def _attribute(value: object, part: str, name: str) -> object:
+    attribute = getattr(value, part, None)
+    if attribute is None and hasattr(value, "__init__"):
+        import inspect
+
+        assert f"self.{part} =" in inspect.getsource(value), name  # type: ignore[arg-type]
+        return object()
+    assert attribute is not None, name
+    return attribute

@@ -31,21 +31,24 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 
 
-def load_pretrained(name_or_path: str | os.PathLike[str], device: str = "auto") -> UOISSAM:
+def load_pretrained(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> UOISSAM:
     """Load a bundled model or a model folder; see :meth:`UOISSAM.from_pretrained`."""
     chosen = choose_device(device)
+    arithmetic = choose_precision(precision, chosen)
     folder = _find(name_or_path)
     card, tensors = read_folder(folder)
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
-    return assemble(model, card, chosen)
+    return assemble(model, card, chosen, arithmetic)
 
 
-def assemble(model: CompactModel, card: ModelCard, device: torch.device) -> UOISSAM:
+def assemble(
+    model: CompactModel, card: ModelCard, device: torch.device, precision: torch.dtype = torch.float32
+) -> UOISSAM:
     """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
     model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet)
-    return UOISSAM(parts, card, _selection(card), device)
+    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
+    return UOISSAM(parts, card, _selection(card))
 
 
 def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
@@ -149,6 +152,30 @@ def choose_device(name: str) -> torch.device:
     if name not in available and not (name == "cuda" and "cuda:0" in available):
         raise UOISError(f"unknown device {name!r}; this machine has: auto, {', '.join(available)}")
     return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """``auto`` takes bfloat16 where it is computed in hardware, else float32.
+
+    Raises:
+        UOISError: another name.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if name == "auto":
+        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
+    if name not in known:
+        raise UOISError(f"unknown precision {name!r}: expected auto, {', '.join(known)}")
+    return known[name]
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    # Private names, hence guarded: without them float32 is a safe, slower answer.
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check() for check in checks if check is not None)
 
 
 def _find(name_or_path: str | os.PathLike[str]) -> Path:

@@ -82,8 +82,8 @@ def test_with_the_public_classifier_on_top_a_photo_of_coffee_is_recognised(publi
 def classify(features: Tensor, weights: dict[str, Tensor]) -> Tensor:
     """Lite0's head: 1x1 convolution, batch norm, ReLU6, mean, linear."""
     x = F.conv2d(features, weights["_conv_head.weight"])
-    norm = (weights[f"_bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
-    x = F.relu6(F.batch_norm(x, *norm, eps=BN_EPSILON)).mean(dim=(2, 3))
+    mean, variance, scale, shift = (weights[f"_bn1.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+    x = F.relu6(F.batch_norm(x, mean, variance, scale, shift, eps=BN_EPSILON)).mean(dim=(2, 3))
     return F.linear(x, weights["_fc.weight"], weights["_fc.bias"])
 
 

@@ -62,6 +62,8 @@ def test_eq_5_with_weights_written_by_hand() -> None:
     head = HDNet(token_width=1, hidden=1, depth=2)
     first, _, last = head.mlp
     with torch.no_grad():
+        assert isinstance(first, nn.Linear)
+        assert isinstance(last, nn.Linear)
         first.weight.copy_(torch.tensor([[2.0, -1.0]]))  # 2 T_iou - T_mask
         first.bias.zero_()
         last.weight.fill_(0.5)

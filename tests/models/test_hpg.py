@@ -79,8 +79,7 @@ def test_prediction_interpolates_what_the_head_says_up_to_the_frame(tiny_model: 
     maps = head.predict(features)
     _, heatmap = head(features)
     assert maps.heatmap.shape == (1, *TINY.input_hw)
-    # Four pixels of the frame lie around each cell's centre; their mean is the cell's value up to curvature: exact
-    # for the bilinear tent, which is symmetric about cell borders, once averaged over the two middle pixels.
+    # Of the four pixels across each cell the middle two lie 1/8 of a cell to either side of its centre.
     middle = maps.heatmap[0].unflatten(0, (24, 4)).unflatten(2, (32, 4))[:, 1:3, :, 1:3]
     rows = torch.stack([heatmap[0, 0].roll(1, 0), heatmap[0, 0], heatmap[0, 0].roll(-1, 0)])
     smoothed = blend(rows)
@@ -89,6 +88,6 @@ def test_prediction_interpolates_what_the_head_says_up_to_the_frame(tiny_model: 
 
 
 def blend(before_here_after: torch.Tensor) -> torch.Tensor:
-    """Mean of a tent's values 1/8 of a cell before and after its centre."""
+    """Mean of what linear interpolation gives 1/8 of a cell before and after the middle of three."""
     before, here, after = before_here_after
     return (before + 14 * here + after) / 16

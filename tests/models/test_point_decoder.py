@@ -21,12 +21,12 @@ def decoder(tiny_model: CompactModel) -> CompactDecoder:
     return tiny_model.decoder.eval().requires_grad_(False)
 
 
-def mask_features(images: int = 1, seed: int = 1) -> MaskFeatures:
+def mask_features(seed: int = 1) -> MaskFeatures:
     """Random maps of the sizes that the tiny encoder makes."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(channels: int, stride: int) -> Tensor:
-        return torch.randn(images, channels, HEIGHT // stride, WIDTH // stride, generator=generator)
+        return torch.randn(1, channels, HEIGHT // stride, WIDTH // stride, generator=generator)
 
     return MaskFeatures(grid=draw(TINY.width, 16), fine=(draw(TINY.fine_width, 8), draw(TINY.fine_width, 4)))
 
@@ -82,20 +82,6 @@ def test_the_four_masks_of_a_prompt_differ(decoder: CompactDecoder) -> None:
             assert not torch.allclose(logits[first], logits[second], atol=1e-3)
 
 
-def test_one_image_for_each_prompt_equals_image_by_image(decoder: CompactDecoder) -> None:
-    """Training decodes one image at a time; a batch of images with one point each gives the same."""
-    batch = mask_features(images=3)
-    together = decoder.decode_tokens(batch, points(3))
-    masks = decoder.upscale(batch, together, points(3), every_token(3))
-    for index in range(3):
-        one = MaskFeatures(batch.grid[index : index + 1], tuple(map_[index : index + 1] for map_ in batch.fine))
-        point = points(3)[index : index + 1]
-        alone = decoder.decode_tokens(one, point)
-        assert_same(select_prompts(together, torch.tensor([index])), alone)
-        mask = decoder.upscale(one, alone, point, every_token(1))
-        torch.testing.assert_close(mask[0], masks[index], rtol=1e-4, atol=1e-5)
-
-
 def assert_same(first: TokenPredictions, second: TokenPredictions) -> None:
     for name, value in vars(first).items():
         torch.testing.assert_close(value, getattr(second, name), rtol=1e-4, atol=1e-5)
@@ -105,8 +91,8 @@ def test_the_point_is_seen_in_tokens_and_masks(decoder: CompactDecoder) -> None:
     features = mask_features()
     first, second = (decoder.decode_tokens(features, point[None]) for point in points(2))
     assert not torch.allclose(first.iou_token, second.iou_token, atol=1e-3)
-    masks = [decoder.upscale(features, first, point[None], every_token(1)) for point in points(2)]
-    assert not torch.allclose(*masks, atol=1e-3)  # same tokens, other point: the offsets enter
+    here, there = (decoder.upscale(features, first, point[None], every_token(1)) for point in points(2))
+    assert not torch.allclose(here, there, atol=1e-3)  # same tokens, other point: the offsets enter
 
 
 def test_selecting_and_joining_prompts_are_inverse(decoder: CompactDecoder) -> None:

@@ -112,6 +112,14 @@ def test_mask_overlaps_are_counted_intersections_over_unions(array: npt.NDArray[
             assert overlaps[i, j] == pytest.approx((a & b).sum() / union if union else 0)
 
 
+def test_overlaps_are_exact_also_where_the_networks_run_in_bfloat16() -> None:
+    """A bfloat16 product would count 257 pixels as 256."""
+    masks = torch.ones(2, 1, 300, dtype=torch.bool)
+    masks[1, 0, 257:] = False
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(mask_iou(masks), torch.tensor([[1, 257 / 300], [257 / 300, 1]]))
+
+
 @given(MASKS)
 def test_boxes_hold_all_of_the_mask_and_touch_it_on_every_side(array: npt.NDArray[np.bool_]) -> None:
     for mask, (left, top, right, bottom) in zip(array, mask_boxes(torch.from_numpy(array)).int().tolist(), strict=True):

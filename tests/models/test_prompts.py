@@ -120,7 +120,7 @@ def test_the_foreground_grid_is_the_part_of_the_grid_in_the_foreground() -> None
     scene = maps(torch.zeros(40, 40), probability)
     found = make_prompts(scene, Selection(prompts="foreground-grid", grid_side=4))
     assert found.points_xy.tolist() == [[4.5, 4.5], [4.5, 14.5]]
-    assert torch.equal(found.strengths, torch.full((2,), found.strengths[0]))
+    assert torch.equal(found.strengths, found.strengths[:1].expand(2))
     assert len(grid_prompts(scene, 4, foreground=0.1)) == 16
 
 

@@ -149,7 +149,7 @@ def test_of_the_three_multimask_tokens_only_the_best_learns_and_the_single_token
     logits[0, 2] += as_logits(truth[0] > 0, 1.0)  # best for the first prompt
     logits[1, 3] += as_logits(truth[1] > 0, 1.0)  # best for the second
     logits.requires_grad_(True)
-    hierarchical_mask_loss(logits, truth).backward()  # type: ignore[no-untyped-call]
+    hierarchical_mask_loss(logits, truth).backward()
     assert logits.grad is not None
     learns = logits.grad.abs().sum(dim=(2, 3)) > 0
     assert learns.tolist() == [[True, False, True, False], [True, False, False, True]]
@@ -168,4 +168,4 @@ def test_without_a_prompt_on_an_object_there_is_no_mask_loss() -> None:
     logits = torch.zeros(0, 4, 5, 6, requires_grad=True)
     loss = hierarchical_mask_loss(logits, torch.zeros(0, 5, 6))
     assert float(loss.detach()) == 0
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()

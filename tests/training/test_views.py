@@ -73,9 +73,6 @@ def test_the_plain_view_is_the_whole_image() -> None:
     assert half.labels.dtype == np.int32
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cv2.INTER_NEAREST places labels half a target pixel off; INTER_NEAREST_EXACT would not"
-)
 def test_labels_lie_on_the_image_to_a_tenth_of_a_pixel() -> None:
     """A step edge at many places: where it is in the labels, minus where it is in the image, is zero on average."""
     offsets = []

@@ -26,8 +26,8 @@ class Train:
     """Folders with rgb/ and label/, as "uois-sam generate" writes them."""
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
-    steps: int = 3000
-    """Optimiser steps of the base network; 3000 take about an hour on two cores."""
+    steps: int = 1500
+    """Optimiser steps of the base network; 1500 take about 40 minutes on two cores."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
 

@@ -34,6 +34,8 @@ class CompactConfig:
     """Attention heads of the two-way transformer."""
     mask_width: int = 32
     """Channels of the map that mask tokens are multiplied with."""
+    likeness_groups: int = 8
+    """Channels of the map that says how alike each pixel and the prompted one are."""
     hpg_width: int = 64
     """Channels of the prompt generator's head (256 in the paper)."""
     score_width: int = 128

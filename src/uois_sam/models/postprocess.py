@@ -51,7 +51,8 @@ def suppress(masks: Tensor, scores: Tensor, iou: float, mode: NmsMode) -> Tensor
 def mask_iou(masks: Tensor) -> Tensor:
     """(K, K) float32 intersection over union of (K, h, w) bool masks; 0 between empty ones."""
     flat = masks.flatten(1).float()
-    intersection = flat @ flat.T
+    with torch.autocast(masks.device.type, enabled=False):  # counts of pixels, which bfloat16 would round
+        intersection = flat @ flat.T
     areas = flat.sum(dim=1)
     return intersection / (areas[:, None] + areas[None] - intersection).clamp(min=1)
 

@@ -41,7 +41,7 @@ FROZEN_STRIDE = 4
 class BaseConfig:
     """Schedule of the base training."""
 
-    steps: int = 3000
+    steps: int = 1500
     """Optimiser steps."""
     images: int = 4
     """Images a step."""
@@ -49,7 +49,7 @@ class BaseConfig:
     """Point prompts an image."""
     background_share: float = 0.25
     """Share of prompts on background."""
-    rate: float = 1e-3
+    rate: float = 6e-4
     """Learning rate of everything new."""
     encoder_rate: float = 3e-4
     """Learning rate of the pretrained encoder."""

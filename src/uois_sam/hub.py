@@ -52,15 +52,17 @@ def assemble(
 
 
 def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
-    """Write the model's tensors and card; both files appear, or neither."""
-    names = ("encoder", "hpg", "decoder", "hdnet")
-    parts = {name: getattr(model.parts, name) for name in names}
-    tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous()
-        for name, part in parts.items()
-        if isinstance(part, nn.Module)
-        for key, value in part.state_dict().items()
-    }
+    """Write the model's tensors and card; both files appear, or neither.
+
+    Raises:
+        UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
+    """
+    tensors = {}
+    for name in ("encoder", "hpg", "decoder", "hdnet"):
+        part = getattr(model.parts, name)
+        if not isinstance(part, nn.Module):
+            raise UOISError(f"cannot save {model.name}: expected a torch module as {name}, found {part!r}")
+        tensors |= {f"{name}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
     save_folder(tensors, replace(model.card, selection=asdict(model.selection)), folder)
 
 
@@ -89,9 +91,10 @@ def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
     content = (folder / WEIGHTS_FILE).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    if digest != card.weights_sha256:
+    expected = str(card.weights_sha256)
+    if digest != expected:
         raise WeightsError(
-            f"{folder / WEIGHTS_FILE}: expected SHA256 {card.weights_sha256[:16]}..., got {digest[:16]}... "
+            f"{folder / WEIGHTS_FILE}: expected SHA256 {expected[:16]}..., got {digest[:16]}... "
             f"({len(content)} bytes): the file is truncated or altered; get it again"
         )
     try:

@@ -26,7 +26,9 @@ LabelMap = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Instances:
-    """The objects found in one photo, best score first. Frame: image; unit: pixels of the photo as given.
+    """The objects found in one photo. Frame: image; unit: pixels of the photo as given.
+
+    Best score first; where points were given by the caller, one for each point in the order given.
 
     Masks may overlap; :meth:`label_map` resolves that by letting the better score win.
     """
@@ -34,7 +36,7 @@ class Instances:
     masks: BoolArray
     """(N, H, W) bool, the visible part of each object."""
     scores: FloatArray
-    """(N,) float32 in [0, 1], descending: the predicted IoU of each mask, clamped for display."""
+    """(N,) float32 in [0, 1]: the predicted IoU of each mask, clamped for display."""
     boxes: FloatArray
     """(N, 4) float32 xyxy: first column, first row, last column + 1, last row + 1 of each mask."""
     points: FloatArray

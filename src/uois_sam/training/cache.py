@@ -75,6 +75,7 @@ def fill_cache(
     Raises:
         UOISError: the folder holds a cache of other weights, data or settings.
     """
+    model.eval()
     _claim(model, data, config, target, folder)
     total = len(data) * config.views
     for start in range(0, total, config.shard):

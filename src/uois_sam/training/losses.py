@@ -55,7 +55,7 @@ def iou_targets(logits: Tensor, truth: Tensor) -> Tensor:
     predicted, true = logits > 0, (truth >= 0.5)[:, None]
     intersection = (predicted & true).sum(dim=(2, 3)).float()
     union = (predicted | true).sum(dim=(2, 3)).float()
-    return torch.where(true.any(dim=3).any(dim=2), intersection / union.clamp(min=1), 0.0)
+    return intersection / union.clamp(min=1)
 
 
 def score_loss(scores: Tensor, targets: Tensor) -> Tensor:

@@ -112,8 +112,8 @@ def _crop(image: ImageArray, labels: IntLabels, rng: Rng) -> tuple[ImageArray, I
     height, width = labels.shape
     side = rng.uniform(0.5, 1.0)
     stretch = np.exp(rng.normal(0, 0.08))
-    h = int(np.clip(side * stretch, 0.4, 1) * height)
-    w = int(np.clip(side / stretch, 0.4, 1) * width)
+    h = max(1, int(np.clip(side * stretch, 0.4, 1) * height))
+    w = max(1, int(np.clip(side / stretch, 0.4, 1) * width))
     top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
     window = np.s_[top : top + h, left : left + w]
     return image[window], labels[window]

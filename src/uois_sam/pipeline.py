@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
 
@@ -43,7 +43,7 @@ class Parts:
     hpg: PromptGenerator
     decoder: PointDecoder
     hdnet: HDNet | None
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
 

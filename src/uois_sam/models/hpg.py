@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -50,9 +51,13 @@ class HPG(nn.Module):
         return maps[:, :2], maps[:, 2:]
 
     def predict(self, prompt_features: Tensor) -> PromptMaps:
-        """Maps of one image ((1, inputs, h, w) features) at the prompt frame's full size."""
-        logits, heatmap = (
-            F.interpolate(x.float(), self.frame_hw, mode="bilinear", align_corners=False)[0]
-            for x in self.forward(prompt_features)
-        )
+        """Maps of one image ((1, inputs, h, w) features) at the prompt frame's full size.
+
+        Always in float32: with the 8 bits of bfloat16 neighbouring cells tie, and every tie would be one more peak.
+        """
+        with torch.autocast(prompt_features.device.type, enabled=False):
+            logits, heatmap = (
+                F.interpolate(x, self.frame_hw, mode="bilinear", align_corners=False)[0]
+                for x in self.forward(prompt_features.float())
+            )
         return PromptMaps(foreground_logits=logits, heatmap=heatmap)

@@ -14,13 +14,13 @@ from PIL import Image
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def uois_sam(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "uois_sam", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_real_photo_is_segmented(tmp_path: Path) -> None:
-    result = uois_sam("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path, "--debug-heatmap")
+    result = run_command("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path, "--debug-heatmap")
     assert result.returncode == 0, result.stderr
     assert {path.name for path in tmp_path.iterdir()} == {
         "coffee_label.png", "coffee_overlay.jpg", "coffee.json", "coffee_heatmap.jpg", "coffee_foreground.jpg",
@@ -37,14 +37,14 @@ def test_a_real_photo_is_segmented(tmp_path: Path) -> None:
 def test_the_four_variants_of_table_iv_run(tmp_path: Path) -> None:
     for prompts in ("grid", "foreground-grid", "heatmap"):
         out = tmp_path / prompts
-        result = uois_sam("segment", EXAMPLES / "coffee.jpg", "--out", out, "--prompts", prompts, "--scores", "sam")
+        result = run_command("segment", EXAMPLES / "coffee.jpg", "--out", out, "--prompts", prompts, "--scores", "sam")
         assert result.returncode == 0, result.stderr
         assert json.loads((out / "coffee.json").read_text())["selection"]["prompts"] == prompts
 
 
 def test_a_blank_wall_gives_an_empty_result_and_success(tmp_path: Path) -> None:
     Image.new("RGB", (320, 240), (128, 128, 128)).save(tmp_path / "wall.png")
-    result = uois_sam("segment", tmp_path / "wall.png", "--out", tmp_path / "out")
+    result = run_command("segment", tmp_path / "wall.png", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "out" / "wall.json").read_text())["instances"] == []
     assert np.asarray(Image.open(tmp_path / "out" / "wall_label.png")).max() == 0
@@ -58,7 +58,7 @@ def test_a_blank_wall_gives_an_empty_result_and_success(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_models_and_devices_list_what_there_is(tmp_path: Path, arguments: list[str], told: str) -> None:
-    result = uois_sam("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path, *arguments)
+    result = run_command("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path, *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("error: ")
     assert told in result.stderr
@@ -73,16 +73,16 @@ def test_a_truncated_model_is_refused_in_one_line(tmp_path: Path) -> None:
     broken.mkdir()
     (broken / "model.json").write_bytes((source / "model.json").read_bytes())
     (broken / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes()[:100_000])
-    result = uois_sam("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path / "out", "--model", broken)
+    result = run_command("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path / "out", "--model", broken)
     assert result.returncode == 2
     assert "truncated or altered" in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
 
 
 def test_help_teaches(tmp_path: Path) -> None:
-    result = uois_sam("segment", "--help")
+    result = run_command("segment", "--help")
     assert result.returncode == 0
     for option in ("--out", "--model", "--device", "--prompts", "--scores", "--debug-heatmap"):
         assert option in result.stdout
     for command in ("segment", "generate", "train"):
-        assert command in uois_sam("--help").stdout
+        assert command in run_command("--help").stdout

@@ -30,6 +30,7 @@ FloatImage = npt.NDArray[np.float32]
 TEXTURE_SIDE = 384
 SKY_HW = (64, 128)
 MAX_BOUNCES = 5
+NEAR_CLIP_M = 0.01
 GUIDE_SAMPLES = 4
 """Rays a pixel for the denoiser's albedo and normals."""
 SHAPES_STEP = 24
@@ -160,7 +161,7 @@ def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
     forward = np.subtract(camera.target, camera.position)
     up = [0, 0, 1] if np.hypot(*forward[:2]) > 1e-3 else [0, 1, 0]
     look = transform().look_at(origin=list(camera.position), target=list(camera.target), up=up)
-    return {"type": "perspective", "fov": camera.fov_deg, "fov_axis": "x", "near_clip": 0.01, "film": film,
+    return {"type": "perspective", "fov": camera.fov_deg, "fov_axis": "x", "near_clip": NEAR_CLIP_M, "film": film,
             "to_world": look @ transform().rotate([0, 0, 1], camera.roll_deg),
             "sampler": {"type": "independent"}}  # fmt: skip
 
@@ -292,5 +293,5 @@ def _axial_depth_mm(distance: FloatImage, fov_deg: float) -> npt.NDArray[np.uint
     height, width = distance.shape
     focal_px = width / 2 / np.tan(np.deg2rad(fov_deg) / 2)
     x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
-    millimetres = 1000 * distance / np.sqrt(1 + (x**2 + y**2) / focal_px**2)
-    return np.where(millimetres < 65535, millimetres, 0).astype(np.uint16)
+    axial = distance / np.sqrt(1 + (x**2 + y**2) / focal_px**2) + NEAR_CLIP_M  # rays start on the near plane
+    return np.where((distance > 0) & (axial < 65.535), np.rint(1000 * axial), 0).astype(np.uint16)

@@ -45,7 +45,7 @@ def tiny_model() -> CompactModel:
 @pytest.fixture
 def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
     """The whole pipeline around random weights; its answers mean nothing."""
-    return assemble(tiny_model, make_card(tiny_model, {"random": True}), torch.device("cpu"))
+    return assemble(tiny_model, make_card(tiny_model.config, {"random": True}), torch.device("cpu"))
 
 
 @pytest.fixture

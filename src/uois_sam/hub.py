@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from uois_sam.config import Selection
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.files import make_output_folder, write_together
+from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
 from uois_sam.pipeline import UOISSAM, Parts, check_modes
 from uois_sam.types import ModelCard
@@ -57,7 +58,7 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
     Raises:
         UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name in ("encoder", "hpg", "decoder", "hdnet"):
         part = getattr(model.parts, name)
         if not isinstance(part, nn.Module):
@@ -115,9 +116,9 @@ def build(card: ModelCard, source: Path) -> CompactModel:
         raise WeightsError(f"{source / CARD_FILE}: architecture does not describe a compact model: {error}") from error
 
 
-def compact_architecture(model: CompactModel) -> dict[str, object]:
+def compact_architecture(config: CompactConfig) -> dict[str, object]:
     """The card's ``architecture`` entry for a compact model."""
-    return {"kind": "compact", **config_to_json(model.config)}
+    return {"kind": "compact", **config_to_json(config)}
 
 
 def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:

@@ -21,6 +21,7 @@ from uois_sam.training.compact import Recipe, Watch, train_compact
 from uois_sam.training.heads import HeadConfig
 
 RECIPE = Recipe(
+    deploy_hw=(96, 128),
     architecture=TINY,
     base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
     cache=CacheConfig(views=2, prompts=8, own_peaks=3, shard=5),

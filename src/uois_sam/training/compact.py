@@ -8,7 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from uois_sam.training.base import BaseConfig, train_base
 from uois_sam.training.cache import CacheConfig, fill_cache, read_cache
 from uois_sam.training.heads import HeadConfig, fit_hdnet, fit_hpg
 from uois_sam.training.targets import COMPACT_TARGET
+from uois_sam.types import ModelCard
 
 MODEL_VERSION = "1"
+COMPACT_SELECTION = Selection(max_area_fraction=0.5)
+"""The paper's settings, but for the area limit: 13 % of the frame would drop whatever is photographed close by."""
 LICENCE = "Apache-2.0"
 
 
@@ -41,6 +44,9 @@ class Recipe:
     cache: CacheConfig = field(default_factory=CacheConfig)
     hpg: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=6, rate=3e-4, decay_every=2))
     hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=30))
+    deploy_hw: tuple[int, int] = (480, 640)
+    """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
+    336x448; at this size a whole photo shows objects as large as those crops did."""
     seed: int = 0
 
 
@@ -82,7 +88,8 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     folder = out / "model"
-    save_folder(dict(model.state_dict()), make_card(model, record), folder)
+    deployed = replace(model.config, input_hw=recipe.deploy_hw)
+    save_folder(dict(model.state_dict()), make_card(deployed, record), folder)
     return folder
 
 
@@ -104,15 +111,13 @@ def start_from_imagenet(model: CompactModel) -> None:
     backbone.load_state_dict({key: tensors[key] for key in backbone.state_dict()})
 
 
-def make_card(model: CompactModel, record: dict[str, Any]) -> Any:
+def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:
     """The model card of freshly trained weights."""
-    from uois_sam.types import ModelCard
-
     return ModelCard(
-        name="compact", version=MODEL_VERSION, licence=LICENCE, architecture=compact_architecture(model),
-        preprocessing={"input_hw": list(model.config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
+        name="compact", version=MODEL_VERSION, licence=LICENCE, architecture=compact_architecture(config),
+        preprocessing={"input_hw": list(config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
                        "resize": "stretched, bilinear, antialiased", "channels": "RGB"},
-        selection=asdict(Selection()), training=record, weights_sha256="",
+        selection=asdict(COMPACT_SELECTION), training=record, weights_sha256="",
     )  # fmt: skip
 
 

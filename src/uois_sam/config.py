@@ -57,5 +57,7 @@ class Selection:
     """A mask that overlaps a better one by more than this is dropped."""
     max_area_fraction: float = MAX_AREA_FRACTION
     """Masks covering more of the image than this are dropped."""
+    region_fraction: float = 0.0
+    """Islands and holes of a mask smaller than this share of its largest region are removed; 0, as the paper, none."""
     min_area_px: int = 1
     """Masks with fewer pixels in the photo are dropped."""

@@ -23,7 +23,7 @@ from uois_sam.errors import ImageError, UOISError
 from uois_sam.geometry import map_points, resize_logits
 from uois_sam.images import read_image
 from uois_sam.models.hdnet import HDNet
-from uois_sam.models.postprocess import choose_best, mask_boxes, suppress
+from uois_sam.models.postprocess import choose_best, clean_regions, mask_boxes, suppress
 from uois_sam.models.prompts import make_prompts
 from uois_sam.models.protocols import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures, select_prompts
 from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
@@ -218,7 +218,8 @@ class EncodedImage:
         if not logits:
             none = torch.zeros(0, dtype=torch.long)
             return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
-        return Candidates(torch.cat(logits), torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+        cleaned = clean_regions(torch.cat(logits), self.selection.region_fraction)
+        return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
 
     def _scores(self, predictions: TokenPredictions) -> Tensor:
         if self.selection.scores == "sam":

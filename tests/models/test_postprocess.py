@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from uois_sam.models.postprocess import box_iou, choose_best, mask_boxes, mask_iou, suppress
+from uois_sam.models.postprocess import box_iou, choose_best, clean_regions, mask_boxes, mask_iou, suppress
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6)), elements=st.booleans())
 
@@ -188,3 +188,30 @@ def test_suppression_keeps_what_no_better_kept_mask_overlaps_and_nothing_else(
     for index in range(len(array)):
         better = [other for other in chosen if scores[other] > scores[index]]
         assert (index in chosen) == all(overlaps[index, other] <= iou for other in better)
+
+
+def test_small_islands_and_holes_are_turned_and_large_ones_stay() -> None:
+    mask = draw("#####.#. #...#... #.#.#... #...#... #####... ........")
+    logits = torch.where(mask, 2.0, -3.0)
+    cleaned = clean_regions(logits, 0.9)
+    assert ((cleaned > 0) == draw("#####... #####... #####... #####... #####... ........")).all()
+    assert torch.equal(cleaned.abs(), logits.abs())
+
+
+def test_a_hole_open_to_the_border_is_no_hole() -> None:
+    mask = draw("###.## #...## ###### ......")
+    assert torch.equal(clean_regions(torch.where(mask, 1.0, -1.0), 0.9) > 0, mask)
+
+
+def test_an_island_as_large_as_the_share_stays() -> None:
+    mask = draw("####..## ####..## ........")
+    logits = torch.where(mask, 1.0, -1.0)
+    assert torch.equal(clean_regions(logits, 0.5), logits)
+    assert clean_regions(logits, 0.51)[0, :, 4:].max() < 0
+
+
+def test_cleaning_is_off_by_default_and_takes_nothing() -> None:
+    logits = torch.randn(2, 6, 6)
+    assert clean_regions(logits, 0.0) is logits
+    assert clean_regions(torch.zeros(0, 6, 6), 0.5).shape == (0, 6, 6)
+    assert (clean_regions(torch.full((1, 4, 4), -1.0), 0.5) < 0).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +25,42 @@ def choose_best(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tenso
     best, token = scores.max(dim=1)
     prompt = torch.nonzero(best >= threshold)[:, 0]
     return prompt, token[prompt], best[prompt]
+
+
+def clean_regions(mask_logits: Tensor, fraction: float) -> Tensor:
+    """Remove small islands and holes by turning the sign of their logits.
+
+    Args:
+        mask_logits: (K, h, w) float32; above 0 is inside.
+        fraction: regions (8-connected) and enclosed holes (4-connected) below this share of the mask's largest region
+            are turned.
+
+    Returns:
+        (K, h, w) float32 logits, a copy unless ``fraction`` is 0.
+    """
+    if fraction <= 0 or len(mask_logits) == 0:
+        return mask_logits
+    inside = (mask_logits > 0).cpu().numpy()
+    turned = np.stack([_small_regions(mask, fraction) for mask in inside])
+    return torch.where(torch.from_numpy(turned).to(mask_logits.device), -mask_logits, mask_logits)
+
+
+def _small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[np.bool_]:
+    """(h, w) bool: cells of a mask's small islands and small holes."""
+    import cv2  # here, because it adds to the command's start
+
+    _, islands, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = sizes[:, cv2.CC_STAT_AREA]
+    limit = fraction * areas[1:].max(initial=0)
+    small = areas < limit
+    small[0] = False
+    kept = mask & ~small[islands]
+    _, holes, sizes, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
+    enclosed = sizes[:, cv2.CC_STAT_AREA] < limit
+    border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    enclosed[border] = False
+    enclosed[0] = False
+    return np.asarray(mask != (kept | enclosed[holes]))
 
 
 def suppress(masks: Tensor, scores: Tensor, iou: float, mode: NmsMode) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,7 +57,9 @@ class HPG(nn.Module):
 
         Always in float32: with the 8 bits of bfloat16 neighbouring cells tie, and every tie would be one more peak.
         """
-        with torch.autocast(prompt_features.device.type, enabled=False):
+        device = prompt_features.device.type
+        casts = torch.amp.is_autocast_available(device)
+        with torch.autocast(device, enabled=False) if casts else nullcontext():
             logits, heatmap = (
                 F.interpolate(x, self.frame_hw, mode="bilinear", align_corners=False)[0]
                 for x in self.forward(prompt_features.float())

@@ -20,6 +20,8 @@ from uois_sam.training.compact import make_card
 settings.register_profile("untimed", deadline=None)  # the first example of a test may load libraries
 settings.load_profile("untimed")
 
+torch.set_num_threads(1)  # tiny models gain nothing from more, and lose much on a busy machine
+
 TINY = CompactConfig(
     input_hw=(96, 128),
     stem=8,

@@ -20,7 +20,7 @@ from uois_sam.models.protocols import MaskFeatures, PointDecoder, join_predictio
 from uois_sam.pipeline import PROMPT_CHUNK, UOISSAM, EncodedImage
 from uois_sam.types import TokenPredictions
 
-LOOSE = {"prompts": "grid", "grid_side": 12, "max_area_fraction": 0.9, "nms_iou": 0.8}
+LOOSE = {"prompts": "grid", "grid_side": 12, "max_area_fraction": 0.9, "nms_iou": 0.8, "region_fraction": 0.0}
 """Settings under which a random model still yields a good number of instances."""
 
 

@@ -62,6 +62,6 @@ class HPG(nn.Module):
         with torch.autocast(device, enabled=False) if casts else nullcontext():
             logits, heatmap = (
                 F.interpolate(x, self.frame_hw, mode="bilinear", align_corners=False)[0]
-                for x in self.forward(prompt_features.float())
+                for x in self.forward(prompt_features.to(self.out.weight.dtype))
             )
         return PromptMaps(foreground_logits=logits, heatmap=heatmap)

@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,14 +45,16 @@ VARIANTS = (
 COLUMNS = ("P", "R", "F", "bP", "bR", "bF", "%75")
 
 
-def evaluate(model: UOISSAM, dataset: Dataset, limit: int | None = None) -> dict[str, DatasetScores]:
-    """Score all variants on the first ``limit`` samples (all when None), by variant name, at the photos' resolution."""
+def evaluate(
+    model: UOISSAM, dataset: Dataset, limit: int | None = None, variants: Sequence[Variant] = VARIANTS
+) -> dict[str, DatasetScores]:
+    """Score variants on the first ``limit`` samples (all when None), by variant name, at the photos' resolution."""
     frames = len(dataset) if limit is None else min(limit, len(dataset))
-    accumulators = {variant.name: ScoreAccumulator() for variant in VARIANTS}
+    accumulators = {variant.name: ScoreAccumulator() for variant in variants}
     for index in range(frames):
         sample = dataset[index]
         encoded = model.encode_image(sample.image)
-        for variant in VARIANTS:
+        for variant in variants:
             instances = encoded.with_selection(prompts=variant.prompts, scores=variant.scores).predict()
             accumulators[variant.name].update(score_image(instances.label_map(), sample.labels, ignore=sample.ignore))
         if sys.stderr.isatty():
@@ -71,17 +73,22 @@ def percentages(mean: MeanScores) -> tuple[float, ...]:
 def markdown(results: Mapping[str, DatasetScores], title: str) -> str:
     """The table, ours and the paper's rows in pairs, as GitHub markdown."""
     lines = [f"| {title} | {' | '.join(COLUMNS)} | empty scenes predicted empty |", "|---" * 9 + "|"]
-    for variant in VARIANTS:
+    variants = _scored(results)
+    for variant in variants:
         scores = results[variant.name]
         share = scores.empty_predicted_empty
         empty = "–" if share is None else f"{100 * share:.0f} % of {scores.empty_frames}"
         lines.append(_row(variant.name, percentages(scores.all_frames), empty))
         lines.append(_row(f"· paper, OCID: {variant.name}", variant.paper, ""))
-    full = results[VARIANTS[-1].name]
+    full = results[variants[-1].name]
     if full.non_empty_frames is not None:
-        name = f"{VARIANTS[-1].name}, {full.non_empty_frames.frames} non-empty frames"
+        name = f"{variants[-1].name}, {full.non_empty_frames.frames} non-empty frames"
         lines.append(_row(name, percentages(full.non_empty_frames), ""))
     return "\n".join(lines)
+
+
+def _scored(results: Mapping[str, DatasetScores]) -> list[Variant]:
+    return [variant for variant in VARIANTS if variant.name in results]
 
 
 def _row(name: str, values: tuple[float, ...], empty: str) -> str:
@@ -90,7 +97,8 @@ def _row(name: str, values: tuple[float, ...], empty: str) -> str:
 
 def record(results: Mapping[str, DatasetScores], model: str, dataset: str) -> dict[str, Any]:
     """Everything needed to judge and repeat the table, ready for JSON; ratios in [0, 1], the paper's in percent."""
-    any_scores = results[VARIANTS[0].name]
+    variants = _scored(results)
+    any_scores = results[variants[0].name]
     return {
         "benchmark": "table4",
         "model": model,
@@ -112,7 +120,7 @@ def record(results: Mapping[str, DatasetScores], model: str, dataset: str) -> di
                 "results": dataclasses.asdict(results[variant.name]),
                 "paper_ocid_percent": dict(zip(COLUMNS, variant.paper, strict=True)),
             }
-            for variant in VARIANTS
+            for variant in variants
         ],
         "machine": describe_machine(),
     }
@@ -125,12 +133,16 @@ def main() -> int:
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--limit", type=int, help="score only the first N photos")
+    rows = range(1, len(VARIANTS) + 1)
+    parser.add_argument(
+        "--rows", type=int, nargs="+", choices=rows, default=rows, help="rows of the table (default: all)"
+    )
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
     try:
         dataset = FolderDataset(arguments.data_root)
         model = UOISSAM.from_pretrained(arguments.model, device=arguments.device)
-        results = evaluate(model, dataset, arguments.limit)
+        results = evaluate(model, dataset, arguments.limit, [VARIANTS[row - 1] for row in sorted(set(arguments.rows))])
         recorded = record(results, Path(arguments.model).name, arguments.data_root.resolve().name)
         if arguments.out:
             write_atomically(arguments.out, (json.dumps(recorded, indent=2) + "\n").encode())

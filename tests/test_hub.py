@@ -266,7 +266,6 @@ def test_a_pickle_that_runs_code_is_refused_and_never_runs(folder: Path, tmp_pat
 # --- what the package carries
 
 
-@pytest.mark.skipif(not BUNDLED["compact"].is_dir(), reason="no weights in this source tree yet")
 class TestBundledModel:
     """The compact model's own folder."""
 

@@ -86,12 +86,13 @@ class CompactEncoder(nn.Module):
         """
         normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(normalised)
-        top16 = self.lateral16(maps[16]) + _grow(self.lateral32(maps[32]), maps[16])
-        top8 = self.lateral8(maps[8]) + _grow(self.reduce16(top16), maps[8])
+        top16 = self.lateral16(maps[16]) + grow(self.lateral32(maps[32]), maps[16])
+        top8 = self.lateral8(maps[8]) + grow(self.reduce16(top16), maps[8])
         out8 = F.relu(self.smooth8(top8))
-        top4 = self.lateral4(maps[4]) + _grow(out8, maps[4])
+        top4 = self.lateral4(maps[4]) + grow(out8, maps[4])
         return {16: self.smooth16(top16), 8: out8, 4: F.relu(self.smooth4(top4))}
 
 
-def _grow(x: Tensor, like: Tensor) -> Tensor:
+def grow(x: Tensor, like: Tensor) -> Tensor:
+    """(B, C, h, w) resized bilinearly to the rows and columns of ``like``."""
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uois_sam.config import MASKS_PER_PROMPT
-from uois_sam.models.compact import CompactConfig
+from uois_sam.models.compact import CompactConfig, grow
 from uois_sam.models.hdnet import mlp
 from uois_sam.models.protocols import MaskFeatures
 from uois_sam.types import TokenPredictions
@@ -127,10 +127,10 @@ class CompactDecoder(nn.Module):
     ) -> Tensor:
         """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``protocols.PointDecoder``)."""
         fine8, fine4 = features.fine
-        x = _grow(self.state16(predictions.image_state), fine8)
+        x = grow(self.state16(predictions.image_state), fine8)
         x = F.relu(self.mix8(F.relu(x + self.fine8(fine8))))
         relative = torch.cat([self._offsets(points_xy, fine4.shape[-2:]), self._likeness(fine4, points_xy)], dim=1)
-        x = F.relu(_grow(x, fine4) + self.fine4(fine4) + self.relative4(relative))
+        x = F.relu(grow(x, fine4) + self.fine4(fine4) + self.relative4(relative))
         x = F.relu(self.mix4(x))
         weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
         chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
@@ -165,7 +165,3 @@ def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
     """Bilinear look-up of (1, C, h, w) features at (M, 2) unit positions: (M, C) float32."""
     where = (2 * unit_xy - 1)[None, :, None]
     return F.grid_sample(features.float(), where, align_corners=False)[0, :, :, 0].T
-
-
-def _grow(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -13,8 +13,9 @@ from PIL import Image
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
 from uois_sam.synth.generate import GenerateConfig, SceneRecord, generate, scene_seed
+from uois_sam.synth.labels import SLIVER_FRACTION, drop_slivers
 from uois_sam.synth.physics import settle
-from uois_sam.synth.render import SLIVER_FRACTION, Rendering, choose_variant, drop_slivers, render
+from uois_sam.synth.render import Rendering, choose_variant, render
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface, sample_scene
 
 pytestmark = pytest.mark.slow

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.meshes import Array, Mesh, box, displaced, join, lathe, prism, superquadric, tube
+from uois_sam.synth.meshes import Array, box, displaced, join, lathe, prism, superquadric, tube
+from uois_sam.synth.shapes.part import Part
 
 Rng = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of an object with one material."""
-
-    mesh: Mesh
-    role: str
-    """Kind of surface: ``carton`` (texture atlas of printed faces), ``label`` (print wrapped around), ``body``
-    (any material), ``accent`` (plain contrast colour: caps, handles)."""
 
 
 def carton(rng: Rng) -> list[Part]:

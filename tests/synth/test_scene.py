@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from uois_sam.synth.families import collision_points, make_parts
 from uois_sam.synth.physics import settle
 from uois_sam.synth.scene import MAX_OBJECTS, ObjectSpec, Pose, Scene, Surface, sample_scene
-from uois_sam.synth.textures import PAINTERS, desaturate, paint
+from uois_sam.synth.textures import TEXTURES, desaturate, paint
 
 
 def heights(spec: ObjectSpec) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_an_empty_scene_stays_empty() -> None:
     assert settle(scene) == scene
 
 
-@pytest.mark.parametrize("kind", PAINTERS)
+@pytest.mark.parametrize("kind", TEXTURES)
 def test_every_texture_paints_the_size_asked_for_and_follows_its_seed(kind: str) -> None:
     pixels = paint(kind, 1, 64)
     assert pixels.shape == (64, 64, 3)

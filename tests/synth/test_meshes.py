@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from uois_sam.synth.families import FAMILIES, FREQUENCIES, UPRIGHT_FAMILIES, make_parts
-from uois_sam.synth.meshes import Mesh, box, join, lathe, prism, superquadric, tube
+from uois_sam.synth.meshes import Mesh, box, join, lathe, prism, superquadric
+from uois_sam.synth.sweeps import tube
 
 
 def signed_volume(mesh: Mesh) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.meshes import Array, box, displaced, join, lathe, prism, superquadric, tube
+from uois_sam.synth.meshes import Array, box, displaced, join, lathe, prism, superquadric
 from uois_sam.synth.shapes.part import Part
+from uois_sam.synth.sweeps import tube
 
 Rng = np.random.Generator
 
@@ -233,3 +234,8 @@ def make_parts(family: str, seed: int) -> list[Part]:
 def collision_points(parts: list[Part]) -> Array:
     """(V, 3) float64 vertices whose convex hull stands for the object in the physics."""
     return np.concatenate([part.mesh.vertices for part in parts])
+
+
+def collision_pieces(parts: Sequence[Part]) -> list[Array]:
+    """Convex point sets, (P, 3) float64 each, that stand for the object in the physics."""
+    return [piece for part in parts for piece in part.pieces or (part.mesh.vertices,)]

@@ -33,13 +33,24 @@ class Mesh:
         return Mesh(vertices + np.asarray(translation, dtype=float), self.faces, self.uv)
 
     def vertex_normals(self) -> Array:
-        """(V, 3) unit normals, area-weighted means of the adjacent faces."""
-        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
-        face_normals = np.cross(b - a, c - a)
-        normals = np.zeros_like(self.vertices)
-        for k in range(3):
-            np.add.at(normals, self.faces[:, k], face_normals)
-        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        """(V, 3) unit normals, area-weighted means of the adjacent faces.
+
+        Vertices at the same place share one normal unless their faces meet at more than ``SHARP_ANGLE_DEG``: texture
+        seams and meshes without shared vertices shade smoothly where the surface is round, and edges stay sharp.
+        """
+        corners = self.vertices[self.faces]
+        face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        own = np.stack(
+            [np.bincount(self.faces.ravel(), np.repeat(face_normals[:, k], 3), len(self.vertices)) for k in range(3)],
+            axis=1,
+        )
+        unit = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-30)
+        first, second = _coincident_pairs(self.vertices)
+        near = (unit[first] * unit[second]).sum(axis=1) > np.cos(np.deg2rad(SHARP_ANGLE_DEG))
+        near |= np.abs(own[first]).max(axis=1) < 1e-30  # corners of empty faces only, as at the poles of a globe
+        first, second = first[near], second[near]
+        normals = own + np.stack([np.bincount(first, own[second, k], len(own)) for k in range(3)], axis=1)
+        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -106,7 +117,7 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
         vertices.append(np.concatenate([xy, z], axis=2).reshape(-1, 3))
         u, v = np.meshgrid(angles / (2 * np.pi), v_coordinate[run])
         uvs.append(np.stack([u, v], axis=2).reshape(-1, 2))
-        faces.append(_grid_faces(len(ring), segments + 1) + start)
+        faces.append(grid_faces(len(ring), segments + 1) + start)
         start += vertices[-1].shape[0]
     return Mesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(uvs))
 
@@ -124,25 +135,7 @@ def superquadric(radii: Vector, e1: float, e2: float, rows: int = 28, columns: i
     y = radii[1] * power(np.cos(lat), e1) * power(np.sin(lon), e2)
     z = radii[2] * power(np.sin(lat), e1)
     uv = np.stack([(lon + np.pi) / (2 * np.pi), (lat + np.pi / 2) / np.pi], axis=2).reshape(-1, 2)
-    return Mesh(np.stack([x, y, z], axis=2).reshape(-1, 3), _grid_faces(rows, columns + 1), uv)
-
-
-def tube(path: Array, radii: Array, segments: int = 16) -> Mesh:
-    """A round tube along a (P, 3) path with a radius (m) at every point, closed by flat caps."""
-    path = np.asarray(path, dtype=float)
-    tangents = np.gradient(path, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-12)
-    reference = np.eye(3)[np.argmin(np.abs(tangents).max(axis=0))]
-    first = np.cross(tangents, reference)
-    first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
-    second = np.cross(tangents, first)
-    angles = np.linspace(0, 2 * np.pi, segments + 1)
-    offsets = np.cos(angles)[None, :, None] * first[:, None] + np.sin(angles)[None, :, None] * second[:, None]
-    rings = path[:, None] + np.asarray(radii, dtype=float)[:, None, None] * offsets
-    u, v = np.meshgrid(angles / (2 * np.pi), np.linspace(0, 1, len(path)))
-    wall = Mesh(rings.reshape(-1, 3), _grid_faces(len(path), segments + 1), np.stack([u, v], 2).reshape(-1, 2))
-    caps = [_fan(rings[0, ::-1], path[0]), _fan(rings[-1], path[-1])]
-    return join([wall, *caps])
+    return Mesh(np.stack([x, y, z], axis=2).reshape(-1, 3), grid_faces(rows, columns + 1), uv)
 
 
 def prism(outline: Array, height: float) -> Mesh:
@@ -150,16 +143,19 @@ def prism(outline: Array, height: float) -> Mesh:
     outline = np.asarray(outline, dtype=float)
     closed = np.vstack([outline, outline[:1]])
     extent = np.abs(outline).max()
+    steps = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     walls = []
-    for a, b in zip(closed[:-1], closed[1:], strict=True):
+    for k, (a, b) in enumerate(zip(closed[:-1], closed[1:], strict=True)):
         corners = np.array([[*a, -height / 2], [*b, -height / 2], [*b, height / 2], [*a, height / 2]])
-        uv = np.array([[0, 0], [1, 0], [1, 0.2], [0, 0.2]])
+        left, right, top = steps[k] / steps[-1], steps[k + 1] / steps[-1], min(height / steps[-1], 1.0)
+        uv = np.array([[left, 0], [right, 0], [right, top], [left, top]])
         walls.append(Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), uv))
     caps = []
-    for ring, z in ((closed, height / 2), (closed[::-1], -height / 2)):
+    for ring, z in ((outline, height / 2), (outline[::-1], -height / 2)):
         rim = np.column_stack([ring, np.full(len(ring), z)])
-        fan = _fan(rim, np.array([0.0, 0.0, z]))
-        caps.append(Mesh(fan.vertices, fan.faces, fan.vertices[:, :2] / (2 * extent) + 0.5))
+        cap = fan(rim, np.array([0.0, 0.0, z]))
+        sign = np.array([np.sign(z), 1.0])  # seen from below, right is -x
+        caps.append(Mesh(cap.vertices, cap.faces, sign * cap.vertices[:, :2] / (2 * extent) + 0.5))
     return join([*walls, *caps])
 
 
@@ -173,6 +169,24 @@ def displaced(mesh: Mesh, rng: np.random.Generator, amplitude: float, frequency:
     return Mesh(mesh.vertices + amplitude * shift * radial, mesh.faces, mesh.uv)
 
 
+def _coincident_pairs(vertices: Array) -> tuple[IntArray, IntArray]:
+    """Ordered pairs of different vertices that share a place, to a micrometre."""
+    scale = np.array([73856093, 19349669, 83492791]) * 1_000_003
+    with np.errstate(over="ignore"):
+        keys = (np.rint(vertices * 1e6).astype(np.int64) * scale).sum(axis=1)  # a hash: int64 wraps around
+    order = np.argsort(keys, kind="stable")
+    new = np.concatenate([[True], np.diff(keys[order]) != 0])
+    starts = np.flatnonzero(new)
+    group = np.cumsum(new) - 1
+    counts = np.diff(np.append(starts, len(keys)))
+    repeat = counts[group]
+    first = np.repeat(np.arange(len(keys)), repeat)
+    within = np.arange(len(first)) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+    second = np.repeat(starts[group], repeat) + within
+    different = first != second
+    return order[first[different]], order[second[different]]
+
+
 def _smooth_runs(points: Array) -> list[slice]:
     """Split a profile at sharp corners; neighbours share the corner point."""
     directions = np.diff(points, axis=0)
@@ -183,16 +197,19 @@ def _smooth_runs(points: Array) -> list[slice]:
     return [slice(a, b + 1) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def _grid_faces(rows: int, columns: int) -> IntArray:
+def grid_faces(rows: int, columns: int) -> IntArray:
+    """Two triangles for each cell of a grid of vertices; front side where columns run right and rows run up."""
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     return np.concatenate([np.stack([a, b, c], 2).reshape(-1, 3), np.stack([a, c, d], 2).reshape(-1, 3)])
 
 
-def _fan(rim: Array, centre: Array) -> Mesh:
+def fan(rim: Array, centre: Array) -> Mesh:
+    """Triangles from a (P, 3) counter-clockwise rim to a centre."""
     count = len(rim)
     vertices = np.vstack([rim, centre])
-    faces = np.array([[k, (k + 1) % count, count] for k in range(count)])
+    here = np.arange(count)
+    faces = np.column_stack([here, (here + 1) % count, np.full(count, count)])
     angles = np.linspace(0, 2 * np.pi, count)
     uv = np.vstack([0.5 + 0.5 * np.column_stack([np.cos(angles), np.sin(angles)]), [[0.5, 0.5]]])
     return Mesh(vertices, faces, uv)

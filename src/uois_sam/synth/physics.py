@@ -6,21 +6,26 @@ from dataclasses import replace
 
 import mujoco
 import numpy as np
-from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.families import collision_points, make_parts
+from uois_sam.synth.families import collision_pieces, make_parts
 from uois_sam.synth.meshes import Array
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
 
 TIME_STEP_S = 0.004
-SETTLE_S = 1.6
+LOOK_S = 0.12
 """Simulated time between looks at whether all has come to rest."""
-MAX_SETTLE_S = 6.4
+CALM_LOOKS = 2
+"""So many looks in a row must find everything at rest."""
+MAX_SETTLE_S = 4.0
 REST_SPEED = 0.02
 """Metres a second (and 10x radians a second) below which an object counts as resting."""
+DRAG_PER_S = (0.6, 2.5)
+"""Share of linear and angular speed lost to the air each second: what rolls comes to a halt."""
 LOWEST_Z_M = -0.02
 """Objects whose hull ends up below this on average fell off the support and are taken out."""
+MOST_POINTS = 160
+"""Rounder pieces are thinned to their outermost points in this many directions (0.7 % of a radius is lost)."""
 
 
 class UnsettledError(RuntimeError):
@@ -30,45 +35,73 @@ class UnsettledError(RuntimeError):
 def settle(scene: Scene) -> Scene:
     """The scene with every object at rest; those that fell off the support are removed.
 
-    Collisions use the convex hull of each object. The same scene gives the same result on the same MuJoCo build.
+    Objects collide as unions of their convex pieces, so that things lie in bowls and lean into handles. The same
+    scene gives the same result on the same MuJoCo build.
 
     Raises:
         UnsettledError: the simulation became unstable; draw another scene.
     """
     if not scene.objects:
         return scene
-    hulls = [_hull(spec) for spec in scene.objects]
-    starts = _stack_above_each_other(scene, hulls)
-    mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
-    spec = mujoco.MjSpec()
-    spec.option.timestep = TIME_STEP_S
-    for index, prop in enumerate(p for p in scene.props if p.solid):
-        _add_prop(spec, f"prop{index}", prop)
-    for index, (hull, start) in enumerate(zip(hulls, starts, strict=True)):
-        _add_object(spec, f"object{index}", hull, start)
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    elapsed = 0.0
-    while elapsed < MAX_SETTLE_S:
-        mujoco.mj_step(model, data, nstep=int(SETTLE_S / TIME_STEP_S))
-        elapsed += SETTLE_S
-        if any(warning.number for warning in data.warning):
-            raise UnsettledError(f"scene {scene.seed}: unstable after {elapsed:.1f} s")
-        speed = data.qvel.reshape(-1, 6)
-        if np.abs(speed[:, :3]).max() < REST_SPEED and np.abs(speed[:, 3:]).max() < 10 * REST_SPEED:
-            break
+    shapes = [_pieces(spec) for spec in scene.objects]
+    clouds = [np.concatenate(pieces) for pieces in shapes]
+    starts = _stack_above_each_other(scene, clouds)
+    model, data = _build(scene, shapes, starts)
+    _run_until_calm(model, data, scene.seed)
     settled = []
-    for index, (spec_, hull) in enumerate(zip(scene.objects, hulls, strict=True)):
+    for index, (spec, cloud) in enumerate(zip(scene.objects, clouds, strict=True)):
         body = data.body(f"object{index}")
         pose = Pose(tuple(body.xpos.tolist()), tuple(body.xquat.tolist()))
-        if np.isfinite(body.xpos).all() and _placed(hull, pose)[:, 2].mean() > LOWEST_Z_M:
-            settled.append(replace(spec_, pose=pose))
+        if np.isfinite(body.xpos).all() and _placed(cloud, pose)[:, 2].mean() > LOWEST_Z_M:
+            settled.append(replace(spec, pose=pose))
     return scene.with_objects(tuple(settled))
 
 
-def _hull(spec: ObjectSpec) -> Array:
-    points = collision_points(make_parts(spec.family, spec.seed))
-    return points[ConvexHull(points).vertices]
+def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:
+    mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
+    spec = mujoco.MjSpec()
+    spec.option.timestep = TIME_STEP_S
+    # several contacts a pair, so that stacks stand still; the default since MuJoCo 4
+    spec.option.enableflags |= int(getattr(mujoco.mjtEnableBit, "mjENBL_MULTICCD", 0))
+    for index, prop in enumerate(p for p in scene.props if p.solid):
+        _add_prop(spec, f"prop{index}", prop)
+    for index, (pieces, start) in enumerate(zip(shapes, starts, strict=True)):
+        _add_object(spec, f"object{index}", pieces, start)
+    model = spec.compile()
+    for index in range(len(shapes)):
+        body = model.body(f"object{index}")
+        dof = int(body.dofadr[0])
+        model.dof_damping[dof : dof + 3] = DRAG_PER_S[0] * body.mass[0]
+        model.dof_damping[dof + 3 : dof + 6] = DRAG_PER_S[1] * body.inertia.mean()
+    return model, mujoco.MjData(model)
+
+
+def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
+    steps, calm = round(LOOK_S / TIME_STEP_S), 0
+    while data.time < MAX_SETTLE_S and calm < CALM_LOOKS:
+        mujoco.mj_step(model, data, nstep=steps)
+        if any(warning.number for warning in data.warning):
+            raise UnsettledError(f"scene {seed}: unstable after {data.time:.1f} s")
+        speed = data.qvel.reshape(-1, 6)
+        resting = np.abs(speed[:, :3]).max() < REST_SPEED and np.abs(speed[:, 3:]).max() < 10 * REST_SPEED
+        calm = calm + 1 if resting else 0
+    mujoco.mj_forward(model, data)
+
+
+def _pieces(spec: ObjectSpec) -> list[Array]:
+    return [_outermost(piece) for piece in collision_pieces(make_parts(spec.family, spec.seed))]
+
+
+def _outermost(points: Array) -> Array:
+    """The points themselves, or those farthest out in ``MOST_POINTS`` directions spread evenly over the sphere."""
+    if len(points) <= MOST_POINTS:
+        return points
+    index = np.arange(MOST_POINTS) + 0.5
+    height, angle = 1 - 2 * index / MOST_POINTS, np.pi * (1 + 5**0.5) * index
+    ring = np.sqrt(1 - height**2)
+    directions = np.column_stack([ring * np.cos(angle), ring * np.sin(angle), height])
+    scale = np.maximum(np.ptp(points, axis=0), 1e-6)  # flat things need directions that see them as round
+    return points[np.unique((points / scale @ directions.T).argmax(axis=0))]
 
 
 def _placed(points: Array, pose: Pose) -> Array:
@@ -95,13 +128,27 @@ def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
 
 def _add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:
     body = spec.worldbody.add_body(name=name, pos=prop.pose.position, quat=prop.pose.quaternion)
-    body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[s / 2 for s in prop.size], friction=[0.8, 0.01, 0.001])
+    half = [s / 2 for s in prop.size]
+    if prop.kind == "cylinder":
+        shape = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "size": [half[0], half[2], 0.0]}
+    else:
+        shape = {"type": mujoco.mjtGeom.mjGEOM_BOX, "size": half}
+    body.add_geom(friction=[0.8, 0.01, 0.001], **shape)
 
 
-def _add_object(spec: mujoco.MjSpec, name: str, hull: Array, pose: Pose) -> None:
-    spec.add_mesh(
-        name=name, uservert=hull.astype(np.float32).ravel(), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
-    )
+def _add_object(spec: mujoco.MjSpec, name: str, pieces: list[Array], pose: Pose) -> None:
     body = spec.worldbody.add_body(name=name, pos=pose.position, quat=pose.quaternion)
     body.add_freejoint()
-    body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, density=400, friction=[0.8, 0.01, 0.002], condim=4)
+    touch = {"density": 400.0, "friction": [0.8, 0.01, 0.002], "condim": 4}
+    for index, points in enumerate(pieces):
+        low, high = points.min(axis=0), points.max(axis=0)
+        if len(points) == 8 and (np.isclose(points, low) | np.isclose(points, high)).all():  # boxes collide fastest
+            body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=(low + high) / 2, size=(high - low) / 2, **touch)
+            continue
+        mesh = f"{name}_{index}"
+        spec.add_mesh(
+            name=mesh,
+            uservert=points.astype(np.float32).ravel(),
+            inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX,
+        )
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh, **touch)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.meshes import Array, Mesh
+from uois_sam.synth.meshes import Array, Mesh, Vector
+from uois_sam.synth.shapes.pieces import moved
+
+Rng = np.random.Generator
 
 ROLES = (
     "carton", "label", "body", "accent", "paper",
@@ -32,3 +37,23 @@ class Part:
     """Convex pieces, each (P, 3) float64 points in metres whose hull collides; empty: the hull of the mesh."""
     picture: npt.NDArray[np.uint8] | None = None
     """(H, W, 3) uint8 RGB texture that a user's mesh came with; None: the surface is sampled from the role."""
+
+    def placed(self, rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> Part:
+        """The part after a (3, 3) linear map and a translation in metres."""
+        mesh = self.mesh.transformed(rotation, translation)
+        return replace(self, mesh=mesh, pieces=moved(self.pieces, rotation, translation))
+
+
+def place(parts: Sequence[Part], rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> list[Part]:
+    """All parts after a (3, 3) linear map and a translation in metres."""
+    return [part.placed(rotation, translation) for part in parts]
+
+
+def turn(axes: str, *degrees: float) -> Array:
+    """(3, 3) rotation from Euler angles in degrees about fixed axes, such as ``turn("xz", 90, 30)``."""
+    return np.asarray(Rotation.from_euler(axes, degrees, degrees=True).as_matrix()).reshape(3, 3)
+
+
+def pick(rng: Rng, *choices: str) -> str:
+    """One of the choices, each as likely."""
+    return choices[int(rng.integers(len(choices)))]

@@ -147,6 +147,10 @@ class Sample:
     """(H, W) uint16: 0 is background, every other value one object's visible pixels."""
     ignore: BoolArray | None = None
     """(H, W) bool: pixels to leave out of training and scoring; None for none."""
+    depth_m: FloatArray | None = None
+    """(H, W) float32: depth along the optical axis in metres, 0 where unknown; None when there is none or not asked."""
+    visible_fractions: Mapping[int, float] | None = None
+    """How much of each object is seen: label value to share of its silhouette in [0, 1]; None where that is unknown."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from uois_sam.datasets import Dataset, FolderDataset
-from uois_sam.datasets.folder import read_label_map
+from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import DatasetError, ImageError
 
 PHOTO = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)

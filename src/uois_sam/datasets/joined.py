@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from uois_sam.datasets.folder import FolderDataset
@@ -11,7 +12,7 @@ from uois_sam.types import Sample
 
 
 class JoinedDataset:
-    """The samples of several data sets, one set after the other; names get the set's number in front."""
+    """The samples of several data sets, one set after the other; names get the number of their set in front."""
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
         self.parts = tuple(parts)
@@ -23,7 +24,7 @@ class JoinedDataset:
 
     def __getitem__(self, index: int) -> Sample:
         part, inner = self._places[index]
-        return part[inner]
+        return replace(part[inner], name=self.names[index])
 
 
 def open_folders(roots: Sequence[Path]) -> Dataset:

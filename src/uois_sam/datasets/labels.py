@@ -1,0 +1,102 @@
+"""Label maps and depth images exactly as stored, and the few steps from them to a sample's labels."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from uois_sam.errors import DatasetError
+from uois_sam.types import FloatArray, LabelMap
+
+INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow modes that hold one integer a pixel; a palette image's indices are its labels."""
+
+
+def read_label_map(path: str | os.PathLike[str], *, red_of_colour: bool = False) -> LabelMap:
+    """Read a label map exactly as stored: no scaling, no colour conversion, no rotation.
+
+    Args:
+        path: an image of one integer channel (1, 8 or 16 bits, or a palette whose indices are the labels).
+        red_of_colour: also take three-channel files, whose labels are the red channel (OpenCV's channel 2), as
+            PhoCAL's and HouseCat6D's masks come.
+
+    Returns:
+        (H, W) uint16.
+
+    Raises:
+        DatasetError: unreadable, colour or float pixels, or values outside 0..65535.
+    """
+    values = _read_integers(path, "labels", red_of_colour)
+    if values.dtype == np.int32 and values.size and (values.min() < 0 or values.max() > 65535):
+        raise DatasetError(f"{path}: expected labels within 0..65535, found {values.min()}..{values.max()}")
+    return values.astype(np.uint16)
+
+
+def read_depth(path: str | os.PathLike[str], unit_m: float) -> FloatArray:
+    """Read a depth image of one integer channel.
+
+    Args:
+        path: the image.
+        unit_m: metres that one step of the stored integers stands for.
+
+    Returns:
+        (H, W) float32 metres; 0 where the sensor saw nothing.
+
+    Raises:
+        DatasetError: unreadable, or colour or float pixels.
+    """
+    return (_read_integers(path, "depth", red_of_colour=False) * np.float32(unit_m)).astype(np.float32)
+
+
+def keep_objects(labels: LabelMap, first: int) -> LabelMap:
+    """Clear every label below ``first`` (background, floor, table) and number the others 1..K in their order.
+
+    Args:
+        labels: (H, W) uint16.
+        first: the smallest label that stands for an object.
+
+    Returns:
+        (H, W) uint16.
+    """
+    counts = np.bincount(labels.ravel())
+    counts[:first] = 0
+    numbers = np.zeros(len(counts), dtype=np.uint16)
+    numbers[counts > 0] = np.arange(1, np.count_nonzero(counts) + 1)
+    return numbers[labels]
+
+
+def check_same_size(path: str | os.PathLike[str], found: npt.NDArray[Any], photo: str, image: npt.NDArray[Any]) -> None:
+    """Make sure that a label map, mask or depth image has the size of its photo.
+
+    Raises:
+        DatasetError: it has not.
+    """
+    if found.shape[:2] != image.shape[:2]:
+        raise DatasetError(
+            f"{path}: expected the size of {photo}, {image.shape[1]}x{image.shape[0]}, "
+            f"found {found.shape[1]}x{found.shape[0]}"
+        )
+
+
+def _read_integers(path: str | os.PathLike[str], kind: str, red_of_colour: bool) -> npt.NDArray[Any]:
+    values: npt.NDArray[Any] | None = None
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
+            if mode in INTEGER_MODES:
+                values = np.asarray(image)
+            elif red_of_colour and mode in ("RGB", "RGBA"):
+                values = np.asarray(image.getchannel("R"))
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        # The path of a missing file is in the system's message already.
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        what = "label" if kind == "labels" else kind
+        raise DatasetError(f"{path}: expected a {what} image, found an unreadable file ({reason})") from error
+    if values is None:
+        raise DatasetError(f"{path}: expected {kind} in one channel of 8 or 16 bits, found Pillow mode {mode!r}")
+    return values

@@ -1,0 +1,63 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from uois_sam.datasets.folder import FolderDataset
+from uois_sam.datasets.frames import FrameDataset, FrameOptions
+from uois_sam.datasets.ocid import OCIDDataset
+from uois_sam.errors import DatasetError
+
+DATASETS: Mapping[str, type[FrameDataset]] = {
+    "ocid": OCIDDataset,
+    "folder": FolderDataset,
+}
+"""Every data set by the name that commands take."""
+
+
+def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> FrameDataset:
+    """Open a data set on disk; nothing but listings (and annotation files) is read until samples are asked for.
+
+    Args:
+        name: one of :data:`DATASETS`.
+        root: its folder, or the folder around it.
+        options: fields of :class:`~uois_sam.datasets.frames.FrameOptions` (``every``, ``offset``, ``depth``,
+            ``partial``) and the keywords of the data set's own class, see :func:`dataset_options`.
+
+    Raises:
+        DatasetError: an unknown name or option (the message has the nearest), another layout, missing files.
+    """
+    if name not in DATASETS:
+        raise DatasetError(
+            f"expected a data set out of {', '.join(DATASETS)}, found {name!r}{_nearest(name, DATASETS)}"
+        )
+    known = dataset_options(name)
+    for option in options:
+        if option not in known:
+            raise DatasetError(
+                f"{name}: expected options out of {', '.join(known)}, found {option!r}{_nearest(option, known)}"
+            )
+    common = {option: options.pop(option) for option in _COMMON if option in options}
+    opener: Any = DATASETS[name]
+    dataset: FrameDataset = opener(root, FrameOptions(**common), **options)
+    return dataset
+
+
+def dataset_options(name: str) -> dict[str, Any]:
+    """The options that :func:`open_dataset` takes for a data set, with their defaults."""
+    own = inspect.signature(DATASETS[name].__init__).parameters.values()
+    return {**_COMMON, **{each.name: each.default for each in own if each.kind is each.KEYWORD_ONLY}}
+
+
+_COMMON = {field.name: field.default for field in fields(FrameOptions)}
+
+
+def _nearest(word: str, known: Mapping[str, object]) -> str:
+    match = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]}?" if match else ""

@@ -1,0 +1,66 @@
+"""Opening data sets by name, and what all of them share: sampling, notes, errors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from uois_sam.datasets import DATASETS, Dataset, dataset_options, open_dataset
+from uois_sam.errors import DatasetError
+
+
+def test_what_it_returns_follows_the_protocol(rectangles: Path) -> None:
+    dataset: Dataset = open_dataset("folder", rectangles)
+    assert dataset.names == tuple("012345")
+    assert dataset[5].name == "5"
+
+
+@pytest.mark.parametrize(("given", "meant"), [("ocdi", "ocid"), ("OCID", "ocid"), ("foldr", "folder")])
+def test_unknown_names_get_the_nearest(tmp_path: Path, given: str, meant: str) -> None:
+    with pytest.raises(DatasetError, match=f"expected a data set out of .*found '{given}'; did you mean {meant}"):
+        open_dataset(given, tmp_path)
+
+
+def test_nonsense_gets_the_list_only(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="found 'xyzzy'$"):
+        open_dataset("xyzzy", tmp_path)
+
+
+def test_unknown_options_get_the_nearest(rectangles: Path) -> None:
+    with pytest.raises(DatasetError, match="options out of every, offset, depth, partial, found 'ofset'; .* offset"):
+        open_dataset("folder", rectangles, ofset=1)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_options_are_listed_with_their_defaults(name: str) -> None:
+    assert {"every": None, "offset": 0, "depth": False, "partial": False}.items() <= dataset_options(name).items()
+
+
+def test_own_options_are_listed() -> None:
+    assert dataset_options("ocid")["rebase_ids"] is False
+
+
+class TestSampling:
+    def test_every_nth_from_an_offset(self, rectangles: Path) -> None:
+        dataset = open_dataset("folder", rectangles, every=4, offset=1)
+        assert dataset.names == ("1", "5")
+        assert dataset[1].name == "5"
+        assert dataset.notes == ("every 4th of 6 frames in name order, from frame 1 on",)
+
+    @pytest.mark.parametrize(("every", "offset"), [(0, 0), (-1, 0), (3, 3), (3, -1)])
+    def test_senseless(self, rectangles: Path, every: int, offset: int) -> None:
+        with pytest.raises(DatasetError, match=f"found every={every} and offset={offset}"):
+            open_dataset("folder", rectangles, every=every, offset=offset)
+
+    def test_nothing_left(self, rectangles: Path) -> None:
+        with pytest.raises(DatasetError, match="found 6 and none of them from 8 on"):
+            open_dataset("folder", rectangles, every=9, offset=8)
+
+
+def test_pickles_with_its_options(rectangles: Path) -> None:
+    dataset = pickle.loads(pickle.dumps(open_dataset("folder", rectangles, every=2)))
+    assert dataset.names == ("0", "2", "4")
+    with pytest.raises(IndexError):
+        dataset[3]

@@ -10,10 +10,21 @@ import numpy.typing as npt
 import pytest
 
 from uois_sam.errors import UOISError
-from uois_sam.evaluation import ImageScores, LabelMapError, PrecisionRecallF, ScoreAccumulator, score_image
-from uois_sam.evaluation.boundaries import boundary_map, boundary_radius, disk
+from uois_sam.evaluation import (
+    UCN,
+    UOIS,
+    ImageScores,
+    LabelMapError,
+    PrecisionRecallF,
+    Protocol,
+    ScoreAccumulator,
+    score_image,
+)
+from uois_sam.evaluation.boundaries import boundary_map, boundary_radius, contour_map, disk
 
 PERFECT = PrecisionRecallF(1.0, 1.0, 1.0)
+INCLUSIVE = dataclasses.replace(UCN, strict_75=False)
+EXACT = dataclasses.replace(UCN, boundary_tolerance=0)
 
 
 def labels(*rows: str) -> npt.NDArray[np.uint16]:
@@ -69,11 +80,11 @@ class TestHandDrawn:
         assert dataclasses.astuple(scores.overlap_pixels) == (4, 4, 2, 2)
         assert dataclasses.astuple(scores.boundary_pixels) == (7, 8, 7, 8)
         assert (scores.over_75, scores.objects_over_75) == (0.0, 0)
-        assert (scores.image_hw, scores.boundary_radius_px, scores.strict_75) == ((4, 4), 1, True)
+        assert (scores.image_hw, scores.boundary_radius_px, scores.protocol) == ((4, 4), 1, UCN)
 
     def test_without_tolerance_only_common_boundary_pixels_match(self) -> None:
         # Common: the middle two of rows 0 and 2. P = 4/7, R = 4/8, F = 2 * 4 / (7 + 8).
-        scores = score_image(self.SHIFTED, self.TRUTH, boundary_tolerance=0)
+        scores = score_image(self.SHIFTED, self.TRUTH, protocol=EXACT)
         assert dataclasses.astuple(scores.boundary_pixels) == (7, 8, 4, 4)
         assert scores.boundary.precision == 4 / 7
         assert scores.boundary.recall == 0.5
@@ -83,7 +94,7 @@ class TestHandDrawn:
         # 3 shared of 4 and 4: F = 6/8.
         prediction = labels("....", ".111", ".1..", "....")
         assert score_image(prediction, self.TRUTH).over_75 == 0.0
-        assert score_image(prediction, self.TRUTH, strict_75=False).over_75 == 1.0
+        assert score_image(prediction, self.TRUTH, protocol=INCLUSIVE).over_75 == 1.0
 
     def test_over_75_divides_by_true_objects(self) -> None:
         truth = labels("11..22", "11..22", "......", "33..44", "33..44")
@@ -110,9 +121,35 @@ class TestHandDrawn:
 
     def test_matched_without_overlap_can_share_a_boundary(self) -> None:
         # Side by side, F = 0, still the only pair. Boundaries: predicted 1 at column 1; true at 1 and 3.
-        scores = score_image(labels("11...", "11...", "11..."), labels("..11.", "..11.", "..11."), boundary_tolerance=0)
+        scores = score_image(labels("11...", "11...", "11..."), labels("..11.", "..11.", "..11."), protocol=EXACT)
         assert scores.overlap == PrecisionRecallF(0.0, 0.0, 0.0)
         assert dataclasses.astuple(scores.boundary_pixels) == (3, 6, 3, 3)
+
+
+class TestUOISProtocol:
+    def test_contour_is_the_masks_own_outline(self) -> None:
+        square = labels(".....", ".111.", ".111.", ".111.")
+        assert contour_map(square.astype(np.uint8)).tolist() == labels(".....", ".111.", ".1.1.", ".111.").tolist()
+
+    def test_holes_and_what_lies_in_them_have_no_contour(self) -> None:
+        ring = np.pad(np.pad(np.pad(np.ones((1, 1), np.uint8), 1), 1, constant_values=1), 1)
+        expected = ring.copy()
+        expected[3, 3] = 0
+        assert contour_map(ring).tolist() == expected.tolist()
+
+    def test_label_one_is_the_table(self) -> None:
+        # Objects 2 and 3 of the truth and 5 of the prediction; label 1, the table, is right nowhere and costs nothing.
+        truth, prediction = labels("11222333", "11222333"), labels("11155555", "11155555")
+        scores = score_image(prediction, truth, protocol=UOIS)
+        assert (scores.predicted_objects, scores.true_objects) == (1, 2)
+        assert scores.overlap == PrecisionRecallF(6 / 10, 6 / 12, pytest.approx(12 / 22))
+        assert score_image(prediction, truth).true_objects == 3
+
+    def test_boundaries_differ_from_ucn(self) -> None:
+        truth = labels(".....", ".111.", ".111.", ".111.", ".....")
+        scores = score_image(truth, truth, protocol=UOIS.without_label_rule())
+        assert dataclasses.astuple(scores.boundary_pixels) == (8, 8, 8, 8)
+        assert dataclasses.astuple(score_image(truth, truth).boundary_pixels) == (12, 12, 12, 12)
 
 
 class TestEdgeCases:
@@ -216,8 +253,8 @@ class TestBadInput:
             (lambda: score_image(GOOD.astype(np.int32) - 1, GOOD), "labels >= 0, found -1"),
             (lambda: score_image(GOOD, GOOD, ignore=GOOD), "ignore as a bool array, found uint16"),  # type: ignore[arg-type]
             (lambda: score_image(GOOD, GOOD, ignore=np.zeros((2, 2), np.bool_)), r"shape \(4, 4\), found \(2, 2\)"),
-            (lambda: score_image(GOOD, GOOD, boundary_tolerance=-1), "finite number >= 0, found -1"),
-            (lambda: score_image(GOOD, GOOD, boundary_tolerance=float("nan")), "found nan"),
+            (lambda: Protocol(boundary_tolerance=-1), "finite number >= 0, found -1"),
+            (lambda: Protocol(boundary_tolerance=float("nan")), "found nan"),
         ],
     )
     def test_message_has_expected_and_found(self, call: Callable[[], object], message: str) -> None:
@@ -258,6 +295,21 @@ class TestAccumulator:
         assert scores.non_empty_frames.over_75 == 0.5
         assert (scores.sizes_hw, scores.strict_75) == (((2, 4),), True)
 
+    def test_pooled_ratios_weigh_pixels(self) -> None:
+        accumulator = ScoreAccumulator()
+        for prediction, truth in ((self.OBJECT, self.OBJECT), (self.HALF, self.OBJECT), (self.OBJECT, self.EMPTY)):
+            accumulator.update(score_image(prediction, truth))
+        pooled = accumulator.compute().pooled
+        # Predicted 4 + 2 + 4 pixels, true 4 + 4, shared 4 + 2; one of two true objects has F > 0.75.
+        assert pooled.overlap == PrecisionRecallF(6 / 10, 6 / 8, pytest.approx(12 / 18))
+        assert (pooled.frames, pooled.over_75) == (3, 0.5)
+
+    def test_a_row_of_the_papers_tables(self) -> None:
+        accumulator = ScoreAccumulator()
+        accumulator.update(score_image(self.HALF, self.OBJECT))
+        row = accumulator.compute().all_frames.percentages()
+        assert row[:3] == pytest.approx((100, 50, 200 / 3)) and len(row) == 7 and row[6] == 0
+
     def test_only_empty_scenes(self) -> None:
         accumulator = ScoreAccumulator()
         accumulator.update(score_image(self.EMPTY, self.EMPTY))
@@ -274,8 +326,8 @@ class TestAccumulator:
         with pytest.raises(LabelMapError, match="at least one scored image, found 0"):
             ScoreAccumulator().compute()
 
-    def test_strictness_is_not_mixed(self) -> None:
+    def test_protocols_are_not_mixed(self) -> None:
         accumulator = ScoreAccumulator()
         accumulator.update(score_image(self.OBJECT, self.OBJECT))
-        with pytest.raises(LabelMapError, match="strict_75=True.*found strict_75=False"):
-            accumulator.update(score_image(self.OBJECT, self.OBJECT, strict_75=False))
+        with pytest.raises(LabelMapError, match="strict_75=True.*found .*strict_75=False"):
+            accumulator.update(score_image(self.OBJECT, self.OBJECT, protocol=INCLUSIVE))

@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from uois_sam.evaluation import ImageScores, PrecisionRecallF, score_image
+from uois_sam.evaluation import UCN, UOIS, ImageScores, PrecisionRecallF, Protocol, score_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
@@ -96,12 +96,16 @@ Pair = tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]
 
 
 class TestProperties:
-    @given(TRIPLES, st.sampled_from([0.003, 0.1, 0.2]))
-    @settings(max_examples=300, deadline=None)
-    def test_equals_the_naive_implementation(self, maps: tuple[Any, Any, Any], tolerance: float) -> None:
+    @given(TRIPLES, st.sampled_from([0.003, 0.1, 0.2]), st.sampled_from([UCN, UOIS]), st.booleans())
+    @settings(max_examples=400, deadline=None)
+    def test_equals_the_naive_implementation(
+        self, maps: tuple[Any, Any, Any], tolerance: float, base: Protocol, strict: bool
+    ) -> None:
         prediction, truth, ignore = maps
-        fast = score_image(prediction, truth, ignore=ignore, boundary_tolerance=tolerance)
-        assert flat(fast) == pytest.approx(naive.score(prediction, truth, ignore, tolerance), rel=0, abs=1e-12)
+        protocol = dataclasses.replace(base, boundary_tolerance=tolerance, strict_75=strict)
+        fast = score_image(prediction, truth, ignore=ignore, protocol=protocol)
+        slow = naive.score(prediction, truth, ignore, tolerance, base.name, strict)
+        assert flat(fast) == pytest.approx(slow, rel=0, abs=1e-12)
 
     def test_equals_the_naive_implementation_at_full_size(self) -> None:
         rng = np.random.default_rng(0)
@@ -112,8 +116,9 @@ class TestProperties:
                 top, left = rng.integers(0, 400), rng.integers(0, 540)
                 drawn[top : top + rng.integers(10, 200), left : left + rng.integers(10, 200)] = label
             maps.append(drawn)
-        expected = naive.score(maps[0], maps[1])
-        assert flat(score_image(maps[0], maps[1])) == pytest.approx(expected, rel=0, abs=1e-12)
+        for protocol in (UCN, UOIS):
+            expected = naive.score(maps[0], maps[1], protocol=protocol.name)
+            assert flat(score_image(maps[0], maps[1], protocol=protocol)) == pytest.approx(expected, rel=0, abs=1e-12)
 
     @given(MAPS)
     def test_perfect_is_one(self, truth: npt.NDArray[np.uint16]) -> None:
@@ -147,7 +152,7 @@ class TestProperties:
 
     @given(PAIRS)
     def test_a_larger_tolerance_never_hurts(self, pair: Pair) -> None:
-        near, far = (score_image(*pair, boundary_tolerance=tolerance) for tolerance in (1, 2))
+        near, far = (score_image(*pair, protocol=dataclasses.replace(UCN, boundary_tolerance=px)) for px in (1, 2))
         assert near.boundary.precision <= far.boundary.precision
         assert near.boundary.recall <= far.boundary.recall
 

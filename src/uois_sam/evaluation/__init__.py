@@ -3,23 +3,27 @@
 from uois_sam.evaluation.boundaries import PixelCounts
 from uois_sam.evaluation.metrics import (
     BOUNDARY_TOLERANCE,
-    DatasetScores,
+    UCN,
+    UOIS,
     ImageScores,
-    LabelMapError,
-    MeanScores,
     PrecisionRecallF,
-    ScoreAccumulator,
+    Protocol,
     score_image,
 )
+from uois_sam.evaluation.overlaps import LabelMapError
+from uois_sam.evaluation.summary import DatasetScores, MeanScores, ScoreAccumulator
 
 __all__ = [
     "BOUNDARY_TOLERANCE",
+    "UCN",
+    "UOIS",
     "DatasetScores",
     "ImageScores",
     "LabelMapError",
     "MeanScores",
     "PixelCounts",
     "PrecisionRecallF",
+    "Protocol",
     "ScoreAccumulator",
     "score_image",
 ]

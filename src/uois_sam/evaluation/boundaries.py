@@ -1,7 +1,10 @@
 """Object boundaries, and which of their pixels the matched object confirms.
 
 Every object is looked at in windows of the label map just large enough for it, so the cost grows with the objects'
-areas and not with their number times the image's.
+areas and not with their number times the image's. Two kinds of boundary are in use among published numbers:
+
+* ``transitions`` (UCN and everyone after it): where the mask differs from its east, south or south-east neighbour.
+* ``contours`` (the older UOIS code): the mask's own outermost pixels, holes left out.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,6 +24,7 @@ from uois_sam.types import BoolArray, ImageArray
 
 CompactMap = npt.NDArray[np.int32]
 """(H, W) int32: 0 is background, objects are 1..N without gaps."""
+BoundaryKind = Literal["transitions", "contours"]
 
 
 def boundary_map(mask: ImageArray) -> ImageArray:
@@ -32,6 +37,17 @@ def boundary_map(mask: ImageArray) -> ImageArray:
     edges[:, :-1] |= mask[:, :-1] ^ mask[:, 1:]
     edges[:-1] |= mask[:-1] ^ mask[1:]
     edges[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return edges
+
+
+def contour_map(mask: ImageArray) -> ImageArray:
+    """(H, W) uint8 of 0 and 1: the pixels of a 0/1 mask on its outer contours; what lies in a hole has none.
+
+    Where the mask touches the frame of the image, the frame is boundary too.
+    """
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    edges = np.zeros_like(mask)
+    cv2.drawContours(edges, contours, -1, 1)
     return edges
 
 
@@ -79,13 +95,23 @@ class _Window:
             min(self.right, other.right),
         )
 
+    def slices_in(self, other: _Window) -> tuple[slice, slice]:
+        """Rows and columns of this window in an array that covers another one around it."""
+        rows = slice(self.top - other.top, self.bottom - other.top)
+        return rows, slice(self.left - other.left, self.right - other.left)
+
     @property
     def empty(self) -> bool:
         return self.top >= self.bottom or self.left >= self.right
 
 
 def boundary_counts(
-    predicted: CompactMap, true: CompactMap, pairs: Sequence[tuple[int, int]], radius: int, ignore: BoolArray | None
+    predicted: CompactMap,
+    true: CompactMap,
+    pairs: Sequence[tuple[int, int]],
+    radius: int,
+    ignore: BoolArray | None = None,
+    kind: BoundaryKind = "transitions",
 ) -> PixelCounts:
     """Count the boundary pixels of all objects and those within ``radius`` of the matched object's boundary.
 
@@ -95,38 +121,58 @@ def boundary_counts(
         pairs: matched (predicted, true) indices, 0 being object 1.
         radius: tolerance in pixels; the dilation is by :func:`disk`.
         ignore: (H, W) bool, pixels whose boundary does not count (but still confirms others).
+        kind: what a boundary is.
     """
     counted = None if ignore is None else (~ignore).view(np.uint8)
-    predicted_windows, true_windows = _boundary_windows(predicted), _boundary_windows(true)
-    totals = [
-        sum(_count(_edges(labels, i + 1, window), window, counted) for i, window in enumerate(windows))
-        for labels, windows in ((predicted, predicted_windows), (true, true_windows))
-    ]
+    edges_p, edges_t = _object_edges(predicted, kind), _object_edges(true, kind)
+    totals = [sum(_count(edges.pixels, edges.window, counted) for edges in side) for side in (edges_p, edges_t)]
     matched_predicted = matched_true = 0
     for p, t in pairs:
         # Both boundaries' pixels that can be within the radius of the other lie in here.
-        window = predicted_windows[p].grown(radius, true.shape).meet(true_windows[t].grown(radius, true.shape))
+        window = edges_p[p].window.grown(radius, true.shape).meet(edges_t[t].window.grown(radius, true.shape))
         if window.empty:
             continue
-        edges_p, edges_t = _edges(predicted, p + 1, window), _edges(true, t + 1, window)
-        matched_predicted += _count(edges_p & _dilated(edges_t, radius), window, counted)
-        matched_true += _count(edges_t & _dilated(edges_p, radius), window, counted)
+        seen_p, seen_t = edges_p[p].within(window), edges_t[t].within(window)
+        matched_predicted += _count(seen_p & _dilated(seen_t, radius), window, counted)
+        matched_true += _count(seen_t & _dilated(seen_p, radius), window, counted)
     return PixelCounts(totals[0], totals[1], matched_predicted, matched_true)
 
 
-def _boundary_windows(labels: CompactMap) -> list[_Window]:
-    """Per object, the window that holds its boundary: its box and one pixel more to the north and west."""
+@dataclass(frozen=True)
+class _Edges:
+    """One object's boundary in the smallest window that holds all of it."""
+
+    window: _Window
+    pixels: ImageArray
+    """(h, w) uint8 of 0 and 1."""
+
+    def within(self, window: _Window) -> ImageArray:
+        """(h, w) uint8: the boundary in another window, cut and padded as need be."""
+        found = np.zeros((window.bottom - window.top, window.right - window.left), dtype=np.uint8)
+        common = self.window.meet(window)
+        if not common.empty:
+            found[common.slices_in(window)] = self.pixels[common.slices_in(self.window)]
+        return found
+
+
+def _object_edges(labels: CompactMap, kind: BoundaryKind) -> list[_Edges]:
     return [
-        _Window(max(0, rows.start - 1), max(0, columns.start - 1), rows.stop, columns.stop)
-        for rows, columns in find_objects(labels)
+        _contours(labels, label, rows, columns) if kind == "contours" else _transitions(labels, label, rows, columns)
+        for label, (rows, columns) in enumerate(find_objects(labels), start=1)
     ]
 
 
-def _edges(labels: CompactMap, label: int, window: _Window) -> ImageArray:
-    """(h, w) uint8 of 0 and 1: one object's boundary in a window, with the neighbours beyond it taken into account."""
+def _contours(labels: CompactMap, label: int, rows: slice, columns: slice) -> _Edges:
+    edges = contour_map((labels[rows, columns] == label).view(np.uint8))
+    return _Edges(_Window(rows.start, columns.start, rows.stop, columns.stop), edges)
+
+
+def _transitions(labels: CompactMap, label: int, rows: slice, columns: slice) -> _Edges:
+    """The object's box and one pixel more to the north and west hold its boundary; neighbours beyond are looked at."""
+    window = _Window(max(0, rows.start - 1), max(0, columns.start - 1), rows.stop, columns.stop)
     crop = labels[window.top : window.bottom + 1, window.left : window.right + 1]
     edges = boundary_map((crop == label).view(np.uint8))
-    return edges[: window.bottom - window.top, : window.right - window.left]
+    return _Edges(window, edges[: window.bottom - window.top, : window.right - window.left])
 
 
 def _dilated(edges: ImageArray, radius: int) -> ImageArray:

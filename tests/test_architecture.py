@@ -15,7 +15,8 @@ ROOT = Path(uois_sam.__file__).parent
 LAYERS = [
     {"__init__", "errors", "types", "config", "geometry", "files", "images", "coco", "visualize"},
     {"models"},
-    {"pipeline", "hub"},
+    {"devices", "downloads", "tensor_files", "model_folder"},
+    {"pipeline", "bases", "hub"},
     {"datasets", "evaluation"},
     {"training"},
     {"apps", "__main__"},

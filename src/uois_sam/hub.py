@@ -1,35 +1,50 @@
-"""Model names and folders: loading with checks, saving whole.
-
-A model folder holds ``model.safetensors`` (tensors only: nothing in it can run code) and ``model.json`` (the model
-card: architecture, pre-processing, thresholds, licence, training record and the SHA256 of the tensors).
-"""
+"""From a name or a folder to a model that runs: the bundled model, the foundation bases, folders of either kind."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import difflib
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from uois_sam.bases import BASES, load_foundation
 from uois_sam.config import Selection
+from uois_sam.devices import choose_device, choose_precision
 from uois_sam.errors import UOISError, WeightsError
-from uois_sam.files import make_output_folder, write_together
+from uois_sam.model_folder import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    architecture_of,
+    load_strictly,
+    read_folder,
+    save_folder,
+)
 from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
+from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
 from uois_sam.pipeline import UOISSAM, Parts, check_modes
 from uois_sam.types import ModelCard
 
+__all__ = [
+    "BUNDLED",
+    "CARD_FILE",
+    "WEIGHTS_FILE",
+    "assemble",
+    "choose_device",
+    "choose_precision",
+    "compact_architecture",
+    "load_base",
+    "load_pretrained",
+    "read_folder",
+    "save_folder",
+    "save_pretrained",
+]
+
 BUNDLED = {"compact": Path(__file__).parent / "weights" / "compact"}
 """Models that come with the package."""
-WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "model.json"
 
 
 def load_pretrained(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> UOISSAM:
@@ -41,6 +56,55 @@ def load_pretrained(name_or_path: str | os.PathLike[str], device: str = "auto", 
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
     return assemble(model, card, chosen, arithmetic)
+
+
+def load_base(
+    name: str,
+    *,
+    sam: str | os.PathLike[str] | None = None,
+    dinov2: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> FrozenBase:
+    """Load the frozen part of a model: what heads are trained on.
+
+    Args:
+        name: ``sam-vit-b``, ``sam-vit-l`` (the paper's), ``sam-vit-h`` or ``compact``.
+        sam: SAM's weights: Meta's ``.pth`` file, a Hugging Face folder or id; the published ones when left out.
+        dinov2: DINOv2's, likewise.
+        device: as :meth:`UOISSAM.from_pretrained`.
+        precision: as there.
+
+    Raises:
+        UOISError: unknown name (the nearest are offered), device or precision.
+        WeightsError: weights that cannot be had, are truncated or altered, or belong to another model.
+        MissingExtraError: the extra ``full`` is not installed.
+    """
+    chosen = choose_device(device)
+    arithmetic = choose_precision(precision, chosen)
+    if name in BASES:
+        return load_foundation(name, sam, dinov2, chosen, arithmetic)
+    if name not in BUNDLED:
+        raise WeightsError(_unknown(name, (*BUNDLED, *BASES)))
+    if sam is not None or dinov2 is not None:
+        raise UOISError(f"{name} has its own weights: sam and dinov2 are for {', '.join(BASES)}")
+    card, tensors = read_folder(BUNDLED[name])
+    model = build(card, BUNDLED[name])
+    load_strictly(model, tensors, BUNDLED[name] / WEIGHTS_FILE)
+    model.requires_grad_(False).eval().to(chosen)
+    return compact_base(model, name, chosen, arithmetic)
+
+
+def compact_base(
+    model: CompactModel, name: str, device: torch.device, precision: torch.dtype = torch.float32
+) -> FrozenBase:
+    """A compact model's encoder and decoder as a base; the heads that fit have the sizes of its own."""
+    config = model.config
+    heads = HeadsConfig(
+        prompt_channels=config.fine_width, hpg_width=config.hpg_width, hpg_scales=(1,), frame_hw=config.input_hw,
+        token_width=config.width, score_width=config.score_width,
+    )  # fmt: skip
+    return FrozenBase(name, model.encoder, model.decoder, heads, device, precision)
 
 
 def assemble(
@@ -67,47 +131,9 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
     save_folder(tensors, replace(model.card, selection=asdict(model.selection)), folder)
 
 
-def save_folder(tensors: dict[str, Tensor], card: ModelCard, folder: str | os.PathLike[str]) -> None:
-    """Write tensors and card; the card gets the tensors' SHA256."""
-    target = Path(folder)
-    make_output_folder(target)
-    content = save(tensors)
-    card = replace(card, weights_sha256=hashlib.sha256(content).hexdigest())
-    text = json.dumps(asdict(card), indent=1, sort_keys=True) + "\n"
-    write_together({target / WEIGHTS_FILE: content, target / CARD_FILE: text.encode()})
-
-
-def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Read and verify a model folder.
-
-    Raises:
-        WeightsError: a file is missing, is no safetensors or JSON, or the tensors' SHA256 is not the card's.
-    """
-    for name in (CARD_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}")
-    try:
-        card = ModelCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
-    content = (folder / WEIGHTS_FILE).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    expected = str(card.weights_sha256)
-    if digest != expected:
-        raise WeightsError(
-            f"{folder / WEIGHTS_FILE}: expected SHA256 {expected[:16]}..., got {digest[:16]}... "
-            f"({len(content)} bytes): the file is truncated or altered; get it again"
-        )
-    try:
-        return card, load(content)
-    except SafetensorError as error:
-        raise WeightsError(f"{folder / WEIGHTS_FILE}: expected safetensors, found {error}") from error
-
-
 def build(card: ModelCard, source: Path) -> CompactModel:
     """An uninitialised model of the card's architecture."""
-    architecture = dict(card.architecture) if isinstance(card.architecture, Mapping) else {}
-    kind = architecture.pop("kind", None)
+    kind, architecture = architecture_of(card)
     if kind != "compact":
         raise WeightsError(f"{source}: expected architecture kind 'compact', got {kind!r}")
     try:
@@ -121,74 +147,19 @@ def compact_architecture(config: CompactConfig) -> dict[str, object]:
     return {"kind": "compact", **config_to_json(config)}
 
 
-def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Load tensors; every name and shape must match.
-
-    Raises:
-        WeightsError: lists missing and unexpected names and differing shapes, expected first.
-    """
-    wanted = module.state_dict()
-    missing = sorted(wanted.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - wanted.keys())
-    shapes = [
-        f"{key} expected {tuple(wanted[key].shape)} got {tuple(tensors[key].shape)}"
-        for key in sorted(wanted.keys() & tensors.keys())
-        if wanted[key].shape != tensors[key].shape
-    ]
-    if missing or unexpected or shapes:
-        found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-        told = [f"{len(x)} {what} ({', '.join(x[:3])}{', ...' * (len(x) > 3)})" for what, x in found.items() if x]
-        raise WeightsError(f"{source}: tensors do not fit the architecture: {'; '.join(told)}")
-    module.load_state_dict(tensors)
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` prefers a CUDA GPU; anything else must exist on this machine.
-
-    Raises:
-        UOISError: no such device here.
-    """
-    available = ["cpu"]
-    available += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    available += ["mps"] if torch.backends.mps.is_available() else []
-    if name == "auto":
-        return torch.device(available[1] if len(available) > 1 and available[1].startswith("cuda") else "cpu")
-    if name not in available and not (name == "cuda" and "cuda:0" in available):
-        raise UOISError(f"unknown device {name!r}; this machine has: auto, {', '.join(available)}")
-    return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """``auto`` takes bfloat16 where it is computed in hardware, else float32.
-
-    Raises:
-        UOISError: another name.
-    """
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    if name == "auto":
-        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
-    if name not in known:
-        raise UOISError(f"unknown precision {name!r}: expected auto, {', '.join(known)}")
-    return known[name]
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
-        return False
-    # Private names, hence guarded: without them float32 is a safe, slower answer.
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(check() for check in checks if check is not None)
-
-
 def _find(name_or_path: str | os.PathLike[str]) -> Path:
     name = os.fspath(name_or_path)
     if name in BUNDLED:
         return BUNDLED[name]
     if Path(name).is_dir():
         return Path(name)
-    raise WeightsError(f"unknown model {name!r}: expected one of {', '.join(BUNDLED)}, or a folder with {CARD_FILE}")
+    raise WeightsError(f"{_unknown(name, tuple(BUNDLED))}, or a folder with {CARD_FILE}")
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f" (did you mean {' or '.join(nearest)}?)" if nearest else ""
+    return f"unknown model {name!r}{hint}: expected one of {', '.join(known)}"
 
 
 def _selection(card: ModelCard) -> Selection:

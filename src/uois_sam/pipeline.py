@@ -6,8 +6,8 @@ The four variants of Table IV are settings of one path: where prompts come from 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
@@ -22,6 +22,7 @@ from uois_sam.config import NmsMode, PromptMode, ScoreMode, Selection
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.geometry import map_points, resize_logits
 from uois_sam.images import read_image
+from uois_sam.models.arithmetic import frozen_arithmetic
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.postprocess import choose_best, clean_regions, mask_boxes, suppress
 from uois_sam.models.prompts import make_prompts
@@ -47,12 +48,9 @@ class Parts:
     precision: torch.dtype = torch.float32
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
 
-    @contextmanager
-    def computing(self) -> Iterator[None]:
+    def computing(self) -> AbstractContextManager[None]:
         """The context that every forward pass runs in: no gradients, the chosen precision."""
-        lower = self.precision != torch.float32
-        with torch.inference_mode(), torch.autocast(self.device.type, self.precision, enabled=lower):
-            yield
+        return frozen_arithmetic(self.device, self.precision)
 
     def modules(self) -> list[nn.Module]:
         """Those parts that are torch modules."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uois_sam.config import PROMPT_FRAME_HW
+from uois_sam.models.arithmetic import full_precision
 from uois_sam.types import PromptMaps
 
 
@@ -57,9 +55,7 @@ class HPG(nn.Module):
 
         Always in float32: with the 8 bits of bfloat16 neighbouring cells tie, and every tie would be one more peak.
         """
-        device = prompt_features.device.type
-        casts = torch.amp.is_autocast_available(device)
-        with torch.autocast(device, enabled=False) if casts else nullcontext():
+        with full_precision(prompt_features.device):
             logits, heatmap = (
                 F.interpolate(x, self.frame_hw, mode="bilinear", align_corners=False)[0]
                 for x in self.forward(prompt_features.to(self.out.weight.dtype))

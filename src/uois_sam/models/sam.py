@@ -1,0 +1,172 @@
+"""SAM (ViT-B/L/H) on transformers' submodules: the image encoder, and a decode that keeps what the paper needs.
+
+transformers' own ``SamMaskDecoder.forward`` gives three masks or one and no tokens; Sec. III-B needs all four masks,
+the IoU token and the mask tokens. This is the only file that drives those submodules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.errors import MissingExtraError
+from uois_sam.geometry import Frame
+from uois_sam.models.arithmetic import full_precision
+from uois_sam.models.preprocess import resize_rgb
+from uois_sam.models.protocols import MaskFeatures
+from uois_sam.types import TokenPredictions
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""What SAM was trained with, in levels of 0..255."""
+PARTS = ("vision_encoder", "prompt_encoder", "mask_decoder")
+
+
+@dataclass(frozen=True)
+class SamSize:
+    """What tells SAM's variants apart; the defaults are the same in all official ones."""
+
+    width: int
+    """Channels of the image encoder."""
+    layers: int
+    heads: int
+    global_layers: tuple[int, ...]
+    """Layers of the image encoder that attend to the whole image; the others attend inside windows."""
+    image_side: int = 1024
+    """Side of the padded square that the image encoder takes, pixels."""
+    patch: int = 16
+    window: int = 14
+    """Side of an attention window, patches."""
+    token_width: int = 256
+    """Channels of the image embedding and of the decoder's tokens."""
+    decoder_mlp: int = 2048
+    decoder_heads: int = 8
+    iou_hidden: int = 256
+
+
+def build_sam(size: SamSize) -> nn.ModuleDict:
+    """SAM's networks without weights (on the meta device): ``vision_encoder``, ``prompt_encoder``, ``mask_decoder``.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    try:
+        from transformers import SamConfig
+        from transformers.models.sam.modeling_sam import SamModel
+    except ImportError as error:
+        raise MissingExtraError("SAM", "full", "transformers") from error
+    with torch.device("meta"):
+        model = SamModel(SamConfig(**_transformers_config(size)))
+    return nn.ModuleDict({name: model.get_submodule(name) for name in PARTS})
+
+
+def _transformers_config(size: SamSize) -> dict[str, Any]:
+    grid = {"image_size": size.image_side, "patch_size": size.patch}
+    return {
+        "vision_config": {
+            **grid, "hidden_size": size.width, "num_hidden_layers": size.layers, "num_attention_heads": size.heads,
+            "global_attn_indexes": list(size.global_layers), "window_size": size.window,
+            "output_channels": size.token_width, "num_pos_feats": size.token_width // 2,
+        },
+        "prompt_encoder_config": {**grid, "hidden_size": size.token_width},
+        "mask_decoder_config": {
+            "hidden_size": size.token_width, "mlp_dim": size.decoder_mlp, "num_attention_heads": size.decoder_heads,
+            "iou_head_hidden_dim": size.iou_hidden,
+        },
+    }  # fmt: skip
+
+
+class SamImageEncoder(nn.Module):
+    """SAM's pre-processing and image encoder.
+
+    Args:
+        vision_encoder: transformers' ``SamVisionEncoder``.
+        side: side of its input, pixels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, vision_encoder: nn.Module, side: int) -> None:
+        super().__init__()
+        self.vision_encoder = vision_encoder
+        self.side = side
+        self.register_buffer("mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[MaskFeatures, Frame]:
+        """Encode one (3, H, W) uint8 RGB image: the (1, C, side/16, side/16) embedding and how the image lies in it."""
+        frame = Frame.padded((image.shape[1], image.shape[2]), self.side)
+        embedding = self.vision_encoder(self.prepare(image, frame))[0]
+        return MaskFeatures(grid=embedding), frame
+
+    def prepare(self, image: Tensor, frame: Frame) -> Tensor:
+        """(1, 3, side, side) float32: longest side scaled to ``side``, normalised, zeros below and right."""
+        height, width = frame.content_hw
+        normalised = (resize_rgb(image, frame.content_hw) - self.mean) / self.std
+        return F.pad(normalised, (0, self.side - width, 0, self.side - height))
+
+
+class SamPointDecoder(nn.Module):
+    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``protocols.PointDecoder``).
+
+    Args:
+        prompt_encoder: transformers' ``SamPromptEncoder``.
+        mask_decoder: transformers' ``SamMaskDecoder``.
+    """
+
+    def __init__(self, prompt_encoder: nn.Module, mask_decoder: nn.Module) -> None:
+        super().__init__()
+        # Any: transformers' modules are typed by their attributes' common base only.
+        self.prompt_encoder: Any = prompt_encoder
+        self.mask_decoder: Any = mask_decoder
+
+    def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
+        """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and S^ (see ``protocols``)."""
+        decoder, count = self.mask_decoder, len(points_xy)
+        points, dense, positions = self._embed(points_xy, features.grid)
+        learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
+        tokens, image, *_ = decoder.transformer(
+            point_embeddings=torch.cat([learned, points], dim=1)[:, None],
+            image_embeddings=(features.grid + dense).expand(count, -1, -1, -1),
+            image_positional_embeddings=positions.expand(count, -1, -1, -1),
+            attention_similarity=None,
+            target_embedding=None,
+        )
+        state = image[:, 0].transpose(1, 2).unflatten(2, features.grid.shape[-2:])
+        iou_token, mask_tokens = tokens[:, 0, 0], tokens[:, 0, 1 : 1 + MASKS_PER_PROMPT]
+        return TokenPredictions(iou_token, mask_tokens, decoder.iou_prediction_head(iou_token).float(), state)
+
+    def upscale(
+        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
+    ) -> Tensor:
+        """(M, T, side / 4, side / 4) float32 logits for the chosen tokens (see ``protocols``)."""
+        decoder = self.mask_decoder
+        maps = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(predictions.image_state)))
+        maps = decoder.activation(decoder.upscale_conv2(maps))
+        heads = enumerate(decoder.output_hypernetworks_mlps)
+        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in heads], dim=1)
+        chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+        return torch.einsum("mtc,mchw->mthw", chosen, maps).float()
+
+    def _embed(self, points_xy: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prompt tokens (M, 2, C), the no-mask embedding (1, C, h, w), and positions of the grid (1, C, h, w).
+
+        In float32: bfloat16 would round the angles of the Fourier features.
+        """
+        height, width = grid.shape[-2:]
+        with full_precision(grid.device):
+            points = points_xy[:, None, None].float()  # M prompts of one point each
+            labels = torch.ones(points.shape[:3], dtype=torch.int, device=points.device)
+            sparse, _ = self.prompt_encoder(points, labels, None, None)
+            ys = (torch.arange(height, device=grid.device) + 0.5) / height
+            xs = (torch.arange(width, device=grid.device) + 0.5) / width
+            y, x = torch.meshgrid(ys, xs, indexing="ij")
+            positions = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
+        dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
+        return sparse[:, 0], dense, positions.permute(2, 0, 1)[None]

@@ -59,7 +59,7 @@ def expected_mask(vertices: np.ndarray) -> np.ndarray:
 
 def test_the_mask_of_a_box_seen_from_above_is_its_projection() -> None:
     spec, vertices = carton_seen_from_above()
-    labels = render(top_view((spec,)), SIZE, samples=1).labels == 1
+    labels = render(top_view((spec,)), SIZE, samples=1).truth.labels == 1
     assert any(np.array_equal(labels, mask) for mask in expected_mask(vertices))
 
 
@@ -67,15 +67,15 @@ def test_depth_is_the_axial_distance_in_millimetres() -> None:
     spec, vertices = carton_seen_from_above()
     rendering = render(top_view((spec,)), SIZE, samples=1)
     top = 1000 * (HEIGHT - vertices[:, 2].max())
-    assert rendering.depth_mm[rendering.labels == 1].astype(float) == pytest.approx(top, abs=1.01)
-    assert rendering.depth_mm[rendering.labels == 0].astype(float) == pytest.approx(1000.0, abs=1.01)
+    assert rendering.truth.depth_mm[rendering.truth.labels == 1].astype(float) == pytest.approx(top, abs=1.01)
+    assert rendering.truth.depth_mm[rendering.truth.labels == 0].astype(float) == pytest.approx(1000.0, abs=1.01)
 
 
 def test_the_same_scene_renders_to_the_same_bytes() -> None:
     scene = settle(sample_scene(2))
     first, second = render(scene, SIZE, 2), render(scene, SIZE, 2)
     assert np.array_equal(first.image, second.image)
-    assert np.array_equal(first.labels, second.labels)
+    assert np.array_equal(first.truth.labels, second.truth.labels)
 
 
 def test_exposure_brings_the_picture_to_the_wanted_brightness() -> None:
@@ -113,7 +113,7 @@ def test_generating_writes_a_data_set_and_resumes_where_it_stopped(tmp_path: Pat
     lines = (tmp_path / "scenes.jsonl").read_text().splitlines()
     scenes = {json.loads(line)["index"]: Scene.from_json(json.dumps(json.loads(line)["scene"])) for line in lines}
     again: Rendering = render(scenes[0], (48, 64), 1)
-    assert np.array_equal(again.labels, data[0].labels), "a saved scene renders to its labels"
+    assert np.array_equal(again.truth.labels, data[0].labels), "a saved scene renders to its labels"
 
 
 def test_a_folder_of_other_scenes_is_refused(tmp_path: Path) -> None:

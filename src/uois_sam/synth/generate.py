@@ -100,15 +100,15 @@ def make_scene(config: GenerateConfig, index: int, out: Path) -> SceneRecord:
         raise DatasetError(f"scene {index}: {MAX_REDRAWS} draws in a row did not come to rest or hid the view")
     name = f"{index:06d}.png"
     write_together(
-        {out / "rgb" / name: _png(rendering.image), out / "depth" / name: _png(rendering.depth_mm),
-         out / "label" / name: _png(rendering.labels)}
+        {out / "rgb" / name: _png(rendering.image), out / "depth" / name: _png(rendering.truth.depth_mm),
+         out / "label" / name: _png(rendering.truth.labels)}
     )  # fmt: skip
     return SceneRecord(index, _visible(rendering), attempt, scene)
 
 
 def view_is_blocked(rendering: Rendering) -> bool:
     """Whether something right before the lens (a wall the camera stands in, say) hides much of the view."""
-    return float((rendering.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
+    return float((rendering.truth.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
 
 
 def scene_seed(seed: int, index: int, attempt: int) -> int:
@@ -173,7 +173,7 @@ def _version(package: str) -> str:
 
 
 def _visible(rendering: Rendering) -> int:
-    return len(np.unique(rendering.labels)) - int((rendering.labels == 0).any())
+    return len(np.unique(rendering.truth.labels)) - int((rendering.truth.labels == 0).any())
 
 
 def _png(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.uint16]]) -> bytes:

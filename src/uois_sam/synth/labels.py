@@ -1,75 +1,113 @@
-"""What is where in a rendered view: first hits of the rays through the pixel centres, depth, and the sliver rule."""
+"""What is where in a rendered view: visible and amodal masks, depth, and the rule for slivers.
+
+Every object is cast alone, and so are the surroundings; at each pixel the nearest wins. An object's amodal mask is
+therefore exactly what would be seen of it without the others, and its visible mask is a part of that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.types import LabelMap
+from uois_sam.synth.casting import NEAR_CLIP_M, Window, canvas_window, cast, frame_window
+from uois_sam.synth.pinhole import pixel_window
+from uois_sam.synth.scene import Camera
+from uois_sam.types import BoolArray, LabelMap
 
-FloatImage = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
 
-NEAR_CLIP_M = 0.01
-"""Distance of the plane that rays start from, along the optical axis."""
 SLIVER_FRACTION = 1 / 5000
 """Objects that show less than this part of the frame are not labelled (61 px at 640x480): nobody could grasp them."""
+SLIVER_PX = 9
+"""Nor are objects that show fewer pixels than this (a 3x3 patch), however small the frame."""
+FARTHEST_M = 65.535
+"""Depth beyond this does not fit into uint16 millimetres."""
 
 
-def first_hits(loaded: Any, size_hw: tuple[int, int]) -> tuple[LabelMap, FloatImage]:
-    """Cast one ray through every pixel centre: label map and distance along the ray (0 where nothing is hit)."""
-    import drjit as dr
-    import mitsuba as mi
+@dataclass(frozen=True)
+class Truth:
+    """The labels of one view. Frame: image, pixels; rays go through pixel centres."""
 
-    height, width = size_hw
-    sensor = loaded.sensors()[0]
-    shapes = loaded.shapes()
-    owners = np.array([_owner(shape.id()) for shape in shapes], dtype=np.uint16)
-    if "scalar" in mi.variant():
-        return _first_hits_scalar(loaded, sensor, size_hw)
-    index = dr.arange(mi.UInt32, height * width)
-    position = mi.Point2f((index % width + 0.5) / width, (index // width + 0.5) / height)
-    ray, _ = sensor.sample_ray(0.0, 0.5, position, mi.Point2f(0.5, 0.5))
-    hit = loaded.ray_intersect_preliminary(ray, coherent=True)
-    registry = np.array(dr.reinterpret_array(mi.UInt32, hit.shape))
-    keys = np.array([np.array(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape)))[0] for shape in shapes])
-    table = np.zeros(max(int(registry.max()), int(keys.max())) + 1, dtype=np.uint16)
-    table[keys] = owners
-    distance = np.where(np.array(hit.is_valid()), np.array(hit.t), 0).astype(np.float32)
-    return table[registry].reshape(size_hw), distance.reshape(size_hw)
+    labels: LabelMap
+    """(H, W) uint16: 0 background, i + 1 the visible pixels of object i; slivers are background."""
+    depth_mm: npt.NDArray[np.uint16]
+    """(H, W) uint16: distance along the optical axis in millimetres; 0 beyond 65 m or where nothing is."""
+    amodal: BoolArray
+    """(N, H, W) bool: each object as if nothing stood before it, within the frame; slivers too."""
+    whole_px: IntArray
+    """(N,) int64: pixels of each object as if nothing stood before it, one frame beyond every border included."""
 
+    @property
+    def visible_px(self) -> IntArray:
+        """(N,) int64: labelled pixels of each object; 0 for slivers."""
+        return np.bincount(self.labels.ravel(), minlength=len(self.amodal) + 1)[1:]
 
-def _first_hits_scalar(loaded: Any, sensor: Any, size_hw: tuple[int, int]) -> tuple[LabelMap, FloatImage]:
-    import mitsuba as mi
-
-    labels, distance = np.zeros(size_hw, dtype=np.uint16), np.zeros(size_hw, dtype=np.float32)
-    centre = mi.Point2f(0.5, 0.5)
-    for row in range(size_hw[0]):
-        for column in range(size_hw[1]):
-            position = mi.Point2f((column + 0.5) / size_hw[1], (row + 0.5) / size_hw[0])
-            hit = loaded.ray_intersect_preliminary(sensor.sample_ray(0.0, 0.5, position, centre)[0])
-            if hit.is_valid():
-                labels[row, column], distance[row, column] = _owner(hit.shape.id()), hit.t
-    return labels, distance
+    @property
+    def amodal_px(self) -> IntArray:
+        """(N,) int64: amodal pixels of each object within the frame."""
+        return self.amodal.sum(axis=(1, 2), dtype=np.int64)
 
 
-def _owner(shape_name: str) -> int:
-    """Label of the object a shape belongs to; 0 for surroundings."""
-    return int(shape_name.removeprefix("object").split("_")[0]) + 1 if shape_name.startswith("object") else 0
+def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects: int) -> Truth:
+    """Label a view.
 
-
-def axial_depth_mm(distance: FloatImage, fov_deg: float) -> npt.NDArray[np.uint16]:
-    """Ray length (m) to distance along the optical axis (mm, uint16)."""
-    height, width = distance.shape
-    focal_px = width / 2 / np.tan(np.deg2rad(fov_deg) / 2)
-    x, y = np.meshgrid(np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2)
-    axial = distance / np.sqrt(1 + (x**2 + y**2) / focal_px**2) + NEAR_CLIP_M  # rays start on the near plane
-    return np.where((distance > 0) & (axial < 65.535), np.rint(1000 * axial), 0).astype(np.uint16)
+    Args:
+        shapes: all shapes of the scene; those of object i have names that begin with ``object{i}_``.
+        camera: its pinhole is used.
+        size_hw: rows and columns of the picture.
+        objects: number of objects.
+    """
+    groups: list[list[Any]] = [[] for _ in range(objects + 1)]
+    for shape in shapes:
+        groups[_owner(shape.id())].append(shape)
+    frame = frame_window(size_hw)
+    nearest = cast(groups[0], camera, size_hw, frame)
+    labels = np.zeros(size_hw, dtype=np.uint16)
+    amodal = np.zeros((objects, *size_hw), dtype=np.bool_)
+    whole_px = np.zeros(objects, dtype=np.int64)
+    for index, parts in enumerate(groups[1:]):
+        window = _window_of(parts, camera, size_hw)
+        if window is None:
+            continue
+        distance = cast(parts, camera, size_hw, window)
+        whole_px[index] = np.isfinite(distance).sum()
+        shared = window.clipped(frame)
+        if shared is None:
+            continue
+        inside = distance[shared.within(window)]
+        closer = inside < nearest[shared.slices]
+        amodal[index][shared.slices] = np.isfinite(inside)
+        labels[shared.slices][closer] = index + 1
+        nearest[shared.slices][closer] = inside[closer]
+    return Truth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px)
 
 
 def drop_slivers(labels: LabelMap) -> LabelMap:
-    """Set objects that show less than ``SLIVER_FRACTION`` of the frame to background."""
+    """Set to background what shows less than ``SLIVER_FRACTION`` of the frame or fewer than ``SLIVER_PX`` pixels."""
     counts = np.bincount(labels.ravel())
-    small = counts < SLIVER_FRACTION * labels.size
+    small = counts < max(SLIVER_FRACTION * labels.size, SLIVER_PX)
     return np.where(small[labels], 0, labels).astype(np.uint16)
+
+
+def depth_to_mm(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Metres to whole millimetres, uint16; 0 for what is farther than ``FARTHEST_M``."""
+    near = depth_m < FARTHEST_M
+    return np.rint(1000 * np.where(near, depth_m, 0)).astype(np.uint16)
+
+
+def _owner(shape_name: str) -> int:
+    """1 + index of the object a shape belongs to; 0 for surroundings."""
+    return int(shape_name.removeprefix("object").split("_")[0]) + 1 if shape_name.startswith("object") else 0
+
+
+def _window_of(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int]) -> Window | None:
+    """The part of the canvas that shapes can cover; None where that is nothing."""
+    boxes = [shape.bbox() for shape in shapes]
+    corners = np.array([[box.corner(k) for k in range(8)] for box in boxes], dtype=float).reshape(-1, 3)
+    canvas = canvas_window(size_hw)
+    bounds = pixel_window(corners, camera, size_hw, NEAR_CLIP_M)
+    return canvas if bounds is None else Window(*bounds).clipped(canvas)

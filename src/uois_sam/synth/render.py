@@ -19,12 +19,14 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from uois_sam.errors import MissingExtraError
+from uois_sam.synth.casting import NEAR_CLIP_M, mitsuba_pose
 from uois_sam.synth.families import make_parts
-from uois_sam.synth.labels import NEAR_CLIP_M, axial_depth_mm, drop_slivers, first_hits
+from uois_sam.synth.labels import Truth, see
 from uois_sam.synth.meshes import Mesh, box, lathe, superquadric
 from uois_sam.synth.scene import Camera, Lamp, Pose, Prop, Scene, Surface
+from uois_sam.synth.stages import stage
 from uois_sam.synth.textures import desaturate, paint
-from uois_sam.types import ImageArray, LabelMap
+from uois_sam.types import ImageArray
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -45,10 +47,8 @@ class Rendering:
 
     image: ImageArray
     """(H, W, 3) uint8 RGB."""
-    labels: LabelMap
-    """(H, W) uint16: 0 background, i + 1 the visible pixels of ``scene.objects[i]``, as hit at pixel centres."""
-    depth_mm: npt.NDArray[np.uint16]
-    """(H, W) uint16: distance along the optical axis in millimetres, 0 beyond 65 m or where nothing is."""
+    truth: Truth
+    """Labels, depth and amodal masks; not touched by lens or sensor."""
 
 
 def choose_variant(wanted: str = "auto") -> str:
@@ -93,19 +93,22 @@ def render(scene: Scene, size_hw: tuple[int, int], samples: int) -> Rendering:
             name = f"object{index}_{part_index}"
             world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[part_index])
     _pad(world)
-    loaded = mi.load_dict(world)
+    with stage("load"):
+        loaded = mi.load_dict(world)
     light, guides = _integrators()
-    colour = np.array(mi.render(loaded, integrator=light, spp=samples, seed=scene.seed % 2**31))
-    layers = np.array(mi.render(loaded, integrator=guides, spp=GUIDE_SAMPLES, seed=scene.seed % 2**31))
-    colour = _denoise(colour, layers[..., :3], layers[..., 3:])
-    labels, distance = first_hits(loaded, size_hw)
+    with stage("trace"):
+        colour = np.array(mi.render(loaded, integrator=light, spp=samples, seed=scene.seed % 2**31))
+    with stage("guides"):
+        layers = np.array(mi.render(loaded, integrator=guides, spp=GUIDE_SAMPLES, seed=scene.seed % 2**31))
+    with stage("denoise"):
+        colour = _denoise(colour, layers[..., :3], layers[..., 3:])
+    with stage("labels"):
+        truth = see(loaded.shapes(), scene.camera, size_hw, len(scene.objects))
     del loaded, world
     gc.collect()  # plugin instances that linger would count towards the next scene's kernel
-    return Rendering(
-        image=develop(colour, scene.camera),
-        labels=drop_slivers(labels),
-        depth_mm=axial_depth_mm(distance, scene.camera.fov_deg),
-    )
+    with stage("develop"):
+        image = develop(colour, scene.camera)
+    return Rendering(image, truth)
 
 
 def develop(colour: FloatImage, camera: Camera) -> ImageArray:
@@ -144,16 +147,10 @@ def _denoise(colour: FloatImage, albedo: FloatImage, normal: FloatImage) -> Floa
 
 
 def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
-    import mitsuba as mi
-
     film = {"type": "hdrfilm", "width": size_hw[1], "height": size_hw[0], "pixel_format": "rgb",
             "component_format": "float32", "rfilter": {"type": "box"}}  # fmt: skip
-    transform = mi.ScalarTransform4f
-    forward = np.subtract(camera.target, camera.position)
-    up = [0, 0, 1] if np.hypot(*forward[:2]) > 1e-3 else [0, 1, 0]
-    look = transform().look_at(origin=list(camera.position), target=list(camera.target), up=up)
     return {"type": "perspective", "fov": camera.fov_deg, "fov_axis": "x", "near_clip": NEAR_CLIP_M, "film": film,
-            "to_world": look @ transform().rotate([0, 0, 1], camera.roll_deg),
+            "to_world": mitsuba_pose(camera),
             "sampler": {"type": "independent"}}  # fmt: skip
 
 
@@ -212,7 +209,8 @@ def _prop_mesh(prop: Prop) -> Mesh:
 def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture_side: int = TEXTURE_SIDE) -> Any:
     import mitsuba as mi
 
-    pixels = desaturate(paint(surface.texture, surface.seed, texture_side), surface.saturation)
+    with stage("textures"):
+        pixels = desaturate(paint(surface.texture, surface.seed, texture_side), surface.saturation)
     picture = mi.Bitmap(np.ascontiguousarray(pixels[::-1]))  # first row is v = 0, and v points up
     bsdf = mi.load_dict({"type": "twosided", "material": {
         "type": "principled", "base_color": {"type": "bitmap", "bitmap": picture}, "specular": 0.5,

@@ -82,7 +82,7 @@ def cast(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window
 
     if not shapes:
         return np.full(window.size_hw, np.inf, dtype=np.float32)
-    solid = mi.load_dict({"type": "scene", **{f"shape{index}": shape for index, shape in enumerate(shapes)}})
+    solid = mi.load_dict({"type": "scene", **{shape.id(): shape for shape in shapes}})  # the key becomes the id
     stretch = _ray_stretch(camera, size_hw, window)
     trace = _trace_scalar if "scalar" in mi.variant() else _trace_array
     length = trace(solid, camera, size_hw, window)

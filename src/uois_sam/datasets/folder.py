@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from uois_sam.datasets.frames import DatasetInfo, FrameDataset, FrameOptions
-from uois_sam.datasets.labels import check_same_size, read_depth, read_label_map
+from uois_sam.datasets.frames import Annotation, DatasetInfo, FrameDataset, FrameOptions
+from uois_sam.datasets.labels import check_same_size, read_label_map
 from uois_sam.datasets.roots import check_all_there, contents, find_root, is_photo
 from uois_sam.errors import DatasetError
-from uois_sam.images import read_image
-from uois_sam.types import Sample
 
 _LAYOUTS = "rgb/<name>.{png,jpg} with label/<name>.png, or <id>.{jpg,png} with <id>_label.png"
 _DEPTH_UNIT_M = 0.001
@@ -53,20 +51,23 @@ class FolderDataset(FrameDataset):
             raise DatasetError(f"{root}: expected {_LAYOUTS}, found {found}")
         names = sorted(self._suffixes)
         check_all_there(root, len(names), (self._beside(name, "label") for name in names))
-        super().__init__(root, names, options or FrameOptions())
+        super().__init__(root, names, options)
 
-    def _read(self, name: str) -> Sample:
-        suffix = self._suffixes[name]
-        photo = (self.root / "rgb" if self._nested else self.root) / f"{name}{suffix}"
-        image = read_image(photo)
-        label, ignore, depth = (self._beside(name, kind) for kind in ("label", "ignore", "depth"))
+    def _photo(self, name: str) -> Path:
+        folder = self.root / "rgb" if self._nested else self.root
+        return folder / f"{name}{self._suffixes[name]}"
+
+    def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
+        label, ignore = self._beside(name, "label"), self._beside(name, "ignore")
         labels = read_label_map(label)
-        ignored = read_label_map(ignore) > 0 if ignore.is_file() else None
-        depth_m = read_depth(depth, _DEPTH_UNIT_M) if self.options.depth and depth.is_file() else None
-        for path, pixels in ((label, labels), (ignore, ignored), (depth, depth_m)):
-            if pixels is not None:
-                check_same_size(path, pixels, photo.name, image)
-        return Sample(name, image, labels, ignored, depth_m)
+        if not ignore.is_file():
+            return Annotation(labels, label)
+        ignored = read_label_map(ignore) > 0
+        check_same_size(ignore, ignored, self._photo(name).name, image_hw)
+        return Annotation(labels, label, ignored)
+
+    def _depth(self, name: str) -> tuple[Path, float]:
+        return self._beside(name, "depth"), _DEPTH_UNIT_M
 
     def _beside(self, name: str, kind: str) -> Path:
         return self.root / kind / f"{name}.png" if self._nested else self.root / f"{name}_{kind}.png"

@@ -1,21 +1,23 @@
-"""What all data sets on disk share: a list of names, sampling, the check of counts, samples read when asked for."""
+"""What all data sets on disk share: names, sampling, the check of counts, and samples that are read when asked for."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from uois_sam.datasets.labels import check_same_size, read_depth
 from uois_sam.errors import DatasetError
-from uois_sam.types import Sample
+from uois_sam.images import read_image
+from uois_sam.types import BoolArray, LabelMap, Sample
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is published about a data set; figures are None where nothing is."""
+    """What is published about a data set."""
 
     title: str
     """Its name in papers."""
@@ -24,11 +26,11 @@ class DatasetInfo:
     licence: str
     """As its authors state it."""
     frames: int | None = None
-    """Number of frames that published scores are made from."""
+    """Number of frames that published scores are made from; None where there are no such scores."""
     every: int = 1
-    """Published scores take every n-th frame of the whole set, in name order."""
+    """Published scores take every n-th frame of the whole set."""
     size_wh: tuple[int, int] | None = None
-    """Width and height of its photos in pixels."""
+    """Width and height of its photos in pixels; None where they vary."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,34 @@ class FrameOptions:
     depth: bool = False
     """Read depth as well, where there is some."""
     partial: bool = False
-    """Go on when fewer frames than published are there; :attr:`FrameDataset.notes` then says so."""
+    """Go on when other than the published frames are there; :attr:`FrameDataset.notes` then says so."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many frames should be there, after sampling as for published scores."""
+
+    frames: int
+    tolerance: int = 0
+    """Difference that is no sign of missing files, where it is not known how the published frames were sampled."""
+    strict: bool = True
+    """Whether another number is an error unless ``partial`` is set; else it is only noted."""
+    missing: str = ""
+    """Which known parts of the data set are not there, in a few words."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The labels of one frame and the file they come from."""
+
+    labels: LabelMap
+    """(H, W) uint16: 0 is background."""
+    source: Path
+    """For messages."""
+    ignore: BoolArray | None = None
+    """(H, W) bool."""
+    visible_fractions: Mapping[int, float] | None = None
+    """As :attr:`uois_sam.types.Sample.visible_fractions`."""
 
 
 class FrameDataset(ABC):
@@ -57,11 +86,11 @@ class FrameDataset(ABC):
         self,
         root: Path,
         names: Sequence[str],
-        options: FrameOptions,
+        options: FrameOptions | None,
         *,
+        every: int | None = None,
+        expected: Expected | None = None,
         notes: Sequence[str] = (),
-        tolerance: int = 0,
-        compare: bool = True,
     ) -> None:
         """Sample and check a list of names.
 
@@ -69,14 +98,16 @@ class FrameDataset(ABC):
             root: folder of the data set.
             names: of all frames, in order.
             options: which to take.
+            every: the sampling when the options do not say, in place of ``info.every``.
+            expected: number of frames with that sampling; None when there is nothing to compare with.
             notes: what a report on this data set has to mention.
-            tolerance: difference from the published number of frames that is no sign of missing files.
-            compare: whether the number of frames is to be compared with the published one at all.
 
         Raises:
             DatasetError: a name comes twice, the options leave no frame, or frames are missing.
         """
-        every = self.info.every if options.every is None else options.every
+        options = options or FrameOptions()
+        usual = self.info.every if every is None else every
+        every = usual if options.every is None else options.every
         if every < 1 or not 0 <= options.offset < every:
             raise DatasetError(
                 f"{self.info.title}: expected every >= 1 and 0 <= offset < every, "
@@ -85,20 +116,17 @@ class FrameDataset(ABC):
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
             raise DatasetError(
-                f"{root}: expected every name once, found {repeated[0]} more often (one of {len(repeated)})"
+                f"{root}: expected every name once, found {repeated[0]} more often (one of {len(repeated)} such names)"
             )
         self.root = root
         self.options = options
         self._names = tuple(names[options.offset :: every])
         if not self._names:
             raise DatasetError(f"{root}: expected frames, found {len(names)} and none of them from {options.offset} on")
-        said = [*notes]
-        if every > 1:
-            said.append(f"every {every}th of {len(names)} frames in name order, from frame {options.offset} on")
-        if compare and every == self.info.every:
-            said += self._compare(tolerance)
-        self.notes = tuple(said)
-        """What a report on this data set has to mention: sampling, missing frames, known faults of its labels."""
+        sampling = f"every {every}th of {len(names)} frames in name order, from frame {options.offset} on"
+        compared = self._compare(expected) if expected and every == usual else []
+        self.notes = (*notes, *([sampling] if every > 1 else []), *compared)
+        """What a report on this data set has to mention: known faults, sampling, missing frames."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,29 +140,41 @@ class FrameDataset(ABC):
         """Read one sample from disk.
 
         Raises:
-            DatasetError: a label, ignore or depth image cannot be read, is not one channel of integers in 0..65535,
-                or has another size than the photo.
+            DatasetError: labels, ignore mask or depth cannot be read, are not integers in 0..65535 in one channel, or
+                have another size than the photo.
             ImageError: the photo cannot be read.
             IndexError: there is no such sample.
         """
-        return self._read(self._names[index])
+        name = self._names[index]
+        photo = self._photo(name)
+        image = read_image(photo)
+        image_hw = (image.shape[0], image.shape[1])
+        annotation = self._annotation(name, image_hw)
+        check_same_size(annotation.source, annotation.labels, photo.name, image_hw)
+        depth_m = None
+        if self.options.depth and (depth := self._depth(name)) is not None and depth[0].is_file():
+            depth_m = read_depth(*depth)
+            check_same_size(depth[0], depth_m, photo.name, image_hw)
+        return Sample(name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions)
 
     @abstractmethod
-    def _read(self, name: str) -> Sample:
-        """Read the sample of this name."""
+    def _photo(self, name: str) -> Path:
+        """The photo of this frame."""
 
-    def _missing(self) -> str:
-        """Which known part of the data set is not there, in a few words; empty if none."""
-        return ""
+    @abstractmethod
+    def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
+        """Read the labels of this frame; the caller makes sure that they have the photo's size."""
 
-    def _compare(self, tolerance: int) -> list[str]:
-        published, found = self.info.frames, len(self)
-        if published is None or found == published:
+    def _depth(self, name: str) -> tuple[Path, float] | None:
+        """Where the depth image of this frame would be, and the metres that one of its steps stands for."""
+        return None
+
+    def _compare(self, expected: Expected) -> list[str]:
+        if len(self) == expected.frames:
             return []
-        counts = f"{found} frames where {published} are published for {self.info.title}"
-        missing = self._missing()
-        if missing:
-            counts += f" ({missing})"
-        if not self.options.partial and abs(found - published) > tolerance:
+        counts = f"{len(self)} frames where {expected.frames} are published for {self.info.title}"
+        if expected.missing:
+            counts += f" ({expected.missing})"
+        if expected.strict and not self.options.partial and abs(len(self) - expected.frames) > expected.tolerance:
             raise DatasetError(f"{self.root}: found {counts}; to go on with what is there, set partial")
         return [counts]

@@ -70,15 +70,17 @@ def keep_objects(labels: LabelMap, first: int) -> LabelMap:
     return numbers[labels]
 
 
-def check_same_size(path: str | os.PathLike[str], found: npt.NDArray[Any], photo: str, image: npt.NDArray[Any]) -> None:
-    """Make sure that a label map, mask or depth image has the size of its photo.
+def check_same_size(
+    path: str | os.PathLike[str], found: npt.NDArray[Any], photo: str, image_hw: tuple[int, ...]
+) -> None:
+    """Make sure that a label map, mask or depth image, (H, W), has the size of its photo.
 
     Raises:
         DatasetError: it has not.
     """
-    if found.shape[:2] != image.shape[:2]:
+    if found.shape != image_hw:
         raise DatasetError(
-            f"{path}: expected the size of {photo}, {image.shape[1]}x{image.shape[0]}, "
+            f"{path}: expected the size of {photo}, {image_hw[1]}x{image_hw[0]}, "
             f"found {found.shape[1]}x{found.shape[0]}"
         )
 

@@ -9,12 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from uois_sam.datasets.frames import DatasetInfo, FrameDataset, FrameOptions
-from uois_sam.datasets.labels import check_same_size, keep_objects, read_depth, read_label_map
+from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.labels import keep_objects, read_label_map
 from uois_sam.datasets.roots import check_all_there, find_root, natural
 from uois_sam.errors import DatasetError
-from uois_sam.images import read_image
-from uois_sam.types import LabelMap, Sample
+from uois_sam.types import LabelMap
 
 _LAYOUT = "OCID's {ARID20,ARID10,YCB10}/{floor,table}/{bottom,top}/[kind]/seqNN/{rgb,label}/*.png"
 _KINDS = {
@@ -29,6 +28,7 @@ _SHIFTED = "ARID10/floor/top/curved/seq05"
 """The sequence whose ids are stored in 16 bits and start at 256."""
 _SHIFT = 255
 _DEPTH_UNIT_M = 0.001
+_PUBLISHED = 2390
 
 _logger = logging.getLogger("uois_sam")
 
@@ -56,8 +56,8 @@ class OCIDDataset(FrameDataset):
     info: ClassVar[DatasetInfo] = DatasetInfo(
         "OCID",
         "https://www.acin.tuwien.ac.at/en/vision-for-robotics/software-tools/object-clutter-indoor-dataset/",
-        "free for research; see the homepage",
-        frames=2390,
+        "not stated in the archive; see the homepage",
+        frames=_PUBLISHED,
         size_wh=(640, 480),
     )
 
@@ -80,17 +80,18 @@ class OCIDDataset(FrameDataset):
         for name in names:
             _first_object(self.root, name)
         check_all_there(self.root, len(names), (self._file(name, "label") for name in names))
-        super().__init__(self.root, names, options or FrameOptions(), notes=self._faults(names))
+        expected = Expected(_PUBLISHED, missing=_missing(self.root))
+        super().__init__(self.root, names, options, expected=expected, notes=self._faults(names))
 
-    def _read(self, name: str) -> Sample:
-        photo, label, depth = (self._file(name, kind) for kind in ("rgb", "label", "depth"))
-        image = read_image(photo)
-        labels = self._clean(read_label_map(label), name)
-        check_same_size(label, labels, photo.name, image)
-        depth_m = read_depth(depth, _DEPTH_UNIT_M) if self.options.depth and depth.is_file() else None
-        if depth_m is not None:
-            check_same_size(depth, depth_m, photo.name, image)
-        return Sample(name, image, labels, depth_m=depth_m)
+    def _photo(self, name: str) -> Path:
+        return self._file(name, "rgb")
+
+    def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
+        label = self._file(name, "label")
+        return Annotation(self._clean(read_label_map(label), name), label)
+
+    def _depth(self, name: str) -> tuple[Path, float]:
+        return self._file(name, "depth"), _DEPTH_UNIT_M
 
     def _clean(self, labels: LabelMap, name: str) -> LabelMap:
         if self.rebase_ids and is_shifted(labels):
@@ -110,17 +111,6 @@ class OCIDDataset(FrameDataset):
         _logger.warning("OCID: %s; rebase_ids corrects it", fault)
         return [fault]
 
-    def _missing(self) -> str:
-        folders = [
-            "/".join(filter(None, (part, ground, level, kind)))
-            for part, kinds in _KINDS.items()
-            for ground in _FIRST_OBJECT
-            for level in ("bottom", "top")
-            for kind in kinds
-        ]
-        missing = [folder for folder in folders if not (self.root / folder).is_dir()]
-        return f"{len(missing)} folders are missing, first {missing[0]}" if missing else ""
-
 
 def is_shifted(labels: LabelMap) -> bool:
     """Whether all labels but 0 start at 256, as in the sequence stored in 16 bits: (H, W) uint16 to bool."""
@@ -132,3 +122,15 @@ def _first_object(root: Path, name: str) -> int:
     if ground not in _FIRST_OBJECT:
         raise DatasetError(f"{root}: expected floor or table as second part of every path, found {name}")
     return _FIRST_OBJECT[ground]
+
+
+def _missing(root: Path) -> str:
+    folders = [
+        "/".join(filter(None, (part, ground, level, kind)))
+        for part, kinds in _KINDS.items()
+        for ground in _FIRST_OBJECT
+        for level in ("bottom", "top")
+        for kind in kinds
+    ]
+    missing = [folder for folder in folders if not (root / folder).is_dir()]
+    return f"{len(missing)} folders are missing, first {missing[0]}" if missing else ""

@@ -11,11 +11,19 @@ from typing import Any
 
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.datasets.frames import FrameDataset, FrameOptions
+from uois_sam.datasets.housecat6d import HouseCat6DDataset
 from uois_sam.datasets.ocid import OCIDDataset
+from uois_sam.datasets.osd import OSDDataset
+from uois_sam.datasets.phocal import PhoCALDataset
+from uois_sam.datasets.tod import TODDataset
 from uois_sam.errors import DatasetError
 
 DATASETS: Mapping[str, type[FrameDataset]] = {
     "ocid": OCIDDataset,
+    "osd": OSDDataset,
+    "phocal": PhoCALDataset,
+    "housecat6d": HouseCat6DDataset,
+    "tod": TODDataset,
     "folder": FolderDataset,
 }
 """Every data set by the name that commands take."""

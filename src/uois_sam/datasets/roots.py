@@ -44,8 +44,13 @@ def contents(folder: Path) -> str:
 
 
 def is_photo(path: Path) -> bool:
-    """Whether the name is a photo's; hidden files (file managers leave some) are not."""
+    """Whether the name is a photo's; a hidden file's is not."""
     return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+
+
+def png_stems(folder: Path) -> list[str]:
+    """Names without suffix of the PNGs in a folder, in natural order; hidden files (file managers leave some) not."""
+    return sorted((path.stem for path in folder.glob("*.png") if not path.name.startswith(".")), key=natural)
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

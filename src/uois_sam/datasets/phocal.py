@@ -1,0 +1,108 @@
+"""PhoCAL: 24 camera runs around household objects, many of them transparent or shiny."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from uois_sam.datasets.frames import DatasetInfo, FrameOptions
+from uois_sam.datasets.sequences import SequenceDataset
+from uois_sam.errors import DatasetError
+
+_MILLIMETRES = 1000.0
+"""Depth steps per metre where the camera file does not say."""
+
+
+class PhoCALDataset(SequenceDataset):
+    """PhoCAL by its layout, ``sequence_{1..24}/{rgb,mask,depth}/NNNNNN.png``; 721 frames make up published scores.
+
+    Args:
+        root: the folder of the sequences.
+        options: sampling (every 10th unless told otherwise), depth (unit from ``scene_camera.json``), partial.
+        split: ``"all"``, or ``"train"`` or ``"test"`` as each sequence's ``train_test_split.npz`` says.
+        frame_list: a text file with one photo a line, each path ending in ``<sequence>/rgb/<frame>.png``, to take in
+            place of every 10th.
+
+    Raises:
+        DatasetError: another layout, photos without masks, frames missing, or a split file that holds pickled objects
+            (which are never loaded, because they can run code).
+    """
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        "PhoCAL",
+        "https://www.campar.in.tum.de/public_datasets/2022_cvpr_wang/",
+        "see the homepage",
+        frames=721,
+        every=10,
+    )
+    _patterns = ("sequence_*",)
+    _masks = "mask"
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        options: FrameOptions | None = None,
+        *,
+        split: Literal["all", "train", "test"] = "all",
+        frame_list: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if split not in ("all", "train", "test"):
+            raise DatasetError(f"PhoCAL: expected split all, train or test, found {split!r}")
+        self.split = split
+        super().__init__(root, options, self._patterns, frame_list)
+
+    def _frames(self, sequence: Path) -> list[str]:
+        frames = super()._frames(sequence)
+        if self.split == "all":
+            return frames
+        chosen = set(_split_indices(sequence / "train_test_split.npz", f"{self.split}_idxs").tolist())
+        return [frame for frame in frames if frame.isdecimal() and int(frame) in chosen]
+
+    def _missing(self, sequences: list[Path]) -> str:
+        there = {path.name for path in sequences}
+        missing = [name for name in (f"sequence_{number}" for number in range(1, 25)) if name not in there]
+        return f"without {', '.join(missing)}" if missing else ""
+
+    def _depth(self, name: str) -> tuple[Path, float]:
+        camera = self.root / name.partition("/")[0] / "scene_camera.json"
+        return self._file(name, "depth"), 1 / _steps_per_metre(camera)
+
+
+def _split_indices(path: Path, key: str) -> npt.NDArray[np.integer]:
+    """One array of frame numbers of an .npz file, never unpickling anything."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if key not in arrays.files:
+                raise DatasetError(f"{path}: expected an array {key}, found {', '.join(arrays.files)}")
+            indices: npt.NDArray[np.integer] = arrays[key]
+    except (OSError, TypeError, zipfile.BadZipFile) as error:  # TypeError: a bare .npy file under this name
+        raise DatasetError(f"{path}: expected an .npz file with the frames of each split, found: {error}") from error
+    except ValueError as error:
+        raise DatasetError(
+            f"{path}: expected plain numbers, found pickled objects, which can run code and are not loaded; save "
+            f"{key} as an integer array, or use frame_list with a text file"
+        ) from error
+    if not np.issubdtype(indices.dtype, np.integer):
+        raise DatasetError(f"{path}: expected integers in {key}, found {indices.dtype}")
+    return indices
+
+
+@lru_cache(maxsize=64)
+def _steps_per_metre(camera: Path) -> float:
+    """``depth_scale`` of a PhoCAL camera file, by which stored depth is divided to get metres."""
+    try:
+        content = json.loads(camera.read_text(encoding="utf-8"))
+        content = content.get("rgb", content)
+        scale = float(content.get("depth_scale", _MILLIMETRES))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{camera}: expected camera parameters in JSON with depth_scale, found {error}") from error
+    if not scale > 0:
+        raise DatasetError(f"{camera}: expected depth_scale > 0, found {scale}")
+    return scale

@@ -1,0 +1,89 @@
+"""Data sets made of camera runs, one folder each: what PhoCAL and HouseCat6D share."""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from uois_sam.datasets.frames import Annotation, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.labels import read_label_map
+from uois_sam.datasets.roots import check_all_there, find_root, natural, png_stems
+from uois_sam.errors import DatasetError
+
+
+class SequenceDataset(FrameDataset):
+    """Folders of sequences, each with ``rgb`` and a folder of masks under the same file names.
+
+    Every non-zero value is an object; of three-channel masks the red channel counts. Names are ``<sequence>/000010``.
+
+    Published scores are made from one frame in ten; how they were counted (through all sequences or in each, and from
+    which frame on) is not published. Here every tenth frame of the whole list in name order is taken, beginning with
+    ``options.offset``; a list of frames, where somebody has one, can be given instead.
+    """
+
+    _patterns: ClassVar[tuple[str, ...]]
+    """Names of sequence folders."""
+    _masks: ClassVar[str]
+    """Folder of masks in each sequence."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        options: FrameOptions | None,
+        patterns: tuple[str, ...],
+        frame_list: str | os.PathLike[str] | None,
+    ) -> None:
+        layout = f"{self.info.title}'s {{{','.join(patterns)}}}/{{rgb,{self._masks}}}/NNNNNN.png"
+        self.root = find_root(root, [f"{pattern}/rgb" for pattern in patterns], layout)
+        sequences = sorted(
+            (path for pattern in patterns for path in self.root.glob(pattern) if (path / "rgb").is_dir()),
+            key=lambda path: natural(path.name),
+        )
+        names = [f"{path.name}/{frame}" for path in sequences for frame in self._frames(path)]
+        if frame_list is not None:
+            names = _listed(Path(frame_list), names)
+        expected = None
+        if patterns == self._patterns and self.info.frames is not None:
+            slack = len(sequences) if frame_list is None else 0
+            expected = Expected(self.info.frames, slack, missing=self._missing(sequences))
+        super().__init__(self.root, names, options, every=None if frame_list is None else 1, expected=expected)
+        check_all_there(self.root, len(self), (self._file(name, self._masks) for name in self.names))
+
+    @abstractmethod
+    def _missing(self, sequences: list[Path]) -> str:
+        """Which known sequences are not there."""
+
+    def _frames(self, sequence: Path) -> list[str]:
+        """Stems of the photos of a sequence, in order."""
+        return png_stems(sequence / "rgb")
+
+    def _photo(self, name: str) -> Path:
+        return self._file(name, "rgb")
+
+    def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
+        mask = self._file(name, self._masks)
+        return Annotation(read_label_map(mask, red_of_colour=True), mask)
+
+    def _file(self, name: str, kind: str) -> Path:
+        sequence, _, frame = name.partition("/")
+        return self.root / sequence / kind / f"{frame}.png"
+
+
+def _listed(path: Path, names: list[str]) -> list[str]:
+    """The frames that a text file lists, in its order."""
+    try:
+        lines = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: expected a list of photos, found an unreadable file ({error})") from error
+    listed = [re.sub(r".*?([^/]+)/rgb/([^/]+?)(\.png)?$", r"\1/\2", line.replace("\\", "/")) for line in lines]
+    there = set(names)
+    absent = [line for line, name in zip(lines, listed, strict=True) if name not in there]
+    if absent:
+        raise DatasetError(
+            f"{path}: expected photos of the data set, <sequence>/rgb/<frame>.png, found {absent[0]} "
+            f"and {len(absent) - 1} more that are not in it"
+        )
+    return listed

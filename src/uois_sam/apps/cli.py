@@ -14,6 +14,7 @@ from rich.console import Console
 
 from uois_sam import __version__
 from uois_sam.apps import print_line
+from uois_sam.apps.evaluate import Evaluate
 from uois_sam.apps.generate import Generate
 from uois_sam.apps.segment import Segment
 from uois_sam.apps.train import Train
@@ -30,6 +31,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
+    "evaluate": Evaluate,
     "generate": Generate,
     "train": Train,
 }

@@ -59,6 +59,14 @@ class Overlaps:
         rows, columns = linear_sum_assignment(self.f_measures, maximize=True)
         return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
 
+    @cached_property
+    def match_f(self) -> npt.NDArray[np.float64]:
+        """(M,): F of each true object's match, 0 for those without one."""
+        f_measures = np.zeros(len(self.true_areas))
+        for row, column in self.pairs:
+            f_measures[column] = self.f_measures[row, column]
+        return f_measures
+
     def found(self, strict: bool = True) -> BoolArray:
         """(M,) bool: true objects whose match has F > 0.75 (>= when not strict), decided in integers."""
         passed = np.zeros(len(self.true_areas), dtype=np.bool_)

@@ -1,0 +1,286 @@
+"""``uois-sam evaluate``: score a model, a baseline or anyone's predictions on a labelled data set."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from uois_sam.apps import print_line
+from uois_sam.config import PromptMode, ScoreMode
+from uois_sam.errors import UOISError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from uois_sam.evaluation.frames import FrameResult
+    from uois_sam.evaluation.predictions import PredictionFolder
+    from uois_sam.evaluation.report import MethodInfo, Report
+    from uois_sam.evaluation.run import Failure, FrameOutcome, Predictor, Scoring
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a model, a baseline or anyone's label PNGs on a data set, by the published protocol.
+
+    Writes below --out: predictions/ (label PNGs and scores; a run that was stopped goes on with them), report.json
+    (every figure, protocol, versions, counts), per_image.csv, report.md (beside the rows of the paper's tables) and
+    report.html (one page with distributions and the worst, median and best frames).
+
+    Examples:
+      uois-sam evaluate ocid OCID-dataset --out runs/ocid
+      uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --name MSMFormer --out runs/osd_msmformer
+      uois-sam evaluate folder data/val --out runs/val_grid --prompts grid --scores sam --limit 30
+
+    Exit status: 0 all fine; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
+    """
+
+    dataset: Annotated[str, tyro.conf.Positional]
+    """Which data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
+    root: Annotated[Path, tyro.conf.Positional]
+    """Its folder."""
+    out: Path
+    """Folder for the results; made if missing."""
+
+    model: str = "compact"
+    """Name of a model, or a folder that holds one."""
+    predictions: Path | None = None
+    """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
+    baseline: Literal["components"] | None = None
+    """Instead of the model's objects, the connected components of its foreground."""
+    prompts: PromptMode | None = None
+    """Where point prompts come from; the model's own setting if left out."""
+    scores: ScoreMode | None = None
+    """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
+    device: str = "auto"
+    """Where the model computes: auto, cpu, cuda, cuda:1, mps."""
+
+    every: int | None = None
+    """Take every n-th frame in name order; as in published scores if left out (10 for PhoCAL and HouseCat6D)."""
+    offset: int = 0
+    """First frame taken when sampling."""
+    partial: bool = False
+    """Go on when the data set has fewer frames than published."""
+    limit: int | None = None
+    """Score only so many frames, evenly spread."""
+    set: tuple[str, ...] = ()
+    """More options of the data set, as key=value (an unknown one lists them all)."""
+
+    protocol: Literal["ucn", "uois"] = "ucn"
+    """Whose boundaries: ucn as in the paper's tables, or uois as in that older code."""
+    inclusive_75: bool = False
+    """Count F = 0.75 for %75, as the paper's text has it; its code does not."""
+    tolerance: float = 0.003
+    """Boundary tolerance: a share of the diagonal below 1, else pixels."""
+    size: tuple[int, int] | None = None
+    """Height and width to bring photos and labels to before anything else, for example 480 640."""
+    background_labels: int = 1
+    """With --predictions: how many labels from 0 on are no objects; 2 where 1 is the table."""
+    missing: Literal["error", "empty", "skip"] = "error"
+    """With --predictions: refuse a frame without prediction, count it as nothing found, or leave it out."""
+
+    name: str | None = None
+    """What tables call the method; made up from its settings if left out."""
+    title: str | None = None
+    """What tables call the data set; its usual name, or the folder's, if left out."""
+    pictures: int = 8
+    """How many worst, median and best frames report.html shows of each, and of each kind of error."""
+    workers: int = max(1, min(os.cpu_count() or 1, 16))
+    """Processes that score side by side."""
+    overwrite: bool = False
+    """Predict every frame anew, and take --out over from another method."""
+
+    def run(self, console: Console) -> int:
+        """Predict, score, write the report, and return the exit status.
+
+        Raises:
+            UOISError: nothing could be done: another layout, missing predictions, unknown names, --out not writable.
+        """
+        from uois_sam.datasets import open_dataset
+        from uois_sam.files import make_output_folder
+
+        self._check()
+        dataset = open_dataset(self.dataset, self.root, **self._dataset_options())
+        indices = spread(len(dataset), self.limit)
+        scoring = self._scoring()
+        make_output_folder(self.out)
+        folder, method, failures = self._predictions(dataset, indices, scoring, console)
+        outcomes, seconds = self._score(dataset, indices, folder, scoring, failures, console)
+        return self._report(dataset, indices, folder, scoring, outcomes, method, seconds, console)
+
+    def _check(self) -> None:
+        if self.predictions is not None and (self.baseline or self.prompts or self.scores):
+            raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
+        if self.limit is not None and self.limit < 1:
+            raise UOISError(f"expected --limit of at least 1, found {self.limit}")
+        if self.size is not None and min(self.size) < 1:
+            raise UOISError(f"expected --size as height and width in pixels, found {self.size[0]} {self.size[1]}")
+
+    def _dataset_options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"offset": self.offset, "partial": self.partial}
+        if self.every is not None:
+            options["every"] = self.every
+        return options | dict(parse_option(text) for text in self.set)
+
+    def _scoring(self) -> Scoring:
+        from uois_sam.evaluation.metrics import PROTOCOLS
+        from uois_sam.evaluation.run import Scoring as Settings
+
+        protocol = replace(
+            PROTOCOLS[self.protocol].without_label_rule(),
+            strict_75=not self.inclusive_75,
+            boundary_tolerance=self.tolerance,
+        )
+        return Settings(protocol, self.size, self.missing if self.predictions is not None else "error")
+
+    def _predictions(
+        self, dataset: Any, indices: Sequence[int], scoring: Scoring, console: Console
+    ) -> tuple[PredictionFolder, MethodInfo, dict[str, Failure]]:
+        """The folder to score, what made it, and the frames that could not be predicted."""
+        from uois_sam.evaluation.predictions import PredictionFolder as Folder
+        from uois_sam.evaluation.report import MethodInfo as Info
+
+        if self.predictions is not None:
+            folder = Folder(self.predictions, self.background_labels)
+            if self.missing == "error":
+                folder.check_complete([dataset.names[index] for index in indices])
+            elif not self.predictions.is_dir():
+                raise UOISError(f"{self.predictions}: expected a folder of label PNGs, found no folder")
+            return folder, Info(self.name or self.predictions.resolve().name, {"kind": "predictions"}), {}
+        predictor, training = self._load()
+        folder = Folder(self.out / "predictions")
+        folder.claim({**predictor.description, "size": self.size}, replace=self.overwrite)
+        failures = self._predict(dataset, indices, predictor, folder, console)
+        details = {**predictor.description, "training": training}
+        return folder, Info(self.name or predictor.name, details), failures
+
+    def _load(self) -> tuple[Predictor, dict[str, Any]]:
+        """The method, and its model's training record."""
+        from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
+        from uois_sam.pipeline import UOISSAM
+
+        model = UOISSAM.from_pretrained(self.model, device=self.device)
+        settings = {"prompts": self.prompts, "scores": self.scores}
+        model = model.with_selection(**{name: value for name, value in settings.items() if value is not None})
+        kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
+        return kind(model), dict(model.card.training)
+
+    def _predict(
+        self, dataset: Any, indices: Sequence[int], predictor: Predictor, folder: PredictionFolder, console: Console
+    ) -> dict[str, Failure]:
+        from uois_sam.evaluation.run import predict_missing
+
+        failures = {}
+        outcomes = predict_missing(dataset, indices, predictor, folder, self.size, anew=self.overwrite)
+        with progress(console, "predicting", len(indices)) as advance:
+            for failure in outcomes:
+                if failure is not None:
+                    failures[failure.name] = failure
+                advance()
+        return failures
+
+    def _score(
+        self,
+        dataset: Any,
+        indices: Sequence[int],
+        folder: PredictionFolder,
+        scoring: Scoring,
+        failures: dict[str, Failure],
+        console: Console,
+    ) -> tuple[list[FrameOutcome], float]:
+        from uois_sam.evaluation.run import score_all
+
+        start = time.perf_counter()
+        outcomes: list[FrameOutcome] = []
+        with progress(console, "scoring", len(indices)) as advance:
+            for index, outcome in zip(indices, score_all(dataset, indices, folder, scoring, self.workers), strict=True):
+                outcomes.append(failures.get(dataset.names[index], outcome))
+                advance()
+        return outcomes, time.perf_counter() - start
+
+    def _report(
+        self,
+        dataset: Any,
+        indices: Sequence[int],
+        folder: PredictionFolder,
+        scoring: Scoring,
+        outcomes: list[FrameOutcome],
+        method: MethodInfo,
+        seconds: float,
+        console: Console,
+    ) -> int:
+        from uois_sam.evaluation import markdown
+        from uois_sam.evaluation.frames import FrameResult as Result
+        from uois_sam.evaluation.per_image import to_csv
+        from uois_sam.evaluation.report import REPORT_FILE, DatasetInfo, make_report
+        from uois_sam.files import write_together
+
+        title = self.title or (dataset.info.title if dataset.info.homepage else self.root.resolve().name)
+        info = DatasetInfo(self.dataset, title, len(dataset), dataset.notes)
+        report = make_report(outcomes, method, info, scoring, seconds)
+        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        write_together(
+            {
+                self.out / "per_image.csv": to_csv(results),
+                self.out / "report.md": markdown.report_page(report).encode(),
+                self.out / REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode(),
+            }
+        )
+        _print_summary(console, report, results, self.out)
+        return 1 if report["failures"] else 0
+
+
+def spread(frames: int, limit: int | None) -> list[int]:
+    """Indices of at most ``limit`` frames, evenly spread over all of them."""
+    if limit is None or limit >= frames:
+        return list(range(frames))
+    return [frames * i // limit for i in range(limit)]
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """``key=value`` as a pair; values are numbers, true and false where they read as such, else words.
+
+    Raises:
+        UOISError: there is no "=".
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UOISError(f"expected --set with key=value, found {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+@contextmanager
+def progress(console: Console, what: str, total: int) -> Iterator[Any]:
+    """A progress bar on a terminal, nothing elsewhere. Yields what to call after each frame."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _print_summary(console: Console, report: Report, results: Sequence[FrameResult], out: Path) -> None:
+    from uois_sam.evaluation.published import COLUMN_NAMES
+    from uois_sam.evaluation.report import percentages
+
+    values = percentages(report["scores"]["all_frames"])
+    figures = ", ".join(f"{name} {value:.1f}" for name, value in zip(COLUMN_NAMES, values, strict=True))
+    print_line(console, f"{report['method']['name']} on {report['dataset']['title']}: {figures}")
+    seconds = report["seconds"]["scoring"]
+    rate = f"{len(results) / seconds:.1f} frames/s" if seconds else "at once"
+    print_line(console, f"{len(results)} frames scored ({rate}); report.md and the rest are in {out}")
+    if report["failures"]:
+        print_line(console, f"{len(report['failures'])} frames failed:")
+        for failure in report["failures"]:
+            print_line(console, f"  {failure['name']}: {failure['reason']}")

@@ -1,0 +1,180 @@
+"""Tables as GitHub markdown: one report beside the paper's rows, and Tables II to V over many reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from uois_sam.evaluation.error_kinds import ERROR_KINDS, ERROR_MEANINGS
+from uois_sam.evaluation.published import (
+    COLUMN_NAMES,
+    OURS_IN_PAPER,
+    TABLE_2,
+    TABLE_3,
+    TABLE_4,
+    TABLE_5,
+    TITLES,
+    AblationRow,
+    PublishedRow,
+    published_for,
+)
+from uois_sam.evaluation.report import Report, percentages
+
+_SHORT = ("P", "R", "F", "bP", "bR", "bF", "%75")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table; the first column is left, the others right aligned."""
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """Percentages as the paper prints them."""
+    return [f"{value:.1f}" for value in values]
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio in percent, or a dash where it is not defined."""
+    return "–" if ratio is None else f"{100 * ratio:.1f}"
+
+
+def result_rows(report: Report) -> list[list[str]]:
+    """This method's rows and the published ones for the same data set: method, training, input, seven numbers."""
+    scores, name = report["scores"], report["method"]["name"]
+    rows = [[f"**{name}**", "", "", *numbers(percentages(scores["all_frames"]))]]
+    if scores["empty_frames"] and scores["non_empty_frames"]:
+        frames = scores["non_empty_frames"]["frames"]
+        rows.append([f"{name}, {frames} non-empty frames", "", "", *numbers(percentages(scores["non_empty_frames"]))])
+    rows.append([f"{name}, pooled", "", "", *numbers(percentages(scores["pooled"]))])
+    dataset = report["dataset"]["name"]
+    for row in published_for(dataset):
+        rows.append([row.name, row.training, row.inputs, *numbers(row.results[dataset])])
+    return rows
+
+
+def report_page(report: Report) -> str:
+    """``report.md``: everything in ``report.json`` that people compare."""
+    data, scores, coco = report["dataset"], report["scores"], report["coco"]
+    parts = [
+        f"# {report['method']['name']} on {data['title']}",
+        coverage(report),
+        table(["method", "training", "input", *COLUMN_NAMES], result_rows(report)),
+        f"{report['protocol']['words']}.",
+        "## What went wrong",
+        table(
+            ["kind", "count", "meaning"],
+            [[kind, str(error_count(report, kind)), ERROR_MEANINGS[kind]] for kind in ERROR_KINDS],
+        ),
+        (
+            f"{report['errors']['good']} of {scores['true_objects']} objects are as they should be (F > 0.85). "
+            f"Over-segmentation: {report['errors']['surplus_masks']} surplus masks on split objects; "
+            f"under-segmentation: {report['errors']['merging_masks']} masks that hold several objects. "
+            f"Nothing was predicted on {percent(scores['empty_predicted_empty'])} % of {scores['empty_frames']} "
+            "empty frames."
+        ),
+        "## Which objects are found (%75)",
+        _bin_table("visible area, share of the frame", report["recall_by_size"], 100),
+    ]
+    if any(each["objects"] for each in report["recall_by_visibility"]):
+        parts.append(_bin_table("visible share of the object", report["recall_by_visibility"], 100))
+    parts += [
+        "## COCO, without classes",
+        table(
+            ["AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "AR", "AR small", "AR medium", "AR large"],
+            [[percent(value) for value in coco.values()]],
+        ),
+    ]
+    if coco["ap"] is None:
+        parts.append("AP needs scores, and these predictions have none.")
+    if report["failures"]:
+        parts += ["## Frames that failed", *(f"- {f['name']}: {f['reason']}" for f in report["failures"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def coverage(report: Report) -> str:
+    """Which frames the figures are made from, in one paragraph."""
+    data, scores = report["dataset"], report["scores"]
+    said = [
+        f"{data['scored']} frames, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
+        f"({scores['predicted_objects']} predicted)"
+    ]
+    if data["asked"] < data["frames"]:
+        said.append(f"a sample of {data['asked']} frames, evenly spread over {data['frames']}")
+    if report["failures"]:
+        said.append(f"{len(report['failures'])} frames failed and are left out")
+    if report["left_out"]:
+        said.append(f"{len(report['left_out'])} frames without a prediction are left out")
+    return "; ".join([*said, *data["notes"]]) + "."
+
+
+def error_count(report: Report, kind: str) -> int:
+    """How often an error kind occurs in all frames."""
+    return int(report["errors"]["background_masks" if kind == "background" else kind])
+
+
+def _bin_table(title: str, bins: Sequence[dict[str, Any]], scale: float) -> str:
+    rows = [[f"{scale * b['lower']:g}–{scale * b['upper']:g} %", str(b["objects"]), percent(b["recall"])] for b in bins]
+    return table([title, "objects", "%75"], rows)
+
+
+def paper_tables(reports: Sequence[Report]) -> str:
+    """Tables II to V of the paper with a row for each report that belongs there, and the reports that do not."""
+    known = [report for report in reports if report["dataset"]["name"] in TITLES]
+    others = [report for report in reports if report["dataset"]["name"] not in TITLES]
+    parts = [
+        _comparison("Table II: OCID and OSD", TABLE_2, ("ocid", "osd"), known),
+        _comparison("Table III: PhoCAL and HouseCat6D", TABLE_3, ("phocal", "housecat6d"), known),
+        _ablation("Table IV: components, on OCID", TABLE_4, known),
+        _ablation("Table V: share of the training data, on OCID", TABLE_5, known),
+    ]
+    for title in dict.fromkeys(report["dataset"]["title"] for report in others):
+        parts.append(_other(title, [report for report in others if report["dataset"]["title"] == title]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _comparison(
+    title: str, published: Sequence[PublishedRow], datasets: tuple[str, str], reports: Sequence[Report]
+) -> str:
+    header = ["method", "training", "input", *(f"{TITLES[name]} {column}" for name in datasets for column in _SHORT)]
+    rows = [
+        [row.name, row.training, row.inputs, *(n for name in datasets for n in numbers(row.results[name]))]
+        for row in published
+    ]
+    mine = [report for report in reports if report["dataset"]["name"] in datasets]
+    for method in dict.fromkeys(report["method"]["name"] for report in mine):
+        by_set = {r["dataset"]["name"]: r for r in mine if r["method"]["name"] == method}
+        cells = [cell for name in datasets for cell in _cells(by_set.get(name))]
+        rows.append([f"**{method}**", "", "RGB", *cells])
+    return "\n\n".join([f"## {title}", table(header, rows), *_footnotes(mine)])
+
+
+def _ablation(title: str, published: Sequence[AblationRow], reports: Sequence[Report]) -> str:
+    rows = []
+    used = []
+    for row in published:
+        rows.append([row.name, OURS_IN_PAPER, *numbers(row.result)])
+        for report in reports:
+            if report["dataset"]["name"] == "ocid" and _made_with(report, row):
+                rows.append([row.name, f"**{report['method']['name']}**", *_cells(report)])
+                used.append(report)
+    return "\n\n".join([f"## {title}", table(["variant", "made by", *COLUMN_NAMES], rows), *_footnotes(used)])
+
+
+def _other(title: str, reports: Sequence[Report]) -> str:
+    rows = [[report["method"]["name"], *_cells(report)] for report in reports]
+    return "\n\n".join([f"## {title}", table(["method", *COLUMN_NAMES], rows), *_footnotes(reports)])
+
+
+def _made_with(report: Report, row: AblationRow) -> bool:
+    settings = {**report["method"].get("selection", {}), **report["method"].get("training", {})}
+    return all(settings.get(key) == value for key, value in row.settings.items())
+
+
+def _cells(report: Report | None) -> list[str]:
+    return ["–"] * len(_SHORT) if report is None else numbers(percentages(report["scores"]["all_frames"]))
+
+
+def _footnotes(reports: Sequence[Report]) -> list[str]:
+    """What keeps a row from being comparable, said under its table."""
+    return [f"{r['method']['name']} on {r['dataset']['title']}: {coverage(r)}" for r in reports]

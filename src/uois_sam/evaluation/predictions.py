@@ -1,0 +1,166 @@
+"""Predictions on disk: label PNGs by the names of a data set's samples, with scores beside them.
+
+Scoring reads nothing else, so the predictions of any method can be scored, and ours can be scored again by another
+protocol without running a model. For a sample called ``a/b`` a folder holds
+
+* ``a/b.png``: one integer channel of 8 or 16 bits, 0 = background, or ``a/b_label.png``, as ``uois-sam segment``
+  writes it;
+* optionally ``a/b.json`` with ``{"scores": {"1": 0.93, ...}, "seconds": 0.2}``, label to score; or the JSON that
+  ``uois-sam segment`` writes, whose instance i is label i.
+
+A folder that :class:`PredictionFolder` filled itself also has ``method.json``, which tells what made it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from uois_sam.datasets.labels import read_label_map
+from uois_sam.errors import UOISError
+from uois_sam.evaluation.frames import Prediction
+from uois_sam.files import make_output_folder, write_atomically, write_together
+
+METHOD_FILE = "method.json"
+_ENDINGS = (".png", "_label.png")
+
+
+class PredictionError(UOISError):
+    """A prediction is missing, ambiguous, or cannot be read."""
+
+
+class PredictionFolder:
+    """Label PNGs and scores by sample name.
+
+    Args:
+        root: the folder.
+        background_labels: how many labels from 0 on are no objects; 2 for methods that label the table 1.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], background_labels: int = 1) -> None:
+        self.root = Path(root)
+        self.background_labels = background_labels
+
+    def has(self, name: str) -> bool:
+        """Whether there is a prediction for this sample."""
+        return any(path.is_file() for path in self._candidates(name))
+
+    def read(self, name: str) -> Prediction:
+        """Read one prediction.
+
+        Raises:
+            PredictionError: missing, there twice, or its JSON is none of the known kinds.
+            DatasetError: not one channel of integers in 0..65535.
+        """
+        found = [path for path in self._candidates(name) if path.is_file()]
+        if len(found) != 1:
+            here = " and ".join(path.name for path in found) or "none"
+            raise PredictionError(
+                f"{self.root / name}: expected one prediction called .png or _label.png, found {here}"
+            )
+        labels = read_label_map(found[0])
+        if self.background_labels > 1:
+            labels = np.where(labels < self.background_labels, 0, labels).astype(np.uint16)
+        record = self.root / f"{name}.json"
+        return Prediction(labels, *(_read_record(record) if record.is_file() else (None, None)))
+
+    def write(self, name: str, prediction: Prediction) -> None:
+        """Write one prediction; its files appear together or not at all.
+
+        Raises:
+            OutputError: the system refuses.
+        """
+        path = self.root / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        Image.fromarray(prediction.labels).save(buffer, "PNG")
+        record: dict[str, Any] = {}
+        if prediction.scores is not None:
+            record["scores"] = {str(label): round(score, 6) for label, score in prediction.scores.items()}
+        if prediction.seconds is not None:
+            record["seconds"] = round(prediction.seconds, 6)
+        text = json.dumps(record) + "\n"
+        # The PNG comes last: its presence tells that all is there.
+        write_together({path.with_name(f"{path.stem}.json"): text.encode(), path: buffer.getvalue()})
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those samples that have no prediction, in order."""
+        return [name for name in names if not self.has(name)]
+
+    def check_complete(self, names: Sequence[str]) -> None:
+        """Make sure that every sample has a prediction.
+
+        Raises:
+            PredictionError: some have none; the message has how many, the first, and what is there instead.
+        """
+        if not self.root.is_dir():
+            raise PredictionError(f"{self.root}: expected a folder of label PNGs, found no folder")
+        missing = self.missing(names)
+        if missing:
+            there = sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*.png"))
+            instead = f"the folder has {len(there)} PNGs, first {there[0]}" if there else "the folder has no PNG"
+            raise PredictionError(
+                f"{self.root}: expected predictions for {len(names)} frames, found {len(names) - len(missing)}; "
+                f"the first one missing is {missing[0]}.png ({instead})"
+            )
+
+    def claim(self, method: Mapping[str, Any], replace: bool = False) -> None:
+        """Note what makes the predictions in here, so that a run that goes on cannot mix two methods.
+
+        Args:
+            method: JSON-ready description; equal descriptions must give equal predictions.
+            replace: take the folder over from another method (the caller writes every prediction anew).
+
+        Raises:
+            PredictionError: another method was here.
+            OutputError: the system refuses.
+        """
+        make_output_folder(self.root)
+        record, wanted = self.root / METHOD_FILE, json.loads(json.dumps(method))
+        if record.is_file() and not replace:
+            found = _parse(record)
+            if found != wanted:
+                raise PredictionError(
+                    f"{self.root}: expected the predictions of an interrupted run to be made in the same way, "
+                    f"found {_difference(found, wanted)}; choose another folder or replace them"
+                )
+        write_atomically(record, (json.dumps(wanted, indent=1) + "\n").encode())
+
+    def _candidates(self, name: str) -> list[Path]:
+        return [self.root / f"{name}{ending}" for ending in _ENDINGS]
+
+
+def _read_record(path: Path) -> tuple[dict[int, float] | None, float | None]:
+    """Scores by label, and seconds."""
+    record = _parse(path)
+    try:
+        if "instances" in record:
+            return {i: float(each["score"]) for i, each in enumerate(record["instances"], start=1)}, None
+        scores, seconds = record.get("scores"), record.get("seconds")
+        by_label = None if scores is None else {int(label): float(score) for label, score in scores.items()}
+        return by_label, None if seconds is None else float(seconds)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PredictionError(
+            f'{path}: expected {{"scores": {{"<label>": <number>}}}}, found something else ({error})'
+        ) from error
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PredictionError(f"{path}: expected JSON, found {' '.join(str(error).split())}") from error
+
+
+def _difference(found: Any, wanted: Any) -> str:
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        return f"{found!r}"
+    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    return "; ".join(f"{key} {found.get(key)!r} where {wanted.get(key)!r} was asked for" for key in keys[:2])

@@ -1,0 +1,75 @@
+"""What makes predictions for the command: a model, or a trivial baseline to hold it against."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+
+from uois_sam.evaluation.frames import Prediction
+from uois_sam.pipeline import UOISSAM
+from uois_sam.types import FloatArray, ImageArray
+
+
+class ModelPredictor:
+    """The whole pipeline under its settings."""
+
+    def __init__(self, model: UOISSAM) -> None:
+        self.model = model
+        self.name = model.name
+        self.description = {"kind": "model", **_identity(model), "selection": asdict(model.selection)}
+
+    def __call__(self, image: ImageArray) -> Prediction:
+        """Label map of the instances, better scores on top; label i has the score of instance i."""
+        instances = self.model.predict(image)
+        scores = {label: float(score) for label, score in enumerate(instances.scores, start=1)}
+        return Prediction(instances.label_map(), scores)
+
+
+class ComponentsBaseline:
+    """Connected components of the model's predicted foreground: what is left when nothing tells objects apart.
+
+    Foreground is where its probability exceeds ``selection.foreground_threshold``; components (8 neighbours) of fewer
+    pixels than ``min_fraction`` of the photo are dropped; a component's score is its mean probability.
+    """
+
+    def __init__(self, model: UOISSAM, min_fraction: float = 0.0005) -> None:
+        self.model, self.min_fraction = model, min_fraction
+        self.name = f"components of {model.name}'s foreground"
+        threshold = model.selection.foreground_threshold
+        settings = {"foreground_threshold": threshold, "min_fraction": min_fraction}
+        self.description = {"kind": "components", **_identity(model), **settings}
+
+    def __call__(self, image: ImageArray) -> Prediction:
+        """Label map of the components."""
+        probability = self.model.encode_image(image).maps.foreground.float().cpu().numpy()
+        stretched = cv2.resize(probability, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return components(
+            np.asarray(stretched, dtype=np.float32), self.model.selection.foreground_threshold, self.min_fraction
+        )
+
+
+def components(probability: FloatArray, threshold: float, min_fraction: float) -> Prediction:
+    """Connected components of a foreground map, with their mean probability as score.
+
+    Args:
+        probability: (H, W) float32 in [0, 1].
+        threshold: foreground is above it.
+        min_fraction: smaller components (as a share of the map) are dropped.
+    """
+    foreground = (probability > threshold).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(foreground, connectivity=8)
+    kept = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_fraction * probability.size)
+    table = np.zeros(len(stats), dtype=np.uint16)
+    table[kept] = np.arange(1, len(kept) + 1)
+    renumbered = table[labels]
+    totals = np.bincount(renumbered.ravel(), weights=probability.ravel(), minlength=len(kept) + 1)[1:]
+    means = totals / stats[kept, cv2.CC_STAT_AREA]
+    return Prediction(renumbered, {label: float(mean) for label, mean in enumerate(means, start=1)})
+
+
+def _identity(model: UOISSAM) -> dict[str, Any]:
+    precision = str(model.parts.precision).removeprefix("torch.")
+    return {"model": model.name, "weights_sha256": model.card.weights_sha256, "precision": precision}

@@ -1,0 +1,203 @@
+"""The two halves of an evaluation: photos to predictions on disk, and predictions on disk to frame results.
+
+Both take one frame at a time, so memory does not grow with the data set; a frame that fails is reported and the rest
+goes on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+
+from uois_sam.datasets.protocol import Dataset
+from uois_sam.errors import OutputError, UOISError
+from uois_sam.evaluation.frames import FrameResult, Prediction, resize_labels, resize_sample, score_frame
+from uois_sam.evaluation.metrics import UCN
+from uois_sam.evaluation.metrics import Protocol as MetricProtocol
+from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
+from uois_sam.types import ImageArray, Sample
+
+MissingPolicy = Literal["error", "empty", "skip"]
+_CHUNK = 8
+"""Frames handed to a scoring process at once."""
+_FEW = 24
+"""So few frames are scored faster than processes start."""
+
+
+class Predictor(Protocol):
+    """A method: a name for tables, what identifies it, and photo in, labels out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """JSON-ready; equal descriptions give equal predictions."""
+        ...
+
+    def __call__(self, image: ImageArray) -> Prediction: ...
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How predictions are scored."""
+
+    protocol: MetricProtocol = UCN
+    """Its label rule is not applied: loaders give background as 0 alone."""
+    size_hw: tuple[int, int] | None = None
+    """Rows and columns that samples are brought to before anything else; None for their own size."""
+    missing: MissingPolicy = "error"
+    """A frame without prediction fails, counts as if nothing was predicted, or is left out."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A frame that could not be predicted or scored, and why, in one line."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A frame left out because it has no prediction and that was asked for."""
+
+    name: str
+
+
+FrameOutcome = FrameResult | Failure | Skipped
+
+
+def predict_missing(
+    dataset: Dataset,
+    indices: Sequence[int],
+    predictor: Predictor,
+    folder: PredictionFolder,
+    size_hw: tuple[int, int] | None = None,
+    anew: bool = False,
+) -> Iterator[Failure | None]:
+    """Predict those samples that have no prediction yet, and write each down at once.
+
+    Args:
+        dataset: labelled photos; their labels are not looked at.
+        indices: which samples.
+        predictor: the method.
+        folder: where predictions go.
+        size_hw: photos are brought to this size first.
+        anew: predict every sample, even if there is a prediction.
+
+    Yields:
+        For each index None, or a failure.
+
+    Raises:
+        OutputError: predictions cannot be written.
+    """
+    for index in indices:
+        name = dataset.names[index]
+        if not anew and folder.has(name):
+            yield None
+            continue
+        try:
+            sample = _sample(dataset, index, size_hw)
+            start = time.perf_counter()
+            prediction = predictor(sample.image)
+            folder.write(name, replace(prediction, seconds=time.perf_counter() - start))
+        except OutputError:
+            raise
+        except UOISError as error:
+            yield Failure(name, str(error))
+            continue
+        yield None
+
+
+def score_all(
+    dataset: Dataset, indices: Sequence[int], folder: PredictionFolder, scoring: Scoring, workers: int = 1
+) -> Iterator[FrameOutcome]:
+    """Score predictions from disk.
+
+    Args:
+        dataset: labelled photos; pickled into every process.
+        indices: which samples.
+        folder: predictions.
+        scoring: protocol, size, and what to do about missing predictions.
+        workers: processes; few frames are scored in this one.
+
+    Yields:
+        The outcome of each frame, in the order of the indices.
+    """
+    score = partial(score_sample, dataset, folder, scoring)
+    if workers <= 1 or len(indices) <= _FEW:
+        yield from map(score, indices)
+        return
+    # Forking a process that may hold a model's threads can deadlock; fresh ones cannot.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(indices)), context, initializer=_start_worker, initargs=(score,))
+    try:
+        yield from pool.map(_score_in_worker, indices, chunksize=_CHUNK)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def score_sample(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> FrameOutcome:
+    """Read one sample and its prediction and score them."""
+    name = dataset.names[index]
+    try:
+        if scoring.missing != "error" and not folder.has(name):
+            if scoring.missing == "skip":
+                return Skipped(name)
+            sample = _sample(dataset, index, scoring.size_hw)
+            return score_frame(sample, Prediction(np.zeros_like(sample.labels), {}), scoring.protocol)
+        sample, prediction = read_pair(dataset, folder, scoring, index)
+        return score_frame(sample, prediction, scoring.protocol)
+    except UOISError as error:
+        return Failure(name, str(error))
+
+
+def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> tuple[Sample, Prediction]:
+    """A sample and its prediction at the size they are scored at.
+
+    Raises:
+        DatasetError: a file of the data set cannot be read.
+        PredictionError: the prediction is missing or ambiguous, or has another size.
+    """
+    sample = dataset[index]
+    own_hw = sample.labels.shape
+    prediction = folder.read(sample.name)
+    allowed = {own_hw, scoring.size_hw or own_hw}
+    if prediction.labels.shape not in allowed:
+        expected = " or ".join(f"{w}x{h}" for h, w in sorted(allowed))
+        height, width = prediction.labels.shape
+        raise PredictionError(
+            f"{folder.root / sample.name}.png: expected a prediction of {expected} pixels like its photo, "
+            f"found {width}x{height}; --size scores both at another size"
+        )
+    if scoring.size_hw is not None:
+        sample = resize_sample(sample, scoring.size_hw)
+        prediction = replace(prediction, labels=resize_labels(prediction.labels, scoring.size_hw))
+    return sample, prediction
+
+
+def _sample(dataset: Dataset, index: int, size_hw: tuple[int, int] | None) -> Sample:
+    sample = dataset[index]
+    return sample if size_hw is None else resize_sample(sample, size_hw)
+
+
+_score: partial[FrameOutcome]
+
+
+def _start_worker(score: partial[FrameOutcome]) -> None:
+    global _score
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    _score = score
+
+
+def _score_in_worker(index: int) -> FrameOutcome:
+    return _score(index)

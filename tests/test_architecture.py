@@ -13,16 +13,16 @@ import uois_sam
 
 ROOT = Path(uois_sam.__file__).parent
 LAYERS = [
-    {"__init__", "errors", "types", "config", "geometry", "files", "images", "coco", "visualize"},
+    {"__init__", "errors", "types", "config", "checks", "geometry", "files", "images", "coco", "visualize"},
     {"models"},
     {"devices", "downloads", "tensor_files", "model_folder"},
-    {"pipeline", "bases", "hub"},
+    {"pipeline", "bases", "heads_folder", "hub"},
     {"datasets", "evaluation"},
     {"training"},
     {"apps", "__main__"},
 ]
 """From the bottom up; a module imports from its own layer and those below."""
-SYNTH_MAY_USE = {"synth", "errors", "types", "files", "__init__"}
+SYNTH_MAY_USE = {"synth", "errors", "types", "files", "coco", "visualize", "__init__"}
 """Scenes meet the rest through files only."""
 
 

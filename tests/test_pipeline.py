@@ -252,7 +252,9 @@ def test_settings_make_a_new_object_and_leave_the_old_one(tiny_pipeline: UOISSAM
 
 def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: UOISSAM) -> None:
     without = UOISSAM(replace(tiny_pipeline.parts, hdnet=None), tiny_pipeline.card, tiny_pipeline.selection)
-    scene = without.with_selection(**LOOSE).encode_image(photo())
-    with pytest.raises(UOISError, match="scores='sam'"):
-        scene.predict()
-    assert len(scene.with_selection(scores="sam").predict()) > 0
+    with pytest.raises(UOISError, match="lacks trained heads, which scores='hdnet' needs"):
+        without.encode_image(photo())
+    scene = without.with_selection(**LOOSE, scores="sam").encode_image(photo())
+    with pytest.raises(UOISError, match="lacks trained heads"):
+        scene.with_selection(scores="hdnet")
+    assert len(scene.predict()) > 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uois_sam.downloads import fetch_folder
+from uois_sam.downloads import fetch_weights, looks_like_hub_id
 from uois_sam.errors import WeightsError
 from uois_sam.model_folder import load_strictly
 from uois_sam.models.dinov2 import Dinov2Encoder, Dinov2Size, build_dinov2
@@ -21,7 +21,7 @@ from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
 from uois_sam.models.layouts import describe, dinov2_for_transformers, sam_for_transformers
 from uois_sam.models.sam import SamImageEncoder, SamPointDecoder, SamSize, build_sam
-from uois_sam.tensor_files import file_sha256, folder_weights, read_tensors
+from uois_sam.tensor_files import FILE_SUFFIXES, file_sha256, folder_weights, read_tensors
 
 LICENCE = "Apache-2.0"
 """Of SAM's and DINOv2's weights, both by Meta."""
@@ -32,6 +32,7 @@ OFFICIAL_SHA256: Mapping[str, str] = {
     "dinov2_vits14_pretrain.pth": "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
 }
 """Meta's files by name; one that goes by such a name must have this sum."""
+GIVE_FILES = "give files that you have with sam=FILE, dinov2=FILE (--sam FILE --dinov2 FILE)"
 DINOV2_VITS14 = Dinov2Size(width=384)
 
 
@@ -83,9 +84,9 @@ def load_foundation(
     """Load SAM and DINOv2 under one of the names in ``BASES``; see :func:`uois_sam.hub.load_base`."""
     spec = BASES[name]
     networks, model = build_sam(spec.sam), build_dinov2(spec.dinov2)
-    source, tensors = _tensors("sam", sam, spec.sam_repo)
+    source, tensors = _tensors(sam, spec.sam_repo)
     _load(networks, sam_for_transformers(tensors), source, name, describe(tensors))
-    source, tensors = _tensors("dinov2", dinov2, spec.dinov2_repo)
+    source, tensors = _tensors(dinov2, spec.dinov2_repo)
     _load(model, dinov2_for_transformers(tensors, model.state_dict()), source, name, describe(tensors))
     encoder = FoundationEncoder(
         SamImageEncoder(networks["vision_encoder"], spec.sam.image_side), Dinov2Encoder(model, spec.dinov2.patch)
@@ -96,11 +97,13 @@ def load_foundation(
     return FrozenBase(name, encoder, decoder, spec.heads, device, precision)
 
 
-def _tensors(what: str, given: str | os.PathLike[str] | None, repo: str) -> tuple[Path, dict[str, Tensor]]:
+def _tensors(given: str | os.PathLike[str] | None, published: str) -> tuple[Path, dict[str, Tensor]]:
     """Find and read one network's weights: a file, a Hugging Face folder or id, by default the published id."""
-    path = Path(repo if given is None else given)
-    if given is None or not (path.exists() or path.suffix in (".pth", ".safetensors", ".bin")):
-        path = fetch_folder(repo if given is None else os.fspath(given), what)
+    path = Path(published if given is None else given)
+    if given is None or (
+        not path.exists() and path.suffix not in FILE_SUFFIXES and looks_like_hub_id(os.fspath(given))
+    ):
+        path = fetch_weights(published if given is None else os.fspath(given), LICENCE, GIVE_FILES)
     file = folder_weights(path) if path.is_dir() else path
     expected = OFFICIAL_SHA256.get(file.name)
     if expected is not None and file.is_file() and (found := file_sha256(file)) != expected:

@@ -57,6 +57,13 @@ def grid_points(size_hw: tuple[int, int], side: int) -> Tensor:
     return torch.stack([grid_x.reshape(-1), grid_y.reshape(-1)], dim=1)
 
 
+def cut_padding(maps: Tensor, frame: Frame) -> Tensor:
+    """The part of (K, h, w) maps on a grid of any resolution over ``frame.size_hw`` that shows the image."""
+    height = max(1, round(maps.shape[1] * frame.content_hw[0] / frame.size_hw[0]))
+    width = max(1, round(maps.shape[2] * frame.content_hw[1] / frame.size_hw[1]))
+    return maps[:, :height, :width]
+
+
 def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Tensor:
     """Bring mask logits from a frame's mask grid to the photo.
 

@@ -6,14 +6,27 @@ import difflib
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
 from uois_sam.bases import BASES, load_foundation
-from uois_sam.config import Selection
 from uois_sam.devices import choose_device, choose_precision
+from uois_sam.downloads import fetch_folder, looks_like_hub_id, push_folder
 from uois_sam.errors import UOISError, WeightsError
+from uois_sam.files import write_atomically
+from uois_sam.heads_folder import (
+    BASE_KIND,
+    HEADS_KIND,
+    card_selection,
+    load_heads,
+    read_heads_card,
+    readme,
+    save_heads,
+    with_heads,
+    without_heads,
+)
 from uois_sam.model_folder import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -25,7 +38,7 @@ from uois_sam.model_folder import (
 from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
-from uois_sam.pipeline import UOISSAM, Parts, check_modes
+from uois_sam.pipeline import UOISSAM, Parts
 from uois_sam.types import ModelCard
 
 __all__ = [
@@ -38,31 +51,85 @@ __all__ = [
     "compact_architecture",
     "load_base",
     "load_pretrained",
+    "push_to_hub",
     "read_folder",
     "save_folder",
+    "save_heads",
     "save_pretrained",
 ]
 
+Weights = str | os.PathLike[str] | None
+"""Where a network's weights are; None for the published ones."""
 BUNDLED = {"compact": Path(__file__).parent / "weights" / "compact"}
 """Models that come with the package."""
 
 
-def load_pretrained(name_or_path: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> UOISSAM:
-    """Load a bundled model or a model folder; see :meth:`UOISSAM.from_pretrained`."""
+def load_pretrained(
+    name_or_path: str | os.PathLike[str],
+    *,
+    sam: Weights = None,
+    dinov2: Weights = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> UOISSAM:
+    """Load a model by name, folder or hub id; see :meth:`UOISSAM.from_pretrained`."""
     chosen = choose_device(device)
     arithmetic = choose_precision(precision, chosen)
-    folder = _find(name_or_path)
+    name = os.fspath(name_or_path)
+    if name in BASES:
+        return without_heads(load_base(name, sam=sam, dinov2=dinov2, device=device, precision=precision))
+    folder = _find(name)
     card, tensors = read_folder(folder)
+    kind, _ = architecture_of(card)
+    if kind == HEADS_KIND:
+        wanted = read_heads_card(card, folder)
+        base = load_base(wanted.base, sam=sam, dinov2=dinov2, device=device, precision=precision)
+        return with_heads(base, load_heads(base, wanted, tensors, folder), card)
+    _refuse_foreign(name, sam, dinov2)
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
     return assemble(model, card, chosen, arithmetic)
 
 
+def assemble(
+    model: CompactModel, card: ModelCard, device: torch.device, precision: torch.dtype = torch.float32
+) -> UOISSAM:
+    """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
+    model.requires_grad_(False).eval().to(device)
+    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
+    return UOISSAM(parts, card, card_selection(card))
+
+
+def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
+    """Write the model's tensors and card; both files appear, or neither. See :meth:`UOISSAM.save_pretrained`.
+
+    Raises:
+        UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
+    """
+    kind, _ = architecture_of(model.card)
+    parts = ("hpg", "hdnet") if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "hpg", "decoder", "hdnet")
+    tensors: dict[str, Tensor] = {}
+    for name in parts:
+        part = getattr(model.parts, name)
+        if not isinstance(part, nn.Module):
+            raise UOISError(f"cannot save {model.name}: expected a torch module as {name}, found {part!r}")
+        tensors |= {f"{name}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
+    save_folder(tensors, replace(model.card, selection=asdict(model.selection)), folder)
+
+
+def push_to_hub(model: UOISSAM, repo: str, *, private: bool = False, token: str | None = None) -> str:
+    """Publish a model's folder; see :meth:`UOISSAM.push_to_hub`."""
+    with TemporaryDirectory() as folder:
+        save_pretrained(model, folder)
+        write_atomically(Path(folder) / "README.md", readme(model.card, repo).encode())
+        return push_folder(Path(folder), repo, private=private, token=token)
+
+
 def load_base(
     name: str,
     *,
-    sam: str | os.PathLike[str] | None = None,
-    dinov2: str | os.PathLike[str] | None = None,
+    sam: Weights = None,
+    dinov2: Weights = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> FrozenBase:
@@ -86,8 +153,7 @@ def load_base(
         return load_foundation(name, sam, dinov2, chosen, arithmetic)
     if name not in BUNDLED:
         raise WeightsError(_unknown(name, (*BUNDLED, *BASES)))
-    if sam is not None or dinov2 is not None:
-        raise UOISError(f"{name} has its own weights: sam and dinov2 are for {', '.join(BASES)}")
+    _refuse_foreign(name, sam, dinov2)
     card, tensors = read_folder(BUNDLED[name])
     model = build(card, BUNDLED[name])
     load_strictly(model, tensors, BUNDLED[name] / WEIGHTS_FILE)
@@ -107,30 +173,6 @@ def compact_base(
     return FrozenBase(name, model.encoder, model.decoder, heads, device, precision)
 
 
-def assemble(
-    model: CompactModel, card: ModelCard, device: torch.device, precision: torch.dtype = torch.float32
-) -> UOISSAM:
-    """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
-    model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
-    return UOISSAM(parts, card, _selection(card))
-
-
-def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
-    """Write the model's tensors and card; both files appear, or neither.
-
-    Raises:
-        UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name in ("encoder", "hpg", "decoder", "hdnet"):
-        part = getattr(model.parts, name)
-        if not isinstance(part, nn.Module):
-            raise UOISError(f"cannot save {model.name}: expected a torch module as {name}, found {part!r}")
-        tensors |= {f"{name}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
-    save_folder(tensors, replace(model.card, selection=asdict(model.selection)), folder)
-
-
 def build(card: ModelCard, source: Path) -> CompactModel:
     """An uninitialised model of the card's architecture."""
     kind, architecture = architecture_of(card)
@@ -147,25 +189,23 @@ def compact_architecture(config: CompactConfig) -> dict[str, object]:
     return {"kind": "compact", **config_to_json(config)}
 
 
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
-    name = os.fspath(name_or_path)
+def _find(name: str) -> Path:
+    """The folder of a bundled model, of a path, or of a model on the hub."""
     if name in BUNDLED:
         return BUNDLED[name]
     if Path(name).is_dir():
         return Path(name)
-    raise WeightsError(f"{_unknown(name, tuple(BUNDLED))}, or a folder with {CARD_FILE}")
+    if looks_like_hub_id(name) and not Path(name).parent.is_dir():  # else a mistyped path would ask the network
+        return fetch_folder(name, (CARD_FILE, WEIGHTS_FILE))
+    raise WeightsError(f"{_unknown(name, (*BUNDLED, *BASES))}, a folder with {CARD_FILE}, or a hub id like org/name")
+
+
+def _refuse_foreign(name: str, sam: Weights, dinov2: Weights) -> None:
+    if sam is not None or dinov2 is not None:
+        raise UOISError(f"{name} has its own weights: sam and dinov2 are for models that stand on {', '.join(BASES)}")
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
     nearest = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f" (did you mean {' or '.join(nearest)}?)" if nearest else ""
     return f"unknown model {name!r}{hint}: expected one of {', '.join(known)}"
-
-
-def _selection(card: ModelCard) -> Selection:
-    try:
-        selection = Selection(**card.selection)
-        check_modes(selection)
-        return selection
-    except (TypeError, UOISError) as error:
-        raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error

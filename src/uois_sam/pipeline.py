@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from uois_sam.config import NmsMode, PromptMode, ScoreMode, Selection
-from uois_sam.errors import ImageError, UOISError
-from uois_sam.geometry import map_points, resize_logits
+from uois_sam.checks import changed_selection, check_heads, check_points, lacks_heads
+from uois_sam.config import PROMPT_FRAME_HW, Selection
+from uois_sam.geometry import cut_padding, map_points, resize_logits
 from uois_sam.images import read_image
 from uois_sam.models.arithmetic import frozen_arithmetic
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.postprocess import choose_best, clean_regions, mask_boxes, suppress
-from uois_sam.models.prompts import make_prompts
+from uois_sam.models.prompts import make_prompts, uniform_prompts
 from uois_sam.models.protocols import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures, select_prompts
 from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
 
@@ -41,9 +41,11 @@ class Parts:
     """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.protocols`."""
 
     encoder: SceneEncoder
-    hpg: PromptGenerator
+    hpg: PromptGenerator | None
+    """None for a base without heads: only a grid can prompt it."""
     decoder: PointDecoder
     hdnet: HDNet | None
+    """None likewise: only the decoder's own scores can rank its masks."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
@@ -51,6 +53,10 @@ class Parts:
     def computing(self) -> AbstractContextManager[None]:
         """The context that every forward pass runs in: no gradients, the chosen precision."""
         return frozen_arithmetic(self.device, self.precision)
+
+    def check(self, selection: Selection, model: str) -> None:
+        """Raise UOISError for settings that these parts cannot serve."""
+        check_heads(selection, model, hpg=self.hpg is not None, hdnet=self.hdnet is not None)
 
     def modules(self) -> list[nn.Module]:
         """Those parts that are torch modules."""
@@ -70,12 +76,25 @@ class UOISSAM:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] = "compact", *, device: str = "auto", precision: str = "auto"
+        cls,
+        name_or_path: str | os.PathLike[str] = "compact",
+        *,
+        sam: str | os.PathLike[str] | None = None,
+        dinov2: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        precision: str = "auto",
     ) -> UOISSAM:
-        """Load a model by name or from a folder that :meth:`save_pretrained` wrote.
+        """Load a model by name, from a folder that :meth:`save_pretrained` wrote, or from the Hugging Face hub.
+
+        Trained heads load the base that they name, and refuse another one.
 
         Args:
-            name_or_path: ``"compact"`` (bundled) or a folder with ``model.safetensors`` and ``model.json``.
+            name_or_path: ``"compact"`` (bundled); ``"sam-vit-b"``, ``"sam-vit-l"`` (the paper's) or ``"sam-vit-h"``,
+                without heads, for ``prompts="grid", scores="sam"``; a folder with ``model.safetensors`` and
+                ``model.json``; or a hub id such as ``"org/name"``.
+            sam: weights of SAM, for models that stand on it: Meta's ``.pth`` file, a Hugging Face folder or id. Left
+                out, the published ones, from the cache or downloaded.
+            dinov2: weights of DINOv2, likewise.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
                 it, which is two to three times as fast.
@@ -83,16 +102,39 @@ class UOISSAM:
         Raises:
             UOISError: unknown device or precision.
             WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
+            MissingExtraError: the model needs the extra ``full``, which is not installed.
         """
         from uois_sam.hub import load_pretrained
 
-        return load_pretrained(name_or_path, device, precision)
+        return load_pretrained(name_or_path, sam=sam, dinov2=dinov2, device=device, precision=precision)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``model.safetensors`` and ``model.json`` into a folder (created if need be)."""
+        """Write ``model.safetensors`` and ``model.json`` into a folder (created if need be).
+
+        Of a model that stands on SAM and DINOv2 only the heads are written, with the base's name and SHA256.
+
+        Raises:
+            UOISError: the model has no heads, so there is nothing to save.
+            OutputError: the system refuses.
+        """
         from uois_sam.hub import save_pretrained
 
         save_pretrained(self, folder)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
+        """Publish what :meth:`save_pretrained` writes on the Hugging Face hub, for ``from_pretrained(repo)``.
+
+        Args:
+            repo: ``"org/name"``; made if it does not exist.
+            private: whether a new one is visible to others.
+            token: access token; the one you logged in with when left out.
+
+        Returns:
+            The address of the commit.
+        """
+        from uois_sam.hub import push_to_hub
+
+        return push_to_hub(self, repo, private=private, token=token)
 
     @property
     def device(self) -> torch.device:
@@ -101,12 +143,18 @@ class UOISSAM:
 
     @property
     def name(self) -> str:
-        """Model name and version, e.g. ``compact-1``."""
-        return f"{self.card.name}-{self.card.version}"
+        """Model name and version, e.g. ``compact-1``; a base without heads has no version."""
+        return f"{self.card.name}-{self.card.version}".rstrip("-")
 
     def with_selection(self, **changes: Any) -> UOISSAM:
-        """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (see ``config.Selection``)."""
-        return UOISSAM(self.parts, self.card, _changed(self.selection, changes))
+        """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (see ``config.Selection``).
+
+        Raises:
+            UOISError: no such setting or mode, or one that needs trained heads, which this model has not.
+        """
+        selection = changed_selection(self.selection, changes)
+        self.parts.check(selection, self.name)
+        return UOISSAM(self.parts, self.card, selection)
 
     def predict(self, image: ImageSource) -> Instances:
         """Find every object in one photo.
@@ -128,6 +176,7 @@ class UOISSAM:
 
     def encode_image(self, image: ImageSource) -> EncodedImage:
         """Run the backbones once; prompt the result as often as needed."""
+        self.parts.check(self.selection, self.name)
         pixels = read_image(image)
         with self.parts.computing():
             tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(self.device)
@@ -150,7 +199,9 @@ class EncodedImage:
 
     def with_selection(self, **changes: Any) -> EncodedImage:
         """The same encoded photo under other settings."""
-        return EncodedImage(self.parts, self.features, self.image, _changed(self.selection, changes), self.model)
+        selection = changed_selection(self.selection, changes)
+        self.parts.check(selection, self.model)
+        return EncodedImage(self.parts, self.features, self.image, selection, self.model)
 
     @property
     def image_hw(self) -> tuple[int, int]:
@@ -159,13 +210,21 @@ class EncodedImage:
 
     @cached_property
     def maps(self) -> PromptMaps:
-        """Foreground and heatmap from the prompt generator (Sec. III-A)."""
+        """Foreground and heatmap from the prompt generator (Sec. III-A).
+
+        Raises:
+            UOISError: the model has no trained heads.
+        """
+        if self.parts.hpg is None:
+            raise lacks_heads(self.model, "foreground and heatmap need")
         with self.parts.computing():
             return self.parts.hpg.predict(self.features.prompt_features)
 
     @cached_property
     def prompts(self) -> PointPrompts:
         """The point prompts that :meth:`predict` decodes by itself. Frame: prompt frame."""
+        if self.parts.hpg is None:
+            return uniform_prompts(PROMPT_FRAME_HW, self.selection.grid_side)
         return make_prompts(self.maps, self.selection)
 
     def predict(self, points: npt.ArrayLike | Sequence[tuple[float, float]] | None = None) -> Instances:
@@ -181,13 +240,15 @@ class EncodedImage:
         with self.parts.computing():
             if points is None:
                 return self._select(self._candidates(self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)))
-            given = _check_points(points, self.image_hw)
+            given = check_points(points, self.image_hw)
             in_frame = self._to_mask_frame(torch.from_numpy(given), self.image_hw)
             candidates = self._candidates(in_frame, threshold=-float("inf"))
             return self._instances(candidates, torch.arange(len(given)), in_frame, drop_empty=False)
 
     @property
     def _prompt_hw(self) -> tuple[int, int]:
+        if self.parts.hpg is None:
+            return PROMPT_FRAME_HW
         height, width = self.maps.heatmap.shape[-2:]
         return height, width
 
@@ -222,14 +283,13 @@ class EncodedImage:
     def _scores(self, predictions: TokenPredictions) -> Tensor:
         if self.selection.scores == "sam":
             return predictions.scores
-        if self.parts.hdnet is None:
-            raise UOISError(f"scores='hdnet' needs HDNet weights, which {self.model} has not; use scores='sam'")
+        assert self.parts.hdnet is not None  # Parts.check
         return self.parts.hdnet(predictions)
 
     def _select(self, candidates: Candidates) -> Instances:
         """Area filter and suppression, both on the decoder's own mask grid."""
         selection, frame = self.selection, self.features.mask_frame
-        masks = _content(candidates.mask_logits, frame.content_hw, frame.size_hw) > 0
+        masks = cut_padding(candidates.mask_logits, frame) > 0
         fractions = masks.flatten(1).float().mean(dim=1)
         fits = torch.nonzero((fractions > 0) & (fractions <= selection.max_area_fraction))[:, 0]
         kept = fits[suppress(masks[fits], candidates.scores[fits], selection.nms_iou, selection.nms)]
@@ -256,43 +316,3 @@ class EncodedImage:
             model=self.model,
             image=self.image,
         )
-
-
-def _content(logits: Tensor, content_hw: tuple[int, int], size_hw: tuple[int, int]) -> Tensor:
-    """Cut a frame's padding off a mask grid of any resolution, (K, h, w)."""
-    height = max(1, round(logits.shape[1] * content_hw[0] / size_hw[0]))
-    width = max(1, round(logits.shape[2] * content_hw[1] / size_hw[1]))
-    return logits[:, :height, :width]
-
-
-def _changed(selection: Selection, changes: dict[str, Any]) -> Selection:
-    try:
-        changed = replace(selection, **changes)
-    except TypeError as error:
-        known = ", ".join(Selection.__dataclass_fields__)
-        raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
-    check_modes(changed)
-    return changed
-
-
-def check_modes(selection: Selection) -> None:
-    """Raise UOISError for a mode that does not exist: it would silently act as another one."""
-    for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
-        if getattr(selection, name) not in get_args(modes):
-            found = getattr(selection, name)
-            raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")
-
-
-def _check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> Any:
-    try:
-        given = np.asarray(points, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got something else ({error})") from error
-    if given.ndim != 2 or given.shape[1] != 2:
-        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
-    limit = np.array([image_hw[1], image_hw[0]]) - 0.5
-    if not ((given >= -0.5) & (given <= limit)).all():
-        raise ImageError(
-            f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}"
-        )
-    return given

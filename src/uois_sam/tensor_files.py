@@ -6,7 +6,6 @@ Files are mapped into memory, not read: a 1.2 GB checkpoint takes its place once
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from uois_sam.errors import WeightsError
 
-CONFIG_FILE = "config.json"
+FILE_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 """What a Hugging Face folder may keep its tensors in, best first."""
 
@@ -47,34 +46,12 @@ def folder_weights(folder: Path) -> Path:
     raise WeightsError(f"{folder}: expected {' or '.join(FOLDER_FILES)} in this folder, found neither")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A Hugging Face folder's ``config.json``.
-
-    Raises:
-        WeightsError: missing, or no JSON object.
-    """
-    path = folder / CONFIG_FILE
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WeightsError(f"{folder}: expected {CONFIG_FILE} in this folder, found none") from error
-    except ValueError as error:
-        raise WeightsError(f"{path}: expected JSON, found {error}") from error
-    if not isinstance(config, dict):
-        raise WeightsError(f"{path}: expected a JSON object, got {type(config).__name__}")
-    return config
-
-
 def file_sha256(path: Path) -> str:
     """SHA256 of a file, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
+        digest = hashlib.sha256()  # hashlib.file_digest came with Python 3.11
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

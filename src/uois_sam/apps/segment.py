@@ -47,7 +47,12 @@ class Segment:
     out: Path
     """Folder for the results; made if missing."""
     model: str = "compact"
-    """Name of a model, or a folder that holds one."""
+    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
+    sam: str | None = None
+    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
+    out."""
+    dinov2: str | None = None
+    """DINOv2's weights, likewise."""
     device: str = "auto"
     """Where it computes: auto, cpu, cuda, cuda:1, mps."""
     prompts: PromptMode | None = None
@@ -71,7 +76,7 @@ class Segment:
     def _load_model(self) -> Segmenter:
         from uois_sam.pipeline import UOISSAM
 
-        model = UOISSAM.from_pretrained(self.model, device=self.device)
+        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
         settings = {"prompts": self.prompts, "scores": self.scores}
         return model.with_selection(**{name: value for name, value in settings.items() if value is not None})
 

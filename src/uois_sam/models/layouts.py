@@ -85,10 +85,10 @@ def dinov2_for_transformers(tensors: Tensors, wanted: Iterable[str]) -> dict[str
             converted.update(zip(names, value.chunk(3), strict=False))  # a wrong shape is told when loading
         else:
             converted[_renamed(key, _DINOV2_RULES) if is_meta_dinov2(tensors) else key] = value
-    names = set(wanted)
-    if "embeddings.mask_token" not in names:
+    known = set(wanted)
+    if "embeddings.mask_token" not in known:
         converted.pop("embeddings.mask_token", None)
-    return {_aliased(key, names): value for key, value in converted.items()}
+    return {_aliased(key, known): value for key, value in converted.items()}
 
 
 def is_meta_sam(tensors: Tensors) -> bool:

@@ -30,6 +30,12 @@ def heatmap_peaks(maps: PromptMaps, foreground: float, height: float, most: int)
     return PointPrompts(points_xy=points[order], strengths=strengths[order])
 
 
+def uniform_prompts(frame_hw: tuple[int, int], side: int) -> PointPrompts:
+    """A uniform grid of side-by-side points where nothing is known about the foreground: all as strong."""
+    points = grid_points(frame_hw, side)
+    return PointPrompts(points_xy=points, strengths=torch.ones(len(points)))
+
+
 def grid_prompts(maps: PromptMaps, side: int, foreground: float | None) -> PointPrompts:
     """A uniform grid; only its points in the foreground when a threshold is given."""
     probability = maps.foreground

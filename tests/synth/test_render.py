@@ -1,21 +1,14 @@
-"""Rendered labels, depth and pictures against what can be worked out by hand; the generator's files and resumption."""
+"""Rendered labels, depth and pictures against what can be worked out by hand."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from uois_sam.datasets.folder import FolderDataset
-from uois_sam.errors import DatasetError
-from uois_sam.synth.generate import GenerateConfig, SceneRecord, generate, scene_seed
-from uois_sam.synth.labels import SLIVER_FRACTION, drop_slivers
 from uois_sam.synth.physics import settle
-from uois_sam.synth.render import Rendering, choose_variant, render
+from uois_sam.synth.render import choose_variant, render
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface, sample_scene
 
 pytestmark = pytest.mark.slow
@@ -85,44 +78,3 @@ def test_exposure_brings_the_picture_to_the_wanted_brightness() -> None:
     )
     assert dim == pytest.approx(0.3, abs=0.05)
     assert bright == pytest.approx(0.6, abs=0.05)
-
-
-def test_slivers_lose_their_label() -> None:
-    labels = np.zeros((100, 200), dtype=np.uint16)
-    labels[0, : int(SLIVER_FRACTION * labels.size) - 1] = 1
-    labels[50:60, 50:60] = 2
-    assert set(np.unique(drop_slivers(labels))) == {0, 2}
-
-
-def run(out: Path, config: GenerateConfig) -> list[SceneRecord]:
-    return list(generate(config, out, workers=1))
-
-
-def test_generating_writes_a_data_set_and_resumes_where_it_stopped(tmp_path: Path) -> None:
-    config = GenerateConfig(scenes=3, seed=7, height=48, width=64, samples=1)
-    assert len(run(tmp_path, config)) == 3
-    before = {p: p.read_bytes() for p in sorted(tmp_path.rglob("*.png"))}
-    assert len(before) == 9
-    (tmp_path / "label" / "000001.png").unlink()
-    assert [record.index for record in run(tmp_path, config)] == [1]
-    assert {p: p.read_bytes() for p in sorted(tmp_path.rglob("*.png"))} == before
-    data = FolderDataset(tmp_path)
-    assert len(data) == 3
-    assert data[0].image.shape == (48, 64, 3)
-    assert Image.open(tmp_path / "depth" / "000000.png").mode.startswith("I;16")
-    lines = (tmp_path / "scenes.jsonl").read_text().splitlines()
-    scenes = {json.loads(line)["index"]: Scene.from_json(json.dumps(json.loads(line)["scene"])) for line in lines}
-    again: Rendering = render(scenes[0], (48, 64), 1)
-    assert np.array_equal(again.truth.labels, data[0].labels), "a saved scene renders to its labels"
-
-
-def test_a_folder_of_other_scenes_is_refused(tmp_path: Path) -> None:
-    config = GenerateConfig(scenes=1, seed=7, height=48, width=64, samples=1)
-    run(tmp_path, config)
-    with pytest.raises(DatasetError, match="another --out"):
-        run(tmp_path, replace(config, seed=8))
-
-
-def test_scene_seeds_differ() -> None:
-    seeds = {scene_seed(s, i, a) for s in range(4) for i in range(50) for a in range(3)}
-    assert len(seeds) == 4 * 50 * 3

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from uois_sam.synth.variety import Variety
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from uois_sam.synth.generate import GenerateConfig, Run
 
 
 @dataclass(frozen=True)
 class Generate:
     """Make photorealistic, physically settled, labelled scenes (extra: pip install 'uois-sam[synth]').
 
-    Writes rgb/, label/ (uint16, 0 = background), depth/ (uint16 millimetres), scenes.jsonl and dataset.json.
-    A run that was stopped goes on where it was when started again with the same options.
+    Writes rgb/, label/ (uint16, 0 = background), depth/ (uint16 millimetres), scenes.jsonl (camera, poses, visible
+    fractions, and the description that --from-scenes renders again), dataset.json (configuration, statistics, versions,
+    speed and memory) and contact_sheet.jpg. A run that was stopped goes on where it was when started again with the
+    same options; more --scenes may be asked for.
     """
 
     out: Path
@@ -32,36 +38,65 @@ class Generate:
     """Columns of each picture."""
     samples: int = 16
     """Light paths a pixel before denoising."""
+    amodal: bool = False
+    """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""
+    preset: Literal["tabletop-val"] | None = None
+    """A data set that is the same for everybody, instead of the options above and the variety: tabletop-val is 300
+    scenes of shapes, textures and lights that no training scene shows."""
+    from_scenes: Path | None = None
+    """Render the descriptions in this file (the scenes.jsonl of a data set) again instead of drawing new scenes; with
+    another --height, --width or --samples, say."""
     workers: int = os.cpu_count() or 1
-    """Processes that render side by side."""
+    """Processes that render side by side; each takes about 1 GB."""
     variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
     """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
+    ray: str | None = None
+    """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
+    variety: Variety = field(default_factory=Variety)
+    """What varies from scene to scene, and the switches that turn it off."""
 
     def run(self, console: Console) -> int:
         """Render what is missing; returns the exit status."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+        from uois_sam.apps import print_line
         from uois_sam.errors import MissingExtraError
 
         try:
-            from uois_sam.synth.generate import GenerateConfig, generate
+            from uois_sam.synth.generate import Run
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
-        config = GenerateConfig(self.scenes, self.seed, self.height, self.width, self.samples, self.variant)
-        started, made, redraws = time.monotonic(), 0, 0
-        columns = (
-            TextColumn("scenes"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[rate]}"),
-        )
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("scenes", total=None, rate="")
-            for record in generate(config, self.out, self.workers):
-                made, redraws = made + 1, redraws + record.redraws
-                rate = made / (time.monotonic() - started) * 3600
-                progress.update(task, total=self.scenes, completed=record.index + 1, rate=f"{rate:.0f} an hour")
-        failed = f"{redraws} draws that did not settle or hid the view were redrawn"
-        console.print(f"{made} scenes made ({failed}), {self.scenes} in {self.out}")
+        run = Run(self._config(), self.out, max(1, self.workers), self.ray)
+        there = run.total - len(run.todo)
+        if there:
+            print_line(console, f"{there} of {run.total} scenes are there already")
+        for line in _make(run, console):
+            print_line(console, line)
         return 0
+
+    def _config(self) -> GenerateConfig:
+        from uois_sam.synth.generate import GenerateConfig, with_preset
+
+        config = GenerateConfig(
+            scenes=self.scenes, seed=self.seed, height=self.height, width=self.width, samples=self.samples,
+            variant=self.variant, amodal=self.amodal, variety=self.variety, from_scenes=self.from_scenes,
+        )  # fmt: skip
+        return with_preset(config, self.preset) if self.preset else config
+
+
+def _make(run: Run, console: Console) -> list[str]:
+    """Make the scenes behind a progress bar; returns the lines to tell at the end."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[rate]}"))  # fmt: skip
+    started, made, objects, redraws = time.monotonic(), 0, 0, dict[str, int]()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("scenes", total=len(run.todo), rate="")
+        for record in run:
+            made, objects = made + 1, objects + len(record.objects)
+            for reason, count in record.redraws.items():
+                redraws[reason] = redraws.get(reason, 0) + count
+            rate = 3600 * made / (time.monotonic() - started)
+            progress.update(task, completed=made, rate=f"{rate:.0f} an hour")
+    told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
+    return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",
+            f"{run.total} scenes in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip

@@ -40,6 +40,8 @@ class Truth:
     """(N, H, W) bool: each object as if nothing stood before it, within the frame; slivers too."""
     whole_px: IntArray
     """(N,) int64: pixels of each object as if nothing stood before it, one frame beyond every border included."""
+    whole_boxes: IntArray
+    """(N, 4) int64 xyxy, ends excluded: the box around those pixels, zeros where there are none."""
 
     @property
     def visible_px(self) -> IntArray:
@@ -69,21 +71,26 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
     labels = np.zeros(size_hw, dtype=np.uint16)
     amodal = np.zeros((objects, *size_hw), dtype=np.bool_)
     whole_px = np.zeros(objects, dtype=np.int64)
+    whole_boxes = np.zeros((objects, 4), dtype=np.int64)
     for index, parts in enumerate(groups[1:]):
         window = _window_of(parts, camera, size_hw)
         if window is None:
             continue
         distance = cast(parts, camera, size_hw, window)
-        whole_px[index] = np.isfinite(distance).sum()
+        there = np.isfinite(distance)
+        whole_px[index] = there.sum()
+        if not whole_px[index]:
+            continue
+        whole_boxes[index] = mask_box(there) + [window.x0, window.y0] * 2
         shared = window.clipped(frame)
         if shared is None:
             continue
         inside = distance[shared.within(window)]
         closer = inside < nearest[shared.slices]
-        amodal[index][shared.slices] = np.isfinite(inside)
+        amodal[index][shared.slices] = there[shared.within(window)]
         labels[shared.slices][closer] = index + 1
         nearest[shared.slices][closer] = inside[closer]
-    return Truth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px)
+    return Truth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px, whole_boxes)
 
 
 def drop_slivers(labels: LabelMap) -> LabelMap:
@@ -91,6 +98,14 @@ def drop_slivers(labels: LabelMap) -> LabelMap:
     counts = np.bincount(labels.ravel())
     small = counts < max(SLIVER_FRACTION * labels.size, SLIVER_PX)
     return np.where(small[labels], 0, labels).astype(np.uint16)
+
+
+def mask_box(mask: BoolArray) -> IntArray:
+    """(4,) int64 xyxy, ends excluded: the box around a mask's pixels; zeros where it has none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros(4, dtype=np.int64)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.int64)
 
 
 def depth_to_mm(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -1,36 +1,41 @@
-"""Cached features: what they hold, that a killed run goes on where it was, and what is refused."""
+"""Cached features on disk: what they hold, that a killed run goes on where it was, and what is made anew."""
 
 from __future__ import annotations
 
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.errors import UOISError
+from uois_sam.errors import OutputError, UOISError
 from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.protocols import SceneFeatures
+from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training import cache
-from uois_sam.training.cache import CacheConfig, CachedView, cache_view, fill_cache, read_cache
-from uois_sam.training.losses import iou_targets
-from uois_sam.training.targets import COMPACT_TARGET, HeatmapTarget, foreground_target, heatmap_target
+from uois_sam.training.cache import CacheRequest, CacheState, fill_cache, human, open_cache
+from uois_sam.training.data import look_through
+from uois_sam.training.features import FeatureConfig, ViewRows, view_rows
+from uois_sam.training.rows import Rows, join_rows
 
-CONFIG = CacheConfig(views=2, prompts=8, own_peaks=3, shard=5)
-
-
-@pytest.fixture
-def model(tiny_model: CompactModel) -> CompactModel:
-    return tiny_model.eval().requires_grad_(False)
+CONFIG = FeatureConfig(views=2, view_hw=TINY.input_hw, prompts=8, own_peaks=3)
 
 
 @pytest.fixture
-def data(rectangles: Path) -> FolderDataset:
-    return FolderDataset(rectangles)
+def request_(base: FrozenBase, model: CompactModel, data: FolderDataset) -> CacheRequest:
+    """Twelve views of six images, five a shard."""
+    return CacheRequest(base, data, look_through(data).sha256, CONFIG, model.hpg, shard=5)
 
 
 @pytest.fixture
@@ -38,147 +43,248 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def fill(model: CompactModel, data: FolderDataset, folder: Path, config: CacheConfig = CONFIG) -> list[int]:
-    return list(fill_cache(model, data, config, COMPACT_TARGET, folder))
+def fill(request: CacheRequest, folder: Path, processes: Any) -> tuple[CacheState, list[int]]:
+    state = open_cache(request, folder)
+    return state, list(fill_cache(request, state, processes))
 
 
-def shards(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
-def test_every_view_of_every_image_is_cached_and_progress_counts_them(
-    model: CompactModel, data: FolderDataset, folder: Path
+SHARDS = [f"{part}/{start:07d}.safetensors" for part in ("maps", "tokens") for start in (0, 5, 10)]
+
+
+def assert_equal(rows: Rows, others: Rows) -> None:
+    for name, value in vars(rows).items():
+        assert torch.equal(value, getattr(others, name)), name
+
+
+def test_every_view_is_cached_in_order_and_progress_counts_them(
+    request_: CacheRequest, folder: Path, processes: Any
 ) -> None:
-    assert fill(model, data, folder) == [5, 10, 12]
-    assert list(shards(folder)) == ["0000000.safetensors", "0000005.safetensors", "0000010.safetensors", "cache.json"]
-    views = read_cache(folder)
-    assert len(views) == 12
-    for view in views:
-        assert {name: (tuple(value.shape), value.dtype) for name, value in vars(view).items()} == {
-            "prompt_features": ((TINY.fine_width, 24, 32), torch.float16),
-            "foreground": ((24, 32), torch.bool),
-            "heatmap": ((1, 24, 32), torch.float16),
-            "iou_token": ((8, TINY.width), torch.float16),
-            "mask_tokens": ((8, 4, TINY.width), torch.float16),
-            "scores": ((8, 4), torch.float16),
-            "true_iou": ((8, 4), torch.float16),
-        }
+    state, counts = fill(request_, folder, processes)
+    assert counts == [0, 5, 10, 12, 12]
+    assert list(contents(folder)) == ["cache.json", *SHARDS]
+    computed = [view_rows(request_.base, request_.proposer, request_.data, CONFIG, item) for item in range(12)]
+    for source, wanted in (
+        (state.maps(), join_rows([rows.maps for rows in computed])),
+        (state.tokens(), join_rows([rows.tokens for rows in computed])),
+    ):
+        assert source.bounds == [range(0, 5), range(5, 10), range(10, 12)]
+        assert_equal(join_rows([source.read(shard) for shard in range(3)]), wanted)
 
 
-def test_what_comes_back_is_what_was_computed_in_order(model: CompactModel, data: FolderDataset, folder: Path) -> None:
-    fill(model, data, folder)
-    for item, view in enumerate(read_cache(folder)):
-        computed = cache_view(model, data, CONFIG, COMPACT_TARGET, item)
-        for name, value in vars(view).items():
-            assert torch.equal(value, getattr(computed, name)), (item, name)
+def test_what_it_takes_on_disk_is_known_before(request_: CacheRequest, folder: Path, processes: Any) -> None:
+    state = open_cache(request_, folder)
+    foretold = state.bytes_needed
+    list(fill_cache(request_, state, processes))
+    written = sum(len(content) for name, content in contents(folder).items() if name != "cache.json")
+    assert foretold <= written <= foretold + 6 * 700  # six headers
+    assert state.bytes_needed == 0
 
 
-def test_the_first_view_of_an_image_is_the_plain_image(model: CompactModel, data: FolderDataset) -> None:
-    labels = data[3].labels.astype(np.int32)
-    assert labels.shape == TINY.input_hw
-    plain = cache_view(model, data, CONFIG, COMPACT_TARGET, 2 * 3)
-    assert np.array_equal(plain.foreground.numpy(), foreground_target(labels, (24, 32)))
-    np.testing.assert_allclose(plain.heatmap[0], heatmap_target(labels, COMPACT_TARGET, (24, 32)), atol=1e-3)
-    augmented = cache_view(model, data, CONFIG, COMPACT_TARGET, 2 * 3 + 1)
-    assert not torch.equal(plain.prompt_features, augmented.prompt_features)
-
-
-def test_prompts_on_background_have_a_true_iou_of_zero(model: CompactModel, data: FolderDataset) -> None:
-    assert not data[0].labels.any()
-    empty = cache_view(model, data, CONFIG, COMPACT_TARGET, 0)
-    assert not empty.true_iou.any()
-    some = cache_view(model, data, replace(CONFIG, own_peaks=0, background_share=0.5), COMPACT_TARGET, 2 * 3)
-    assert some.true_iou[:4].any(dim=1).all()
-    assert not some.true_iou[4:].any()
-
-
-def test_true_ious_are_those_of_all_four_masks_of_each_prompt(
-    model: CompactModel, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_is_too_small_is_told_before_anything_is_computed(
+    request_: CacheRequest, folder: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eq. 6 on two points set by hand: on the first rectangle and at a corner without one."""
-    labels = data[1].labels
-    (y, x), (far_y, far_x) = np.argwhere(labels == 1)[400], np.argwhere(labels == 0)[0]
-    points = torch.tensor([[x, y], [far_x, far_y]], dtype=torch.float32)
-    monkeypatch.setattr(cache, "_choose_prompts", lambda *_: (points, torch.tensor([1, 0], dtype=torch.int32)))
-    view = cache_view(model, data, CONFIG, COMPACT_TARGET, 2)
-    features = encode(model, data[1].image)
-    predictions = model.decoder.decode_tokens(features.mask_features, points)
-    logits = model.decoder.upscale(features.mask_features, predictions, points, torch.arange(4).expand(2, -1))
-    truth = torch.nn.functional.avg_pool2d(torch.from_numpy((labels == 1).astype(np.float32))[None], 4)
-    expected = iou_targets(logits, torch.cat([truth, torch.zeros_like(truth)]))
-    assert expected[0].any()
-    torch.testing.assert_close(view.true_iou.float(), expected, rtol=0, atol=2e-3)
-    torch.testing.assert_close(view.scores.float(), predictions.scores, rtol=0, atol=2e-3)
+    state = open_cache(request_, folder)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(OutputError, match=rf"needs {human(state.bytes_needed)} in .*cache, 1 kB are free"):
+        next(fill_cache(request_, state, processes))
+    assert list(contents(folder)) == ["cache.json"]
 
 
-def encode(model: CompactModel, image: np.ndarray) -> SceneFeatures:
-    return model.encoder.encode_batch(torch.from_numpy(image).permute(2, 0, 1)[None].float())
-
-
-def test_a_run_killed_after_some_shards_goes_on_to_the_same_bytes(
-    model: CompactModel, data: FolderDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on_later(
+    request_: CacheRequest, folder: Path, tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(model, data, tmp_path / "whole")
-    killed = fill_cache(model, data, CONFIG, COMPACT_TARGET, tmp_path / "killed")
-    assert next(killed) == 5
-    killed.close()  # type: ignore[attr-defined]
-    items: list[int] = []
+    """The system says so where many file systems do: when the second shard is flushed."""
+    state = open_cache(request_, folder)
+    flushed: list[int] = []
 
-    def noting(*args: Any) -> CachedView:
-        items.append(args[-1])
-        return cache_view(*args)
-
-    monkeypatch.setattr(cache, "cache_view", noting)
-    assert fill(model, data, tmp_path / "killed") == [5, 10, 12]
-    assert items == list(range(5, 12))  # the finished shard is not computed again
-    assert shards(tmp_path / "killed") == shards(tmp_path / "whole")
-
-
-def test_a_run_killed_within_a_shard_leaves_no_part_of_it(
-    model: CompactModel, data: FolderDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stop_at_seven(*args: Any) -> CachedView:
-        if args[-1] == 7:
-            raise KeyboardInterrupt
-        return cache_view(*args)
+    def fsync(descriptor: int) -> None:
+        flushed.append(descriptor)
+        if len(flushed) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "cache_view", stop_at_seven)
-        with pytest.raises(KeyboardInterrupt):
-            fill(model, data, tmp_path / "killed")
-    assert list(shards(tmp_path / "killed")) == ["0000000.safetensors", "cache.json"]
-    fill(model, data, tmp_path / "killed")
-    fill(model, data, tmp_path / "whole")
-    assert shards(tmp_path / "killed") == shards(tmp_path / "whole")
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(OutputError, match=r"No space left on device; 5 of 12 views are cached.*start the same"):
+            list(fill_cache(request_, state, processes))
+    assert [name for name in contents(folder) if "0000000" not in name] == ["cache.json"]
+    assert fill(request_, folder, processes)[1] == [5, 10, 12, 12]
+    fill(request_, tmp_path / "whole", processes)
+    assert contents(folder) == contents(tmp_path / "whole")
 
 
-def test_a_cache_of_other_weights_data_settings_or_targets_is_refused(
-    model: CompactModel, data: FolderDataset, rectangles: Path, folder: Path
+def test_a_run_stopped_after_some_shards_does_not_compute_them_again(
+    request_: CacheRequest, folder: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(model, data, folder)
-    before = shards(folder)
-    assert fill(model, data, folder) == [5, 10, 12]  # the same is welcome
+    running = fill_cache(request_, open_cache(request_, folder), processes)
+    assert [next(running), next(running)] == [0, 5]
+    running.close()  # type: ignore[attr-defined]
+    items: list[int] = []
 
-    with pytest.raises(UOISError, match="other weights, data or settings"):
-        fill(model, data, folder, replace(CONFIG, seed=1))
-    with pytest.raises(UOISError, match="other weights"):
-        list(fill_cache(model, data, CONFIG, HeatmapTarget(), folder))
+    def noting(*args: Any) -> ViewRows:
+        items.append(args[-1])
+        return view_rows(*args)
+
+    monkeypatch.setattr(cache, "view_rows", noting)
+    assert fill(request_, folder, processes)[1] == [5, 10, 12, 12]
+    assert items == list(range(5, 12))
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import torch
+from conftest import TINY
+from uois_sam.datasets.folder import FolderDataset
+from uois_sam.hub import compact_base
+from uois_sam.models.compact_model import CompactModel
+from uois_sam.training import cache
+from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
+from uois_sam.training.features import FeatureConfig
+from uois_sam.training.processes import start_processes
+root, folder, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+torch.manual_seed(0)
+model = CompactModel(TINY).eval().requires_grad_(False)
+write = cache.write_together
+def slow(contents):
+    def whole(content):
+        def writing(file):
+            file.write(content[:1000]); file.flush(); print("writing", flush=True); time.sleep(seconds)
+            file.write(content[1000:])
+        return writing
+    write({path: whole(content) for path, content in contents.items()})
+cache.write_together = slow
+config = FeatureConfig(views=2, view_hw=TINY.input_hw, prompts=8)
+request = CacheRequest(compact_base(model, "tiny", torch.device("cpu")), FolderDataset(root), "0", config, shard=2)
+for done in fill_cache(request, open_cache(request, folder), start_processes("cpu")):
+    pass
+"""
+
+
+def start(rectangles: Path, folder: Path, seconds: float) -> subprocess.Popen[str]:
+    paths = [str(Path(__file__).parents[1]), str(Path(cache.__file__).parents[2])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", KILLED, str(rectangles), str(folder), str(seconds)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_middle_of_a_shard_and_going_on_gives_the_same_bytes(rectangles: Path, tmp_path: Path) -> None:
+    killed = start(rectangles, tmp_path / "killed", 0.3)
+    assert killed.stdout is not None
+    for _ in range(5):  # two shards are whole, the third's first file is half written
+        assert killed.stdout.readline() == "writing\n"
+    time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    left = list(contents(tmp_path / "killed"))
+    assert [name for name in left if name.endswith(".tmp")], "it was not killed while writing"
+    assert len([name for name in left if name.endswith(".safetensors")]) == 4
+    assert start(rectangles, tmp_path / "killed", 0).wait() == 0
+    assert start(rectangles, tmp_path / "whole", 0).wait() == 0
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    assert len(contents(tmp_path / "whole")) == 1 + 2 * 6
+
+
+def test_the_same_request_finds_its_cache_again(
+    request_: CacheRequest, model: CompactModel, folder: Path, processes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also with another HDNet, which is fitted on the cache."""
+    fill(request_, folder, processes)
+    next(model.hdnet.parameters()).data += 1
+    with caplog.at_level(logging.INFO):
+        assert fill(request_, folder, processes)[1] == [12, 12]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder", "hpg"])
+def test_a_cache_of_other_weights_is_made_anew(
+    request_: CacheRequest, model: CompactModel, folder: Path, processes: Any, caplog: pytest.LogCaptureFixture,
+    part: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    fill(request_, folder, processes)
+    next(getattr(model, part).parameters()).data.flatten()[0].add_(0.5)
+    changed = replace(request_, base=replace(request_.base))  # a base remembers its hash
+    with caplog.at_level(logging.INFO):
+        assert fill(changed, folder, processes)[1] == [0, 5, 10, 12, 12]
+    assert [record.message for record in caplog.records] == [f"{folder}: cached features of other weights, made anew"]
+    fill(changed, tmp_path / "fresh", processes)
+    assert contents(folder) == contents(tmp_path / "fresh")
+
+
+def test_a_cache_of_other_data_or_settings_is_made_anew(
+    request_: CacheRequest, rectangles: Path, folder: Path, processes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(request_, folder, processes)
+    caplog.set_level(logging.INFO)
+    (rectangles / "label" / "3.png").write_bytes((rectangles / "label" / "4.png").read_bytes())
+    relabelled = replace(request_, data_sha256=look_through(request_.data).sha256)
+    assert fill(relabelled, folder, processes)[1] == [0, 5, 10, 12, 12]
     for kind in ("rgb", "label"):
         (rectangles / kind / "5.png").rename(rectangles / kind / "9.png")
-    with pytest.raises(UOISError, match="other weights"):
-        fill(model, FolderDataset(rectangles), folder)
-    for part in (model.encoder, model.decoder, model.hpg):
-        parameter = next(part.parameters())
-        saved = parameter.clone()
-        parameter.data.flatten()[0] += 1e-3
-        with pytest.raises(UOISError, match="other weights"):
-            fill(model, data, folder)
-        parameter.data.copy_(saved)
-    assert shards(folder) == before
+    renamed = replace(relabelled, data=FolderDataset(rectangles))
+    for request in (renamed, replace(renamed, config=replace(CONFIG, seed=1))):
+        assert fill(request, folder, processes)[1] == [0, 5, 10, 12, 12]
+    said = [record.message.split("features of ")[1] for record in caplog.records]
+    assert said == ["other data, made anew", "other data, made anew", "other settings, made anew"]
 
 
-def test_hdnets_weights_do_not_matter_to_the_cache(model: CompactModel, data: FolderDataset, folder: Path) -> None:
-    """It is fitted on the cache, so a second fit may start from another HDNet."""
-    fill(model, data, folder)
-    next(model.hdnet.parameters()).data += 1
-    assert fill(model, data, folder) == [5, 10, 12]
+@pytest.mark.parametrize("marker", [None, "", "[]", '{"weights": "of an earlier version"}'])
+def test_shards_that_nobody_knows_the_origin_of_are_made_anew(
+    request_: CacheRequest, folder: Path, processes: Any, marker: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(request_, folder, processes)
+    wanted = contents(folder)
+    (folder / "0000000.safetensors").write_bytes(b"where shards once lay")
+    (folder / "maps" / "notes.safetensors").write_bytes(b"somebody else's")
+    (folder / "cache.json").unlink()
+    if marker is not None:
+        (folder / "cache.json").write_text(marker)
+    with caplog.at_level(logging.INFO):
+        fill(request_, folder, processes)
+    assert "an unknown make" in caplog.text
+    assert contents(folder) == {**wanted, "maps/notes.safetensors": b"somebody else's"}
+
+
+def test_a_damaged_shard_is_named(request_: CacheRequest, folder: Path, processes: Any) -> None:
+    state, _ = fill(request_, folder, processes)
+    path = folder / "tokens" / "0000005.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UOISError, match=r"tokens/0000005.safetensors: expected a shard.*delete it"):
+        state.tokens().read(1)
+    path.write_bytes((folder / "tokens" / "0000010.safetensors").read_bytes())
+    with pytest.raises(UOISError, match="expected 5 views, found 2"):
+        state.tokens().read(1)
+
+
+def test_an_image_that_cannot_be_read_stops_before_its_shard(
+    request_: CacheRequest, rectangles: Path, folder: Path, processes: Any
+) -> None:
+    state = open_cache(request_, folder)
+    (rectangles / "label" / "3.png").write_bytes(b"no image")
+    with pytest.raises(UOISError, match=r"3\.png"):
+        list(fill_cache(request_, state, processes))
+    assert state.cached == 5
+
+
+def test_the_marker_says_what_the_cache_is_made_of(request_: CacheRequest, folder: Path) -> None:
+    state = open_cache(request_, folder)
+    identity = json.loads((folder / "cache.json").read_text())["identity"]
+    assert identity == state.identity
+    assert identity["weights"]["base"] == request_.base.sha256
+    assert identity["data"]["images"] == 6
+    assert identity["settings"]["prompts"] == 8
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (3_700_000_000, "3.7 GB"), (10**13, "10000.0 GB")],
+)
+def test_sizes_read_well(size: int, told: str) -> None:
+    assert human(size) == told

@@ -16,15 +16,16 @@ from uois_sam.errors import UOISError
 from uois_sam.hub import read_folder
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.cache import CacheConfig
-from uois_sam.training.compact import Recipe, Watch, train_compact
+from uois_sam.training.compact import Recipe, train_compact
+from uois_sam.training.features import FeatureConfig
 from uois_sam.training.heads import HeadConfig
+from uois_sam.training.stages import Watch
 
 RECIPE = Recipe(
     deploy_hw=(96, 128),
     architecture=TINY,
     base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
-    cache=CacheConfig(views=2, prompts=8, own_peaks=3, shard=5),
+    features=FeatureConfig(views=2, prompts=8, own_peaks=3),
     hpg=HeadConfig(epochs=2, hpg_images=4),
     hdnet=HeadConfig(epochs=3, hdnet_images=4),
 )

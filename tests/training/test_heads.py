@@ -1,51 +1,64 @@
-"""Fitting the heads: from cached tokens as without a cache, never worse than before, the best epoch kept."""
+"""Fitting the heads: as without a cache, never worse than before, the best epoch kept, resumable, paper's schedule."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact_model import CompactModel
+from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.training import cache
-from uois_sam.training.cache import CacheConfig, CachedView, cache_view, fill_cache, read_cache
-from uois_sam.training.heads import HeadConfig, fit_hdnet, fit_hpg
+from uois_sam.training import features
+from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
+from uois_sam.training.curves import Epoch
+from uois_sam.training.features import FeatureConfig, view_rows
+from uois_sam.training.heads import HeadConfig, Place, as_predictions, fit_hdnet, fit_hpg, map_targets
 from uois_sam.training.losses import hpg_loss
-from uois_sam.training.targets import COMPACT_TARGET
-from uois_sam.types import TokenPredictions
+from uois_sam.training.rows import MapRows, MemoryRows, TokenRows, join_rows
+from uois_sam.training.targets import COMPACT_TARGET, HeatmapTarget
 
 WIDTH = 6
-CONFIG = HeadConfig(epochs=8, hpg_images=3, hdnet_images=3, validation_share=0.25)
+CONFIG = HeadConfig(epochs=8, hpg_images=3, hdnet_images=3, hpg_at_once=4)
+TARGET = HeatmapTarget(sigma_px=2)
+HELD_OUT = 4
 
 
-def ignore(head: str, epoch: int, train: float, validation: float) -> None:
-    """A report that nobody reads."""
+@pytest.fixture
+def place(processes: Any) -> Place:
+    """Reports go nowhere, nothing is kept."""
+    return Place(processes, lambda epoch: None)
 
 
-def learnable_views(count: int = 16) -> list[CachedView]:
-    """Views whose true IoUs follow from the tokens, and whose maps follow from the features."""
+def token_rows(count: int = 16) -> TokenRows:
+    """Views whose true IoUs follow from the tokens."""
     generator = torch.Generator().manual_seed(0)
+    iou_token, mask_tokens = (
+        torch.randn(shape, generator=generator) for shape in ((count, 10, WIDTH), (count, 10, 4, WIDTH))
+    )
+    true_iou = (0.5 + 0.2 * iou_token[..., :1] - 0.2 * mask_tokens[..., 0]).clamp(0, 1)
+    scores = 0.3 * mask_tokens[..., 1]  # wrong, but so that the tokens tell by how much
+    return TokenRows(iou_token, mask_tokens, scores, true_iou)
 
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
 
-    views = []
-    for _ in range(count):
-        iou_token, mask_tokens, features = draw(10, WIDTH), draw(10, 4, WIDTH), draw(4, 6, 8)
-        true_iou = (0.5 + 0.2 * iou_token[:, :1] - 0.2 * mask_tokens[..., 0]).clamp(0, 1)
-        foreground = features[0] > 0.5
-        scores = 0.3 * mask_tokens[..., 1]  # wrong, but so that the tokens tell by how much
-        maps = foreground, foreground[None].float()
-        views.append(CachedView(features, *maps, iou_token, mask_tokens, scores, true_iou))
-    return views
+def map_rows(count: int = 16) -> MapRows:
+    """Views whose objects, one or two squares, can be read off the features."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.zeros(count, 12, 16, dtype=torch.uint8)
+    for view in range(count):
+        for number in range(1, 2 + view % 2):
+            x, y = torch.randint(0, 8, (2,), generator=generator).tolist()
+            labels[view, y : y + 4, x : x + 4] = number
+    noise = torch.randn(count, 3, 12, 16, generator=generator)
+    return MapRows(torch.cat([(labels > 0)[:, None].float(), noise], dim=1).half(), labels)
 
 
 def hdnet() -> HDNet:
@@ -58,163 +71,266 @@ def hpg() -> HPG:
     return HPG(inputs=4, width=4, scales=(1,), frame_hw=(12, 16))
 
 
-def hdnet_loss(head: HDNet, views: Sequence[CachedView]) -> float:
+def hdnet_loss(head: HDNet, rows: TokenRows) -> float:
     """Eq. 7 over all prompts of the views, written anew."""
     with torch.inference_mode():
-        errors = [
-            head(TokenPredictions(v.iou_token, v.mask_tokens, v.scores, torch.empty(0))) - v.true_iou for v in views
-        ]
-    return float(torch.cat(errors).square().mean())
+        return float((head(as_predictions(rows)) - rows.true_iou.flatten(0, 1)).square().mean())
+
+
+def maps_loss(head: HPG, rows: MapRows) -> float:
+    """Eq. 4 of the views."""
+    with torch.inference_mode():
+        logits, heatmap = head.eval()(rows.prompt_features.float())
+        return float(hpg_loss(logits, heatmap, *map_targets(rows.labels, TARGET, (12, 16))))
+
+
+def fit_tokens(head: HDNet, rows: TokenRows, config: HeadConfig, place: Place) -> float:
+    return fit_hdnet(head, MemoryRows(rows), HELD_OUT, config, place)
+
+
+def fit_maps(head: HPG, rows: MapRows, config: HeadConfig, place: Place) -> float:
+    return fit_hpg(head, MemoryRows(rows), HELD_OUT, TARGET, config, place)
+
+
+def weights(head: nn.Module) -> Tensor:
+    return torch.cat([value.float().flatten() for value in head.state_dict().values()])
+
+
+LAST = slice(-HELD_OUT, None)
 
 
 # --- cached or not
 
 
 def test_fitting_from_the_cache_equals_fitting_without_it(
-    tiny_model: CompactModel, rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The cache stores float16 on disk; the same views kept in memory as float32 lead to the same loss and weights."""
-    model, data = tiny_model.eval().requires_grad_(False), FolderDataset(rectangles)
-    config = CacheConfig(views=2, prompts=8, own_peaks=3, shard=5)
-    list(fill_cache(model, data, config, COMPACT_TARGET, tmp_path))
-    stored = read_cache(tmp_path)
-    monkeypatch.setattr(Tensor, "half", Tensor.float)
-    direct = [cache_view(model, data, config, COMPACT_TARGET, item) for item in range(12)]
-    assert direct[0].mask_tokens.dtype == torch.float32
+    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The cache stores float16 on disk; the frozen networks run anew in every epoch, in float32, lead to the same."""
+    request = CacheRequest(base, data, "0", FeatureConfig(views=2, prompts=8), shard=5)
+    state = open_cache(request, tmp_path)
+    list(fill_cache(request, state, processes))
 
-    results = []
-    for views in (stored, direct):
+    class Uncached:
+        """The networks run whenever a shard is asked for."""
+
+        def __init__(self, kind: str) -> None:
+            self.kind, self.runs = kind, 0
+
+        @property
+        def bounds(self) -> list[range]:
+            return [range(start, min(start + 5, 12)) for start in (0, 5, 10)]
+
+        def read(self, shard: int) -> Any:
+            self.runs += 1
+            views = [view_rows(base, None, data, request.config, item) for item in self.bounds[shard]]
+            return join_rows([getattr(view, self.kind) for view in views])
+
+    monkeypatch.setattr(Tensor, "half", Tensor.float)
+    assert view_rows(base, None, data, request.config, 0).tokens.scores.dtype == torch.float32
+    live, results = Uncached("tokens"), []
+    for source in (state.tokens(), live):
         head = copy.deepcopy(model.hdnet).requires_grad_(True)
-        results.append((fit_hdnet(head, views, CONFIG, ignore), head))
-    (from_cache, head), (without, other) = results
-    assert from_cache == pytest.approx(without, rel=0.01)
-    assert from_cache < hdnet_loss(model.hdnet, direct[-3:])
-    for name, value in head.state_dict().items():
-        torch.testing.assert_close(value, other.state_dict()[name], rtol=0, atol=0.01)
+        results.append((fit_hdnet(head, source, 4, CONFIG, place), weights(head)))
+    assert live.runs > CONFIG.epochs
+    assert results[0][0] == pytest.approx(results[1][0], rel=0.01)
+    torch.testing.assert_close(results[0][1], results[1][1], rtol=0, atol=0.01)
+    assert not torch.equal(results[0][1], weights(model.hdnet))
+    results = []
+    for maps in (state.maps(), Uncached("maps")):
+        generator = copy.deepcopy(model.hpg).requires_grad_(True)
+        results.append((fit_hpg(generator, maps, 4, COMPACT_TARGET, CONFIG, place), weights(generator)))
+    assert results[0][0] == pytest.approx(results[1][0], rel=0.01)
 
 
 def test_the_loss_of_the_cached_views_is_the_loss_of_the_decoders_tokens(
-    tiny_model: CompactModel, rectangles: Path, monkeypatch: pytest.MonkeyPatch
+    model: CompactModel, base: FrozenBase, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDNet on a cached view says what it says on the decoder's predictions for the same prompts."""
-    model, data = tiny_model.eval().requires_grad_(False), FolderDataset(rectangles)
     points = torch.tensor([[10.0, 20.0], [90.0, 70.0]])
-    monkeypatch.setattr(cache, "_choose_prompts", lambda *_: (points, torch.zeros(2, dtype=torch.int32)))
-    view = cache_view(model, data, CacheConfig(views=1), COMPACT_TARGET, 2)
+    monkeypatch.setattr(features, "_choose_prompts", lambda *_: (points, torch.zeros(2, dtype=torch.int32)))
+    rows = view_rows(base, None, data, FeatureConfig(), 2).tokens
     image = torch.from_numpy(data[2].image).permute(2, 0, 1)
     predictions = model.decoder.decode_tokens(model.encoder(image).mask_features, points)
-    cached = TokenPredictions(view.iou_token.float(), view.mask_tokens.float(), view.scores.float(), torch.empty(0))
-    torch.testing.assert_close(model.hdnet(cached), model.hdnet(predictions), rtol=0, atol=5e-3)
+    torch.testing.assert_close(model.hdnet(as_predictions(rows)), model.hdnet(predictions), rtol=0, atol=5e-3)
 
 
 # --- the loop
 
 
-def test_fitting_learns_what_can_be_learned() -> None:
-    views = learnable_views()
-    head, fresh = hdnet(), hdnet()
+def test_fitting_learns_what_can_be_learned(place: Place) -> None:
     config = replace(CONFIG, epochs=60, rate=1e-2, decay_every=30)
-    assert fit_hdnet(head, views, config, ignore) < 0.3 * hdnet_loss(fresh, views[-4:])
-    maps = hpg()
-    assert fit_hpg(maps, views, config, ignore) < 0.5 * maps_loss(hpg(), views[-4:])
+    tokens, maps = token_rows(), map_rows()
+    assert fit_tokens(hdnet(), tokens, config, place) < 0.3 * hdnet_loss(hdnet(), tokens.take(LAST))
+    assert fit_maps(hpg(), maps, config, place) < 0.5 * maps_loss(hpg(), maps.take(LAST))
 
 
-def maps_loss(head: HPG, views: Sequence[CachedView]) -> float:
-    """Eq. 4 of the views."""
-    with torch.inference_mode():
-        logits, heatmap = head.eval()(torch.stack([view.prompt_features for view in views]))
-        foreground, target = (
-            torch.stack([getattr(view, name) for view in views]) for name in ("foreground", "heatmap")
-        )
-        return float(hpg_loss(logits, heatmap, foreground, target))
-
-
-def test_a_fit_that_only_gets_worse_gives_back_the_head_as_it_was() -> None:
+def test_a_fit_that_only_gets_worse_gives_back_the_head_as_it_was(place: Place) -> None:
     """Training views teach the opposite of what the validation views (the last four) ask for."""
-    views = learnable_views()
-    good = hdnet()
-    fit_hdnet(good, views, replace(CONFIG, epochs=40, rate=1e-2), ignore)
-    opposite = [replace(view, true_iou=-3 * view.true_iou) for view in views[:-4]]
-    before = copy.deepcopy(good.state_dict())
-    kept = fit_hdnet(good, opposite + views[-4:], CONFIG, ignore)
-    assert kept == pytest.approx(hdnet_loss(good, views[-4:]), rel=1e-5)
-    for name, value in good.state_dict().items():
-        assert torch.equal(value, before[name]), name
+    rows, good = token_rows(), hdnet()
+    fit_tokens(good, rows, replace(CONFIG, epochs=40, rate=1e-2), place)
+    before = weights(good)
+    opposite = replace(rows, true_iou=torch.cat([-3 * rows.true_iou[:-HELD_OUT], rows.true_iou[-HELD_OUT:]]))
+    kept = fit_tokens(good, opposite, CONFIG, place)
+    assert kept == pytest.approx(hdnet_loss(good, rows.take(LAST)), rel=1e-5)
+    assert torch.equal(weights(good), before)
 
 
-def test_a_fit_that_diverges_gives_back_the_head_as_it_was() -> None:
-    head = hdnet()
-    before = copy.deepcopy(head.state_dict())
-    broken = [replace(view, true_iou=view.true_iou * float("nan")) for view in learnable_views()[:-4]]
-    fit_hdnet(head, broken + learnable_views()[-4:], CONFIG, ignore)
-    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
+def test_a_fit_that_diverges_gives_back_the_head_as_it_was(place: Place) -> None:
+    head, rows = hdnet(), token_rows()
+    before = weights(head)
+    rows.true_iou[:-HELD_OUT] = float("nan")
+    fit_tokens(head, rows, CONFIG, place)
+    assert torch.equal(weights(head), before)
 
 
 @pytest.mark.parametrize("kind", ["hdnet", "hpg"])
-def test_the_epoch_with_the_lowest_validation_loss_is_kept(kind: str) -> None:
-    views = learnable_views()
-    reported: list[tuple[str, int, float]] = []
-
-    def report(head: str, epoch: int, train: float, validation: float) -> None:
-        reported.append((head, epoch, validation))
-
+def test_the_epoch_with_the_lowest_validation_loss_is_kept(kind: str, processes: Any) -> None:
+    reported: list[Epoch] = []
+    place = Place(processes, reported.append)
     config = replace(CONFIG, epochs=12, rate=0.1, decay_every=100)  # high enough to go up and down
     if kind == "hdnet":
-        head = hdnet()
-        result, again = fit_hdnet(head, views, config, report), hdnet_loss(head, views[-4:])
+        head, tokens = hdnet(), token_rows()
+        result, again = fit_tokens(head, tokens, config, place), hdnet_loss(head, tokens.take(LAST))
     else:
-        maps = hpg()
-        result = fit_hpg(maps, views, replace(config, hpg_images=4), report)
-        again = maps_loss(maps, views[-4:])
-    assert [(name, epoch) for name, epoch, _ in reported] == [(kind, epoch) for epoch in range(13)]
-    losses = [loss for *_, loss in reported]
+        maps, rows = hpg(), map_rows()
+        result, again = fit_maps(maps, rows, config, place), maps_loss(maps, rows.take(LAST))
+    assert [(epoch.head, epoch.number) for epoch in reported] == [(kind, number) for number in range(13)]
+    losses = [epoch.validation for epoch in reported]
     assert losses != sorted(losses, reverse=True)
     assert result == min(losses)
     assert again == pytest.approx(result, rel=1e-4)
 
 
-def test_validation_views_are_the_last_ones_and_are_never_trained_on() -> None:
-    views = learnable_views()
-    changed = views[:-4] + [replace(view, true_iou=view.true_iou + 0.01) for view in views[-4:]]
+def test_validation_views_are_the_last_ones_and_are_never_trained_on(place: Place) -> None:
+    rows = token_rows()
+    changed = replace(rows, true_iou=rows.true_iou + torch.arange(16)[:, None, None].ge(12) * 0.01)
     config = replace(CONFIG, epochs=1, rate=1e-2)
     first, second = hdnet(), hdnet()
-    fit_hdnet(first, views, config, ignore)
-    fit_hdnet(second, changed, config, ignore)
-    assert not torch.equal(first.mlp[0].weight, hdnet().mlp[0].weight)  # type: ignore[arg-type]
-    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+    fit_tokens(first, rows, config, place)
+    fit_tokens(second, changed, config, place)
+    assert not torch.equal(weights(first), weights(hdnet()))
+    assert torch.equal(weights(first), weights(second))
 
 
-def test_the_same_seed_gives_the_same_head_and_another_order_another() -> None:
+def test_the_same_seed_gives_the_same_head_and_another_order_another(place: Place) -> None:
     def fitted(seed: int) -> Tensor:
         head = hdnet()
-        fit_hdnet(head, learnable_views(), replace(CONFIG, rate=1e-2, seed=seed), ignore)
-        return torch.cat([value.flatten() for value in head.state_dict().values()])
+        fit_tokens(head, token_rows(), replace(CONFIG, rate=1e-2, seed=seed), place)
+        return weights(head)
 
     assert torch.equal(fitted(1), fitted(1))
     assert not torch.equal(fitted(1), fitted(2))
 
 
-def test_the_rate_falls_to_a_tenth_every_ten_epochs_as_in_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_in_parts_is_the_same_step(place: Place) -> None:
+    """Without batch norm nothing depends on how many views go through together: gradients add up."""
+
+    class Plain(HPG):
+        def __init__(self) -> None:
+            super().__init__(inputs=4, width=4, scales=(), frame_hw=(12, 16))
+
+    balanced = map_rows(8).take(torch.tensor([0, 2, 4, 6, 0, 2, 4, 6]))  # Eq. 3 weighs the classes of a part
+    balanced.labels[:] = balanced.labels[:1]
+    heads = []
+    for at_once in (4, 1):
+        torch.manual_seed(0)
+        heads.append(Plain())
+        fit_maps(heads[-1], balanced, replace(CONFIG, hpg_images=4, hpg_at_once=at_once, epochs=3), place)
+    torch.testing.assert_close(weights(heads[0]), weights(heads[1]), rtol=1e-4, atol=1e-6)
+
+
+def test_the_rate_falls_to_a_tenth_every_ten_epochs_as_in_the_paper(
+    processes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[torch.optim.AdamW] = []
-    rates: list[float] = []
+    reported: list[Epoch] = []
 
     class Watched(torch.optim.AdamW):
         def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)  # type: ignore[arg-type]
             made.append(self)
 
-    def report(head: str, epoch: int, train: float, validation: float) -> None:
-        rates.append(made[0].param_groups[0]["lr"])
-
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
-    fit_hdnet(hdnet(), learnable_views(), HeadConfig(), report)
-    assert len(rates) == 31
-    assert [rates[epoch] for epoch in (0, 9, 10, 19, 20, 29)] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+    fit_tokens(hdnet(), token_rows(), HeadConfig(), Place(processes, reported.append))
+    assert len(reported) == 31
+    rates = [epoch.rate for epoch in reported]
+    assert [rates[n] for n in (1, 10, 11, 20, 21, 30)] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
     group = made[0].param_groups[0]
     assert (group["weight_decay"], group["betas"]) == (1e-4, (0.9, 0.999))
+    assert group["lr"] == pytest.approx(1e-6)
+    assert (HeadConfig().hpg_images, HeadConfig().hdnet_images, FeatureConfig().prompts) == (32, 30, 30)
 
 
-def test_afterwards_the_head_is_ready_to_predict() -> None:
+def test_afterwards_the_head_is_ready_to_predict(place: Place) -> None:
     maps = hpg()
-    fit_hpg(maps, learnable_views(), replace(CONFIG, epochs=1), ignore)
+    fit_maps(maps, map_rows(), replace(CONFIG, epochs=1), place)
     assert not maps.training
+
+
+# --- resuming
+
+
+def fit_with_stops(folder: Path, processes: Any, stops: list[int], **changes: Any) -> tuple[Tensor, list[Epoch]]:
+    """Fit HPG, raising after each of the given epochs and starting anew; weights and what the last run reported."""
+    folder.mkdir(exist_ok=True)
+    epochs: list[Epoch] = []
+    head = hpg()
+    for stop in [*stops, None]:
+        epochs.clear()
+
+        def report(epoch: Epoch, stop: int | None = stop) -> None:
+            epochs.append(epoch)
+            if epoch.number == stop:
+                raise KeyboardInterrupt
+
+        head = hpg()
+        place = Place(processes, report, folder, **{"origin": "a", **changes})
+        try:
+            fit_maps(head, map_rows(), CONFIG, place)
+        except KeyboardInterrupt:
+            continue
+    return weights(head), epochs
+
+
+def test_a_fit_that_was_stopped_ends_with_the_same_weights_and_the_whole_curve(tmp_path: Path, processes: Any) -> None:
+    whole, curve = fit_with_stops(tmp_path / "a", processes, [])
+    halves, resumed = fit_with_stops(tmp_path / "b", processes, [2, 6])
+    assert torch.equal(whole, halves)
+    assert [(e.number, e.validation) for e in resumed] == [(e.number, e.validation) for e in curve]
+
+
+def test_a_finished_fit_is_not_done_again(
+    tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = fit_with_stops(tmp_path, processes, [])
+    monkeypatch.setattr("uois_sam.training.heads.batches", None)
+    again = fit_with_stops(tmp_path, processes, [])
+    assert torch.equal(first[0], again[0])
+    assert not caplog.records
+
+
+def test_a_checkpoint_of_other_features_is_not_used(
+    tmp_path: Path, processes: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fit_with_stops(tmp_path, processes, [])
+    with caplog.at_level(logging.INFO):
+        _, epochs = fit_with_stops(tmp_path, processes, [], origin="b")
+    assert caplog.messages == ["hpg: fitted with other settings or on other features before, starts anew"]
+    assert len(epochs) == CONFIG.epochs + 1
+
+
+def test_targets_follow_from_cached_labels_whatever_they_are() -> None:
+    """A ring's centroid lies in its hole: the paper's target has its peak there, the interior variant on the ring."""
+    labels = torch.zeros(1, 12, 16, dtype=torch.uint8)
+    labels[0, 2:11, 2:11] = 1
+    labels[0, 4:9, 4:9] = 0
+    outside = map_targets(labels, HeatmapTarget(sigma_px=1), (12, 16))
+    interior = map_targets(labels, HeatmapTarget(sigma_px=1, interior=True), (12, 16))
+    assert torch.equal(outside[0][0], labels[0] > 0)
+    peak, moved = (divmod(int(heatmap.argmax()), 16) for _, heatmap in (outside, interior))
+    assert peak == (6, 6)
+    assert labels[0, peak[0], peak[1]] == 0
+    assert labels[0, moved[0], moved[1]] == 1
+    coarse = map_targets(labels, HeatmapTarget(), (6, 8))
+    assert [tuple(value.shape) for value in coarse] == [(1, 6, 8), (1, 1, 6, 8)]

@@ -1,27 +1,33 @@
-"""``uois-sam train``: train the compact model from labelled images, in one resumable command."""
+"""``uois-sam train``: the compact model, or heads for any frozen base, from labelled images, in resumable commands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from uois_sam.config import NmsMode
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from uois_sam.datasets.protocol import Dataset
+    from uois_sam.training.full import HeadsRecipe
+    from uois_sam.training.stages import Watch
+
 
 @dataclass(frozen=True)
-class Train:
-    """Train a model on labelled images: the compact one (extra: pip install 'uois-sam[train]').
+class TrainCompact:
+    """Train the compact model on rendered scenes.
 
     Base network first, then cached features, then HPG and HDNet on them. A run that was stopped goes on where it was
     when started again with the same options. The result is OUT/model, for --model of the other commands.
     """
 
-    what: tyro.conf.Positional[Literal["compact"]]
-    """What to train."""
     data: tuple[Path, ...]
     """Folders with rgb/ and label/, as "uois-sam generate" writes them."""
     out: Path
@@ -33,24 +39,139 @@ class Train:
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        from uois_sam.datasets.joined import open_folders
         from uois_sam.training.base import BaseConfig
-        from uois_sam.training.compact import Recipe, Watch, train_compact
+        from uois_sam.training.compact import Recipe, train_compact
 
-        data = open_folders(self.data)
+        data = _open("folder", self.data)
         recipe = Recipe(base=BaseConfig(steps=self.steps, seed=self.seed), seed=self.seed)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                   TextColumn("{task.fields[note]}"))  # fmt: skip
-        with Progress(*columns, console=console) as progress:
-
-            def stage(name: str, total: int) -> None:
-                progress.add_task(name, total=total, note="")
-
-            def advance(done: int, note: str) -> None:
-                progress.update(progress.task_ids[-1], completed=done, note=note)
-
-            folder = train_compact(data, recipe, self.out, Watch(stage, advance))
+        with _progress(console) as watch:
+            folder = train_compact(data, recipe, self.out, watch)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0
+
+
+@dataclass(frozen=True)
+class TrainHeads:
+    """Train the paper's prompt generator (HPG) and HDNet on a frozen base, from labelled images.
+
+    First every image goes once through the frozen networks and their features are cached in OUT/cache (what that takes
+    on disk is said before), then both heads are fitted on the cache. A run that was stopped goes on where it was when
+    started again with the same options. The result is OUT/model: small, for --model of the other commands.
+
+    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options, the same result).
+    """
+
+    data: tuple[Path, ...]
+    """Folders with labelled images, of the kind that --dataset says."""
+    out: Path
+    """Folder for cached features, checkpoints, learning curves and the trained heads."""
+    base: str = "sam-vit-l"
+    """Frozen networks: sam-vit-b, sam-vit-l (the paper's), sam-vit-h, compact."""
+    sam: str | None = None
+    """SAM's weights: Meta's .pth file, or a Hugging Face folder or id; the published ones if left out."""
+    dinov2: str | None = None
+    """DINOv2's weights, likewise."""
+    dataset: str = "folder"
+    """Kind of the data: folder (rgb/ and label/), uoais-sim, tod, ocid, ..."""
+    val: tuple[Path, ...] = ()
+    """Folders of the same kind to choose the best epoch by; if left out, a tenth of the images is held out for it."""
+    percent: float = 100.0
+    """Share of the images to train on, chosen by the seed; the paper takes 10 of UOAIS-Sim."""
+    epochs: int = 30
+    """Passes over the features; the learning rate falls to a tenth every ten."""
+    rate: float = 1e-3
+    """Learning rate to begin with."""
+    at_once: int = 8
+    """Images that go through HPG together, of the 32 of a step: fewer take less memory."""
+    interior: bool = False
+    """Move a centre that lies outside its own object (rings, occluded things) onto it, which the paper does not do."""
+    sigma: float = 6.0
+    """Standard deviation of the heatmap's Gaussians in pixels at 336x448. The paper gives none."""
+    nms: NmsMode = "mask"
+    """Overlap by which the trained model drops one of two masks: that of the masks or of their boxes."""
+    seed: int = 0
+    """Seed of the sampled images, the hold-out, the prompts and the heads' first weights."""
+    device: str = "auto"
+    """Where it computes: auto, cpu, cuda, cuda:1, mps."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the frozen networks; auto takes bfloat16 where the hardware computes in it."""
+    tensorboard: bool = False
+    """Also write TensorBoard files (extra: pip install 'uois-sam[tensorboard]')."""
+
+    def run(self, console: Console) -> int:
+        """Train; returns the exit status."""
+        from uois_sam.hub import load_base
+        from uois_sam.training.full import train_heads
+        from uois_sam.training.processes import start_processes
+
+        data, validation = _open(self.dataset, self.data), _open(self.dataset, self.val) if self.val else None
+        processes = start_processes(self.device)
+        console.quiet = not processes.is_main_process
+        device = str(processes.device) if processes.num_processes > 1 else self.device
+        base = load_base(self.base, sam=self.sam, dinov2=self.dinov2, device=device, precision=self.precision)
+        with _progress(console) as watch:
+            folder = train_heads(
+                base, data, self.recipe(), self.out, watch, processes,
+                validation=validation, tensorboard=self.tensorboard,
+            )  # fmt: skip
+        console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
+        return 0
+
+    def recipe(self) -> HeadsRecipe:
+        """The options as the training takes them."""
+        from uois_sam.config import Selection
+        from uois_sam.training.features import FeatureConfig
+        from uois_sam.training.full import HeadsRecipe
+        from uois_sam.training.heads import HeadConfig
+        from uois_sam.training.targets import HeatmapTarget
+
+        return HeadsRecipe(
+            features=FeatureConfig(seed=self.seed),
+            target=HeatmapTarget(interior=self.interior, sigma_px=self.sigma),
+            fit=HeadConfig(epochs=self.epochs, rate=self.rate, hpg_at_once=self.at_once, seed=self.seed),
+            selection=Selection(nms=self.nms),
+            percent=self.percent,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a model on labelled images (extra: pip install 'uois-sam[train]')."""
+
+    what: tyro.conf.OmitSubcommandPrefixes[
+        Annotated[TrainCompact, tyro.conf.subcommand("compact")] | Annotated[TrainHeads, tyro.conf.subcommand("heads")]
+    ]
+
+    def run(self, console: Console) -> int:
+        """Train; returns the exit status."""
+        return self.what.run(console)
+
+
+def _open(kind: str, roots: tuple[Path, ...]) -> Dataset:
+    """One data set, or several of a kind joined."""
+    from uois_sam.datasets import open_dataset
+    from uois_sam.datasets.joined import JoinedDataset
+
+    sets = [open_dataset(kind, root) for root in roots]
+    return sets[0] if len(sets) == 1 else JoinedDataset(sets)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Watch]:
+    """Progress bars, one a stage."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from uois_sam.training.stages import Watch
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[note]}"))  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+
+        def stage(name: str, total: int) -> None:
+            progress.add_task(name, total=total, note="")
+
+        def advance(done: int, note: str) -> None:
+            progress.update(progress.task_ids[-1], completed=done, note=note)
+
+        yield Watch(stage, advance)

@@ -1,166 +1,249 @@
 """Features of the frozen networks, computed once and kept on disk, so that fitting the heads is cheap.
 
-A shard holds a run of views: what the prompt generator reads, and for sampled point prompts the decoder's tokens, its
-own scores and the true IoUs (Eq. 6). Tensors are float16 safetensors; a shard appears whole or not at all, so a run
-that is killed goes on with the next one.
+``maps/0000000.safetensors`` holds what the prompt generator learns from, for a run of views beginning with number 0;
+``tokens/0000000.safetensors`` what HDNet learns from, for the same views; tensors are float16. A shard appears whole or
+not at all, so a run that is killed goes on with the next one. ``cache.json`` says what it was all made from; a cache
+made from anything else is not used but made anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
 
-import numpy as np
-import torch
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 
 from uois_sam.datasets.protocol import Dataset
-from uois_sam.errors import UOISError
-from uois_sam.files import make_output_folder, write_atomically
-from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.prompts import heatmap_peaks
-from uois_sam.models.protocols import SceneFeatures
-from uois_sam.training.base import covered_share
-from uois_sam.training.losses import iou_targets
-from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
-from uois_sam.training.views import View, plain_view, random_view, sample_prompts
+from uois_sam.errors import OutputError, UOISError
+from uois_sam.files import make_output_folder, write_atomically, write_together
+from uois_sam.models.frozen_base import FrozenBase, hash_weights
+from uois_sam.models.hpg import HPG
+from uois_sam.training.features import FeatureConfig, ViewRows, view_rows
+from uois_sam.training.rows import MapRows, R, TokenRows, join_rows
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+FORMAT = 2
+"""Raised whenever shards come to hold something else."""
+MARKER = "cache.json"
+MAPS, TOKENS = "maps", "tokens"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CacheConfig:
-    """What is cached of every image."""
+class CacheRequest:
+    """Everything that decides a cache's content."""
 
-    views: int = 2
-    """Views an image: the first is the plain image, as in the paper; the others are augmented."""
-    prompts: int = 30
-    """Point prompts a view (M = 30 in the paper)."""
-    own_peaks: int = 12
-    """How many of them are the prompt generator's own peaks: its false ones are what HDNet has to reject."""
-    background_share: float = 0.35
-    """Share of background points among the other prompts."""
-    shard: int = 50
+    base: FrozenBase
+    data: Dataset
+    data_sha256: str
+    """Of the content (``data.look_through``), in any order."""
+    config: FeatureConfig
+    proposer: HPG | None = None
+    """Prompt generator whose peaks are among the prompts."""
+    shard: int = 16
+    """Views a file: what a kill costs at most."""
+
+    @property
+    def views(self) -> int:
+        """Views to cache."""
+        return len(self.data) * self.config.views
+
+    def identity(self) -> dict[str, Any]:
+        """JSON-ready; two requests of the same identity make the same bytes."""
+        return {
+            "weights": {"base": self.base.sha256, "precision": str(self.base.precision),
+                        "proposer": hash_weights([self.proposer]) if self.proposer is not None else None},
+            "data": {"sha256": self.data_sha256, "images": len(self.data),
+                     "order": hashlib.sha256("\n".join(self.data.names).encode()).hexdigest()},
+            "settings": {**asdict(self.config), "frame_hw": self.base.heads.frame_hw, "shard": self.shard,
+                         "format": FORMAT},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """What a cache folder holds of what is asked for."""
+
+    folder: Path
+    views: int
+    """Views when complete."""
+    shard: int
     """Views a file."""
-    seed: int = 0
+    view_bytes: int
+    """Bytes a view takes, measured on the first one."""
+    identity: dict[str, Any]
+    """Everything that decides the content (``CacheRequest.identity``)."""
+
+    @property
+    def starts(self) -> range:
+        """First view of every shard."""
+        return range(0, self.views, self.shard)
+
+    @property
+    def missing(self) -> list[int]:
+        """First views of the shards that are not there yet."""
+        return [start for start in self.starts if not all(path.exists() for path in self.paths(start))]
+
+    @property
+    def cached(self) -> int:
+        """Views on disk."""
+        return self.views - sum(self._size(start) for start in self.missing)
+
+    @property
+    def bytes_needed(self) -> int:
+        """Bytes that the missing shards will take."""
+        return (self.views - self.cached) * self.view_bytes
+
+    @property
+    def bytes_free(self) -> int:
+        """Bytes free on the folder's disk."""
+        return shutil.disk_usage(self.folder).free
+
+    def paths(self, start: int) -> tuple[Path, Path]:
+        """A shard's two files."""
+        name = f"{start:07d}.safetensors"
+        return self.folder / MAPS / name, self.folder / TOKENS / name
+
+    def maps(self) -> CachedRows[MapRows]:
+        """What the prompt generator learns from, streamed from disk."""
+        return CachedRows(MapRows, self, MAPS)
+
+    def tokens(self) -> CachedRows[TokenRows]:
+        """What HDNet learns from, streamed from disk."""
+        return CachedRows(TokenRows, self, TOKENS)
+
+    def _size(self, start: int) -> int:
+        return min(self.shard, self.views - start)
 
 
 @dataclass(frozen=True)
-class CachedView:
-    """One view's features and targets."""
+class CachedRows(Generic[R]):
+    """Rows in the shards of a cache (``rows.RowSource``); files are mapped, so memory holds only what is touched."""
 
-    prompt_features: Tensor
-    """(Cp, hp, wp) float16."""
-    foreground: Tensor
-    """(h, w) bool."""
-    heatmap: Tensor
-    """(1, h, w) float16."""
-    iou_token: Tensor
-    """(M, C) float16."""
-    mask_tokens: Tensor
-    """(M, 4, C) float16."""
-    scores: Tensor
-    """(M, 4) float16, the decoder's own."""
-    true_iou: Tensor
-    """(M, 4) float16: Eq. 6."""
+    kind: type[R]
+    state: CacheState
+    part: str
+
+    @property
+    def bounds(self) -> Sequence[range]:
+        views, shard = self.state.views, self.state.shard
+        return [range(start, min(start + shard, views)) for start in self.state.starts]
+
+    def read(self, shard: int) -> R:
+        path = self.state.folder / self.part / f"{self.bounds[shard].start:07d}.safetensors"
+        try:
+            rows = self.kind(**load_file(path))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise UOISError(f"{path}: expected a shard of cached features, found {error}; delete it and start again") \
+                from error  # fmt: skip
+        if len(rows) != len(self.bounds[shard]):
+            raise UOISError(f"{path}: expected {len(self.bounds[shard])} views, found {len(rows)}; delete it")
+        return rows
 
 
-def fill_cache(
-    model: CompactModel, data: Dataset, config: CacheConfig, target: HeatmapTarget, folder: Path
-) -> Iterator[int]:
-    """Compute what is missing and yield the number of views on disk after every shard.
+def open_cache(request: CacheRequest, folder: Path) -> CacheState:
+    """Prepare a cache folder: keep what fits the request, remove what was made from other weights, data or settings.
+
+    A new cache computes its first view here, to measure what a view takes on disk. Only one process at a time may
+    call this (``Accelerator.main_process_first``).
+    """
+    for part in (folder / MAPS, folder / TOKENS):
+        make_output_folder(part)
+        for leftover in part.glob(".*.tmp"):  # of a run that was killed while writing
+            leftover.unlink()
+    wanted = json.loads(json.dumps(request.identity()))
+    found = _read_marker(folder / MARKER)
+    if found is not None and found["identity"] == wanted:
+        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), wanted)
+    if found is not None or _shards(folder):
+        _clear(folder, _difference(found, wanted))
+    rows = _compute(request, 0)
+    size = rows.maps.nbytes + rows.tokens.nbytes
+    marker = {"identity": wanted, "view_bytes": size}
+    write_atomically(folder / MARKER, (json.dumps(marker, indent=1, sort_keys=True) + "\n").encode())
+    return CacheState(folder, request.views, request.shard, size, wanted)
+
+
+def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator) -> Iterator[int]:
+    """Compute this process's share of the missing shards; yields the views on disk, of all processes, after each.
 
     Raises:
-        UOISError: the folder holds a cache of other weights, data or settings.
+        OutputError: the disk is too small, or full meanwhile: what is finished stays, and the same call goes on.
     """
-    model.eval()
-    _claim(model, data, config, target, folder)
-    total = len(data) * config.views
-    for start in range(0, total, config.shard):
-        path = folder / f"{start:07d}.safetensors"
-        if not path.exists():
-            views = [cache_view(model, data, config, target, k) for k in range(start, min(start + config.shard, total))]
-            tensors = {
-                f"{row}.{name}": value.contiguous()
-                for row, view in enumerate(views)
-                for name, value in vars(view).items()
-            }
-            write_atomically(path, save(tensors))
-        yield min(start + config.shard, total)
-
-
-def read_cache(folder: Path) -> list[CachedView]:
-    """All cached views, in order of images and views."""
-    views = []
-    for path in sorted(folder.glob("*.safetensors")):
-        tensors = load(path.read_bytes())
-        rows = sorted({int(key.split(".")[0]) for key in tensors})
-        names = CachedView.__dataclass_fields__
-        views += [CachedView(**{name: tensors[f"{row}.{name}"] for name in names}) for row in rows]
-    return views
-
-
-@torch.inference_mode()
-def cache_view(model: CompactModel, data: Dataset, config: CacheConfig, target: HeatmapTarget, item: int) -> CachedView:
-    """Features and targets of view ``item % views`` of image ``item // views``."""
-    index, number = divmod(item, config.views)
-    rng = np.random.default_rng([config.seed, index, number])
-    input_hw = model.config.input_hw
-    sample = data[index]
-    view = plain_view(sample, input_hw) if number == 0 else random_view(sample, input_hw, rng)
-    features = model.encoder.encode_batch(torch.from_numpy(view.image).permute(2, 0, 1)[None].float())
-    points, ids = _choose_prompts(model, features, view, config, rng)
-    predictions = model.decoder.decode_tokens(features.mask_features, points)
-    every = torch.arange(predictions.scores.shape[1]).expand(len(points), -1)
-    logits = model.decoder.upscale(features.mask_features, predictions, points, every)
-    grid_hw = logits.shape[-2], logits.shape[-1]
-    truth = covered_share(torch.from_numpy(view.labels), ids)
-    return CachedView(
-        prompt_features=features.prompt_features[0].half(),
-        foreground=torch.from_numpy(foreground_target(view.labels, grid_hw)),
-        heatmap=torch.from_numpy(heatmap_target(view.labels, target, grid_hw))[None].half(),
-        iou_token=predictions.iou_token.half(),
-        mask_tokens=predictions.mask_tokens.half(),
-        scores=predictions.scores.half(),
-        true_iou=iou_targets(logits, truth).half(),
-    )
-
-
-def fingerprint(model: CompactModel) -> str:
-    """SHA256 over the frozen parts' names and values (encoder, decoder, and the HPG that proposes peaks)."""
-    digest = hashlib.sha256()
-    for part in (model.encoder, model.decoder, model.hpg):
-        for key, value in part.state_dict().items():
-            digest.update(key.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _choose_prompts(
-    model: CompactModel, features: SceneFeatures, view: View, config: CacheConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """The model's own peaks first, then random points: (M, 2) float32 xy and (M,) int32 labels under them."""
-    maps = model.hpg.predict(features.prompt_features)
-    peaks = heatmap_peaks(maps, foreground=0.5, height=0.05, most=config.own_peaks).points_xy.numpy()
-    under = view.labels[peaks[:, 1].astype(int), peaks[:, 0].astype(int)]
-    points, ids = sample_prompts(view.labels, config.prompts - len(peaks), config.background_share, rng)
-    return torch.from_numpy(np.concatenate([peaks, points])), torch.from_numpy(np.concatenate([under, ids]))
-
-
-def _claim(model: CompactModel, data: Dataset, config: CacheConfig, target: HeatmapTarget, folder: Path) -> None:
-    """Write down what the cache is made of, or check that it is made of the same."""
-    make_output_folder(folder)
-    names = hashlib.sha256("\n".join(data.names).encode()).hexdigest()
-    wanted = {
-        "weights": fingerprint(model), "images": len(data), "names": names,
-        "config": asdict(config), "target": asdict(target),
-    }  # fmt: skip
-    marker, text = folder / "cache.json", json.dumps(wanted, indent=1, sort_keys=True)
-    if not marker.exists():
-        write_atomically(marker, text.encode())
-    elif json.loads(marker.read_text()) != json.loads(text):
-        raise UOISError(
-            f"{folder} holds features of other weights, data or settings; delete it or choose another --out"
+    if state.bytes_needed > state.bytes_free:
+        raise OutputError(
+            f"the cache needs {human(state.bytes_needed)} in {state.folder}, {human(state.bytes_free)} are free; "
+            f"make room or choose another --out"
         )
+    missing = state.missing
+    processes.wait_for_everyone()  # all must have seen the same shards missing before the first is made
+    yield state.cached
+    for start in missing[processes.process_index :: processes.num_processes]:
+        stop = min(start + state.shard, state.views)
+        views = [_compute(request, item) for item in range(start, stop)]
+        maps, tokens = join_rows([view.maps for view in views]), join_rows([view.tokens for view in views])
+        contents = (save(vars(rows)) for rows in (maps, tokens))
+        try:
+            write_together(dict(zip(state.paths(start), contents, strict=True)))
+        except OutputError as error:
+            raise OutputError(
+                f"{error}; {state.cached} of {state.views} views are cached and stay: make room, then start the same "
+                f"command again to go on"
+            ) from error
+        yield state.cached
+    processes.wait_for_everyone()
+    yield state.cached
+
+
+def human(size: int) -> str:
+    """Bytes as people read them, e.g. ``3.7 GB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000  # type: ignore[assignment]
+    return f"{size:.1f} GB"
+
+
+def _compute(request: CacheRequest, item: int) -> ViewRows:
+    return view_rows(request.base, request.proposer, request.data, request.config, item)
+
+
+def _read_marker(path: Path) -> dict[str, Any] | None:
+    """None if there is none, or none that can be read: then nobody knows what the shards hold."""
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and {"identity", "view_bytes"} <= found.keys():
+            return found
+    return None
+
+
+def _difference(found: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
+    """Which of weights, data and settings differ."""
+    if found is None:
+        return "an unknown make"
+    return " and ".join(f"other {key}" for key in wanted if found["identity"].get(key) != wanted[key])
+
+
+def _clear(folder: Path, difference: str) -> None:
+    """Remove shards and marker; the marker first, so that a kill in between leaves no marker without its shards."""
+    logger.info("%s: cached features of %s, made anew", folder, difference)
+    (folder / MARKER).unlink(missing_ok=True)
+    for path in _shards(folder):
+        path.unlink()
+
+
+def _shards(folder: Path) -> list[Path]:
+    """Files that are named as shards are, also where an older version put them."""
+    places = (folder, folder / MAPS, folder / TOKENS)
+    return [path for place in places for path in place.glob("[0-9]" * 7 + ".safetensors")]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -20,12 +17,17 @@ from uois_sam.config import Selection
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import make_output_folder
-from uois_sam.hub import compact_architecture, save_folder
+from uois_sam.hub import compact_architecture, compact_base, save_folder
 from uois_sam.models.compact import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.cache import CacheConfig, fill_cache, read_cache
-from uois_sam.training.heads import HeadConfig, fit_hdnet, fit_hpg
+from uois_sam.training.cache import CacheRequest
+from uois_sam.training.curves import Curves
+from uois_sam.training.data import look_through, split_data
+from uois_sam.training.features import FeatureConfig
+from uois_sam.training.heads import HeadConfig
+from uois_sam.training.processes import start_processes
+from uois_sam.training.stages import Heads, Watch, cache_features, fit_heads
 from uois_sam.training.targets import COMPACT_TARGET
 from uois_sam.types import ModelCard
 
@@ -42,27 +44,23 @@ class Recipe:
 
     architecture: CompactConfig = field(default_factory=CompactConfig)
     base: BaseConfig = field(default_factory=BaseConfig)
-    cache: CacheConfig = field(default_factory=CacheConfig)
-    hpg: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=6, rate=3e-4, decay_every=2))
+    features: FeatureConfig = field(default_factory=lambda: FeatureConfig(views=2, own_peaks=12))
+    """The views' size is the architecture's input size, whatever is set here."""
+    hpg: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=6, rate=3e-4, decay_every=2, hpg_at_once=32))
     hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=30))
     deploy_hw: tuple[int, int] = (480, 640)
     """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
     336x448; at this size a whole photo shows objects as large as those crops did."""
+    validation_share: float = 0.05
+    """Share of the images that the heads are not fitted on; they choose the epoch."""
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Where progress goes: ``stage(name, total)``, then ``advance(done, text)``."""
-
-    stage: Callable[[str, int], None]
-    advance: Callable[[int, str], None]
 
 
 def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Path:
     """Train from ImageNet weights to a model folder, going on from whatever ``out`` holds of an earlier run.
 
-    Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/heads.csv`` and ``out/model`` (the result).
+    Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hpg`` and ``out/hdnet`` (checkpoints),
+    ``out/curves.csv`` and ``.png``, and ``out/model`` (the result).
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
@@ -70,20 +68,31 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     Raises:
         UOISError: too few images, or ``out`` belongs to a run with other settings.
     """
-    if len(data) < 2:
-        raise UOISError(f"training needs at least 2 labelled images, got {len(data)}")
-    for folder in (out, out / "base", out / "cache"):
+    processes = start_processes("cpu")
+    if processes.num_processes > 1:
+        raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
+    split = split_data(data, recipe.validation_share, recipe.seed)
+    for folder in (out, out / "base", out / "hpg", out / "hdnet"):
         make_output_folder(folder)
     started = time.monotonic()
+    watch.stage("data", len(data))
+    facts = look_through(data, lambda done: watch.advance(done, "images"))
     torch.manual_seed(recipe.seed)
     model = CompactModel(recipe.architecture)
     start_from_imagenet(model)
     _train_base(model, data, recipe, out, watch)
     model.requires_grad_(False).eval()
-    _fill(model, data, recipe, out, watch)
-    losses = _fit_heads(model, recipe, out, watch)
+    features = replace(recipe.features, view_hw=recipe.architecture.input_hw)
+    base = compact_base(model, "compact", torch.device("cpu"))
+    request = CacheRequest(base, split.data, facts.sha256, features, model.hpg)
+    cache = cache_features(request, out / "cache", processes, watch)
+    model.hpg.requires_grad_(True)
+    model.hdnet.requires_grad_(True)
+    held_out = split.validation * features.views
+    heads = Heads(model.hpg, model.hdnet, COMPACT_TARGET, recipe.hpg, recipe.hdnet, held_out)
+    losses = fit_heads(heads, cache, out, processes, watch, Curves(out))
     record = {
-        "recipe": asdict(recipe), "images": len(data), "data_sha256": data_hash(data), "losses": losses,
+        "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
@@ -122,17 +131,6 @@ def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:
     )  # fmt: skip
 
 
-def data_hash(data: Dataset) -> str:
-    """SHA256 over names, pixels' first bytes and labels: tells data sets apart without reading them twice."""
-    digest = hashlib.sha256()
-    for index, name in enumerate(data.names):
-        sample = data[index]
-        digest.update(name.encode())
-        digest.update(sample.labels.tobytes())
-        digest.update(sample.image[::16, ::16].tobytes())
-    return digest.hexdigest()
-
-
 def _train_base(model: CompactModel, data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> None:
     watch.stage("base", recipe.base.steps)
     with (out / "base" / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -142,31 +140,3 @@ def _train_base(model: CompactModel, data: Dataset, recipe: Recipe, out: Path, w
             watch.advance(step, f"loss {values['loss']:.3f}")
 
         train_base(model, data, recipe.base, out / "base", report)
-
-
-def _fill(model: CompactModel, data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> None:
-    watch.stage("cache", len(data) * recipe.cache.views)
-    for done in fill_cache(model, data, recipe.cache, COMPACT_TARGET, out / "cache"):
-        watch.advance(done, "views")
-
-
-def _fit_heads(model: CompactModel, recipe: Recipe, out: Path, watch: Watch) -> dict[str, float]:
-    """Fit both heads; a few minutes, so an interrupted fit simply starts again from the cache."""
-    views = read_cache(out / "cache")
-    rows: list[tuple[str, int, float, float]] = []
-
-    def report(head: str, epoch: int, train: float, validation: float) -> None:
-        rows.append((head, epoch, train, validation))
-        watch.advance(epoch, f"validation loss {validation:.5f}")
-
-    losses = {}
-    watch.stage("hdnet", recipe.hdnet.epochs)
-    model.hdnet.requires_grad_(True)
-    losses["hdnet"] = fit_hdnet(model.hdnet, views, recipe.hdnet, report)
-    watch.stage("hpg", recipe.hpg.epochs)
-    model.hpg.requires_grad_(True)
-    losses["hpg"] = fit_hpg(model.hpg, views, recipe.hpg, report)
-    with (out / "heads.csv.part").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("head", "epoch", "train_loss", "validation_loss"), *rows])
-    (out / "heads.csv.part").replace(out / "heads.csv")
-    return losses

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from uois_sam.errors import UOISError
+from uois_sam.models.frozen_base import hash_weights
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.training.cache import CachedView
+from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
+from uois_sam.training.curves import Epoch
 from uois_sam.training.losses import hpg_loss, score_loss
+from uois_sam.training.processes import add_up, share_buffers, spread
+from uois_sam.training.rows import MapRows, R, RowSource, TokenRows, batches, count_rows
+from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
 
-Report = Callable[[str, int, float, float], None]
-"""Called with the head's name, the epoch, and its training and validation loss."""
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Loss = Callable[[nn.Module, R], Tensor]
+"""Mean loss of a head over some rows."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,79 +51,221 @@ class HeadConfig:
     """Epochs after which the rate is multiplied by ``decay``."""
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
-    validation_share: float = 0.05
-    """Share of the views, from the end, that only choose the epoch."""
+    hpg_at_once: int = 8
+    """Views of a step that go through HPG together: bounds memory. Batch norm and the class weights of Eq. 3 see this
+    many views."""
     seed: int = 0
 
 
-def fit_hpg(head: HPG, views: Sequence[CachedView], config: HeadConfig, report: Report) -> float:
-    """Fit in place from the head's present weights; returns the validation loss (Eq. 4) of the kept epoch."""
+@dataclass(frozen=True)
+class Place:
+    """Where a fit runs, resumes and reports."""
 
-    def loss(batch: Sequence[CachedView]) -> Tensor:
-        logits, heatmap = head(torch.stack([view.prompt_features for view in batch]).float())
-        foreground = torch.stack([view.foreground for view in batch])
-        return hpg_loss(logits, heatmap, foreground, torch.stack([view.heatmap for view in batch]).float())
-
-    return _fit("hpg", head, loss, views, config, config.hpg_images, report)
-
-
-def fit_hdnet(head: HDNet, views: Sequence[CachedView], config: HeadConfig, report: Report) -> float:
-    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch."""
-
-    def loss(batch: Sequence[CachedView]) -> Tensor:
-        predictions = TokenPredictions(
-            iou_token=torch.cat([view.iou_token for view in batch]).float(),
-            mask_tokens=torch.cat([view.mask_tokens for view in batch]).float(),
-            scores=torch.cat([view.scores for view in batch]).float(),
-            image_state=torch.empty(0),  # HDNet reads tokens only
-        )
-        return score_loss(head(predictions), torch.cat([view.true_iou for view in batch]).float())
-
-    return _fit("hdnet", head, loss, views, config, config.hdnet_images, report)
+    processes: Accelerator
+    report: Callable[[Epoch], None]
+    """Called after every epoch (epoch 0 is the head as given), in the main process; also for those of an earlier run
+    that a resumed fit goes on from."""
+    folder: Path | None = None
+    """Where the checkpoint lies; None keeps none."""
+    origin: str = ""
+    """What the rows were made from; a checkpoint of another origin is not used."""
 
 
-def _fit(
-    name: str,
-    head: nn.Module,
-    loss: Callable[[Sequence[CachedView]], Tensor],
-    views: Sequence[CachedView],
-    config: HeadConfig,
-    images: int,
-    report: Report,
+def fit_hpg(
+    head: HPG, rows: RowSource[MapRows], validation: int, target: HeatmapTarget, config: HeadConfig, place: Place
 ) -> float:
-    """The loop both heads share. Epoch 0 is the head as given, so a fit never ends up worse than it began."""
-    held_out = max(1, round(config.validation_share * len(views)))
-    train, validation = views[:-held_out], views[-held_out:]
-    optimiser = torch.optim.AdamW(head.parameters(), config.rate, config.betas, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.StepLR(optimiser, config.decay_every, config.decay)
-    generator = torch.Generator().manual_seed(config.seed)
-    best, kept = _mean_loss(head, loss, validation, images), copy.deepcopy(head.state_dict())
-    report(name, 0, float("nan"), best)
-    for epoch in range(1, config.epochs + 1):
-        head.train()
-        order = torch.randperm(len(train), generator=generator).tolist()
-        total = 0.0
-        for start in range(0, len(order), images):
-            batch = [train[k] for k in order[start : start + images]]
-            value = loss(batch)
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 4) of the kept epoch.
+
+    Args:
+        head: the prompt generator's head.
+        rows: cached features and labels.
+        validation: how many of the last rows only choose the epoch.
+        target: how the heatmap is made from labels (Eq. 1).
+        config: the schedule.
+        place: where the fit runs.
+    """
+
+    def loss(module: nn.Module, batch: MapRows) -> Tensor:
+        logits, heatmap = module(batch.prompt_features.float())
+        foreground, wanted = map_targets(batch.labels, target, (logits.shape[-2], logits.shape[-1]))
+        return hpg_loss(logits, heatmap, foreground.to(logits.device), wanted.to(logits.device))
+
+    fit = Fit("hpg", config.hpg_images, config.hpg_at_once, validation, config, place, {"target": asdict(target)})
+    return fit.run(head, rows, loss)
+
+
+def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: HeadConfig, place: Place) -> float:
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+
+    Arguments as for :func:`fit_hpg`.
+    """
+
+    def loss(module: nn.Module, batch: TokenRows) -> Tensor:
+        return score_loss(module(as_predictions(batch)), batch.true_iou.flatten(0, 1).float())
+
+    return Fit("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(head, rows, loss)
+
+
+def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Foreground (B, h, w) bool and heatmap (B, 1, h, w) float32 on the head's grid, from (B, H, W) labels."""
+    maps = [view.numpy().astype(np.int32) for view in labels.cpu()]
+    foreground = torch.stack([torch.from_numpy(foreground_target(view, grid_hw)) for view in maps])
+    heatmap = torch.stack([torch.from_numpy(heatmap_target(view, target, grid_hw)) for view in maps])
+    return foreground, heatmap[:, None]
+
+
+def as_predictions(rows: TokenRows) -> TokenPredictions:
+    """All prompts of all views, as the decoder would hand them to HDNet."""
+    return TokenPredictions(
+        iou_token=rows.iou_token.flatten(0, 1).float(),
+        mask_tokens=rows.mask_tokens.flatten(0, 1).float(),
+        scores=rows.scores.flatten(0, 1).float(),
+        image_state=torch.empty(0),  # HDNet reads tokens only
+    )
+
+
+class Best:
+    """The epochs so far and the weights of the best one; part of the checkpoint."""
+
+    def __init__(self) -> None:
+        self.epochs: list[Epoch] = []
+        self.weights: dict[str, Tensor] = {}
+
+    @property
+    def loss(self) -> float:
+        """Lowest validation loss so far."""
+        return min((e.validation for e in self.epochs if e.validation == e.validation), default=float("inf"))
+
+    def add(self, epoch: Epoch, head: nn.Module) -> None:
+        """Note an epoch; keep the head's weights if it is the best, or the first."""
+        if not self.epochs or epoch.validation < self.loss:
+            self.weights = {name: value.detach().cpu().clone() for name, value in head.state_dict().items()}
+        self.epochs.append(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": [asdict(epoch) for epoch in self.epochs], "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.epochs = [Epoch(**values) for values in state["epochs"]]
+        self.weights = state["weights"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The loop that both heads share."""
+
+    name: str
+    images: int
+    """Views a step, over all processes."""
+    at_once: int
+    """Views that go through the head together."""
+    validation: int
+    config: HeadConfig
+    place: Place
+    settings: dict[str, Any]
+    """What else decides the result."""
+
+    def run(self, head: nn.Module, rows: RowSource[R], loss: Loss[R]) -> float:
+        """Fit to the end, from the folder's checkpoint if it is of the same fit; the kept epoch's validation loss.
+
+        Epoch 0 is the head as given, so a fit never ends up worse than it began. What epoch n trains on follows from
+        seed and n alone, so a resumed fit ends as one that was never stopped.
+        """
+        config, processes = self.config, self.place.processes
+        module = spread(copy.deepcopy(head), processes)
+        wrapped = processes.prepare_model(module)
+        optimiser = torch.optim.AdamW(module.parameters(), config.rate, config.betas, weight_decay=config.weight_decay)
+        stepper = processes.prepare_optimizer(optimiser)
+        schedule = torch.optim.lr_scheduler.StepLR(optimiser, config.decay_every, config.decay)
+        best = Best()
+        parts: dict[str, Stateful] = {"head": module, "optimiser": optimiser, "schedule": schedule, "best": best}
+        identity = self._identity(head, rows)
+        done = self._resume(parts, identity)
+        for epoch in best.epochs:
+            self._report(epoch)
+        for number in range(done, config.epochs + 1):
+            began, rate = time.monotonic(), float(schedule.get_last_lr()[0])
+            trained = float("nan")
+            if number > 0:
+                trained = self._train(wrapped, stepper, rows, loss, number)
+                schedule.step()
+            validated = self._validate(module, rows, loss)
+            epoch = Epoch(self.name, number, trained, validated, rate, time.monotonic() - began)
+            best.add(epoch, module)
+            self._report(epoch)
+            if self.place.folder is not None and processes.is_main_process:
+                save_checkpoint(self.place.folder, parts, identity, number + 1)
+        processes.wait_for_everyone()
+        head.load_state_dict(best.weights)
+        head.eval()
+        return best.loss
+
+    def _train(
+        self, wrapped: nn.Module, optimiser: torch.optim.Optimizer, rows: RowSource[R], loss: Loss[R], epoch: int
+    ) -> float:
+        """One epoch; the mean training loss over all processes."""
+        processes = self.place.processes
+        wrapped.train()
+        rng = np.random.default_rng([self.config.seed, epoch])
+        total = torch.zeros(2, dtype=torch.float64)
+        for batch in batches(rows, range(count_rows(rows) - self.validation), self.images, rng):
+            own = batch.take(slice(processes.process_index, None, processes.num_processes))
+            # A process without a row still has to meet the others where gradients are averaged.
+            chunks = [own] if len(own) == 0 else _cut(own, self.at_once)
             optimiser.zero_grad(set_to_none=True)
-            value.backward()
+            for position, chunk in enumerate(chunks):
+                last = position + 1 == len(chunks)
+                with _averaging_if(last, wrapped, processes):
+                    value = loss(wrapped, (chunk if len(chunk) else batch.take(slice(0, 1))).to(processes.device))
+                    weight = len(chunk) * processes.num_processes / len(batch)
+                    processes.backward(value * weight)
+                total += torch.tensor([float(value.detach()) * len(chunk), len(chunk)], dtype=torch.float64)
             optimiser.step()
-            total += float(value.detach()) * len(batch)
-        schedule.step()
-        validated = _mean_loss(head, loss, validation, images)
-        report(name, epoch, total / max(1, len(train)), validated)
-        if validated < best:
-            best, kept = validated, copy.deepcopy(head.state_dict())
-    head.load_state_dict(kept)
-    head.eval()
-    return best
+        summed = add_up(total.to(processes.device), processes)
+        return float(summed[0] / summed[1].clamp(min=1))
+
+    @torch.no_grad()
+    def _validate(self, module: nn.Module, rows: RowSource[R], loss: Loss[R]) -> float:
+        """Mean loss over the rows held out, over all processes; the same number in each."""
+        processes = self.place.processes
+        share_buffers(module, processes)
+        module.eval()
+        held_out = range(count_rows(rows) - self.validation, count_rows(rows))
+        total = torch.zeros(2, dtype=torch.float64)
+        for number, batch in enumerate(batches(rows, held_out, self.at_once)):
+            if number % processes.num_processes == processes.process_index:
+                value = float(loss(module, batch.to(processes.device)))
+                total += torch.tensor([value * len(batch), len(batch)], dtype=torch.float64)
+        summed = add_up(total.to(processes.device), processes)
+        return float(summed[0] / summed[1])
+
+    def _report(self, epoch: Epoch) -> None:
+        if self.place.processes.is_main_process:
+            self.place.report(epoch)
+
+    def _resume(self, parts: dict[str, Stateful], identity: dict[str, Any]) -> int:
+        """Load the checkpoint if it is of this fit; the number of epochs that are done."""
+        if self.place.folder is None:
+            return 0
+        try:
+            return load_checkpoint(self.place.folder, parts, identity)
+        except UOISError:
+            if self.place.processes.is_main_process:
+                logger.info("%s: fitted with other settings or on other features before, starts anew", self.name)
+            return 0
+
+    def _identity(self, head: nn.Module, rows: RowSource[R]) -> dict[str, Any]:
+        """Everything that decides the result."""
+        return {
+            "name": self.name, "config": asdict(self.config), "settings": self.settings, "origin": self.place.origin,
+            "rows": count_rows(rows), "validation": self.validation, "start": hash_weights([head]),
+        }  # fmt: skip
 
 
-@torch.no_grad()
-def _mean_loss(
-    head: nn.Module, loss: Callable[[Sequence[CachedView]], Tensor], views: Sequence[CachedView], images: int
-) -> float:
-    head.eval()
-    batches = [views[start : start + images] for start in range(0, len(views), images)]
-    return sum(float(loss(batch)) * len(batch) for batch in batches) / len(views)
+def _cut(rows: R, size: int) -> list[R]:
+    return [rows.take(slice(start, start + size)) for start in range(0, len(rows), size)]
+
+
+def _averaging_if(last: bool, wrapped: nn.Module, processes: Accelerator) -> AbstractContextManager[None]:
+    """Gradients of all processes are averaged once a step, with its last chunk."""
+    return nullcontext() if last else processes.no_sync(wrapped)

@@ -1,0 +1,142 @@
+"""Train HPG and HDNet on any frozen base (Sec. IV-A): data, cached features, both fits, a small heads folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from uois_sam.config import Selection
+from uois_sam.datasets.joined import JoinedDataset
+from uois_sam.datasets.protocol import Dataset
+from uois_sam.errors import DatasetError
+from uois_sam.files import make_output_folder, write_atomically
+from uois_sam.hub import save_folder
+from uois_sam.models.frozen_base import FrozenBase
+from uois_sam.training.cache import CacheRequest
+from uois_sam.training.curves import Curves
+from uois_sam.training.data import Split, look_through, sample_percent, split_data
+from uois_sam.training.features import FeatureConfig
+from uois_sam.training.heads import HeadConfig
+from uois_sam.training.processes import from_main
+from uois_sam.training.record import describe_run
+from uois_sam.training.stages import Heads, Watch, cache_features, fit_heads
+from uois_sam.training.targets import HeatmapTarget
+from uois_sam.types import ModelCard
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+VERSION = "1"
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class HeadsRecipe:
+    """Everything that decides the heads, besides base and data; the defaults are the paper's."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    target: HeatmapTarget = field(default_factory=HeatmapTarget)
+    fit: HeadConfig = field(default_factory=HeadConfig)
+    selection: Selection = field(default_factory=Selection)
+    """How the trained model makes prompts and keeps masks."""
+    percent: float = 100.0
+    """Share of the images that is used; 10 in the paper, of UOAIS-Sim."""
+    validation_share: float = 0.1
+    """Share of the used images held out to choose the epoch, where there are no others for that."""
+    seed: int = 0
+    """Of the sampled images, the hold-out and the heads' first weights."""
+
+
+def train_heads(
+    base: FrozenBase,
+    data: Dataset,
+    recipe: HeadsRecipe,
+    out: Path,
+    watch: Watch,
+    processes: Accelerator,
+    *,
+    validation: Dataset | None = None,
+    tensorboard: bool = False,
+) -> Path:
+    """Train heads for a base, going on from whatever ``out`` holds of an earlier run.
+
+    Writes ``out/cache`` (features), ``out/hpg`` and ``out/hdnet`` (checkpoints), ``out/curves.csv`` and ``.png``,
+    ``out/run.json`` (the run record) and ``out/model`` (the result).
+
+    Args:
+        base: the frozen networks, on this process's device.
+        data: labelled images to train on.
+        recipe: the settings.
+        out: folder for all results.
+        watch: where progress goes.
+        processes: this process among the others.
+        validation: images to choose the epoch by; a share of ``data`` when left out.
+        tensorboard: write TensorBoard files into ``out/tensorboard`` too.
+
+    Returns:
+        The heads' folder, which names its base by SHA256.
+
+    Raises:
+        DatasetError: too few images, or none with an object.
+        OutputError: the disk is too small or full; the same call goes on once there is room.
+        MissingExtraError: TensorBoard is asked for and not installed.
+    """
+    for folder in (out, out / "hpg", out / "hdnet"):
+        make_output_folder(folder)
+    curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
+    split = choose_images(data, validation, recipe)
+    watch.stage("data", len(split.data))
+    facts = from_main(lambda: look_through(split.data, lambda done: watch.advance(done, "images")), processes)
+    if facts.objects == 0:
+        raise DatasetError(f"expected labelled objects to learn from, found none in {facts.images} images")
+    request = CacheRequest(base, split.data, facts.sha256, recipe.features)
+    began = time.monotonic()
+    cache = cache_features(request, out / "cache", processes, watch)
+    seconds = {"cache_of_last_run": round(time.monotonic() - began, 1)}
+    torch.manual_seed(recipe.seed)
+    hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
+    held_out = split.validation * recipe.features.views
+    heads = Heads(hpg, hdnet, recipe.target, recipe.fit, recipe.fit, held_out)
+    losses = fit_heads(heads, cache, out, processes, watch, curves)
+    for head in losses:
+        seconds[head] = round(sum(epoch.seconds for epoch in curves.epochs if epoch.head == head), 1)
+    record = {
+        "recipe": asdict(recipe), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(facts),
+        "validation_images": split.validation, "losses": losses, "seconds": seconds,
+        **describe_run(processes.device, processes.num_processes),
+    }  # fmt: skip
+    if processes.is_main_process:
+        write_atomically(out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+        tensors = {f"{name}.{key}": value.detach().cpu().contiguous() for name, head in (("hpg", hpg), ("hdnet", hdnet))
+                   for key, value in head.state_dict().items()}  # fmt: skip
+        save_folder(tensors, make_card(base, recipe, record), out / "model")
+    processes.wait_for_everyone()
+    return out / "model"
+
+
+def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadsRecipe) -> Split:
+    """The share of the images that is used, and those that validate.
+
+    Raises:
+        DatasetError: too few images.
+    """
+    used = sample_percent(data, recipe.percent, recipe.seed)
+    if validation is None:
+        return split_data(used, recipe.validation_share, recipe.seed)
+    if len(used) == 0 or len(validation) == 0:
+        raise DatasetError(f"expected images to train on and to validate by, found {len(used)} and {len(validation)}")
+    return Split(JoinedDataset([used, validation]), len(validation))
+
+
+def make_card(base: FrozenBase, recipe: HeadsRecipe, record: dict[str, Any]) -> ModelCard:
+    """The card of freshly trained heads."""
+    return ModelCard(
+        name=f"{base.name}-heads", version=VERSION, licence=LICENCE,
+        architecture={"kind": "heads", "base": record["base"], **base.heads.to_json()},
+        preprocessing={}, selection=asdict(recipe.selection), training=record, weights_sha256="",
+    )  # fmt: skip

@@ -41,15 +41,29 @@ def overlay(
         ImageError: the photo's size is not that of the masks.
     """
     _check_size(image, instances)
-    labels = instances.label_map()
     colours = _colours(len(instances))
-    picture = _tint(image, labels, colours)
-    for index in range(len(instances)):
-        _draw_outline(picture, labels, index, colours[index])
+    picture = paint_labels(image, instances.label_map(), colours)
     if show_points:
         for point_xy, colour in zip(instances.points, colours, strict=True):
             _draw_point(picture, point_xy, colour)
     return _write_scores(picture, instances) if show_scores and len(instances) else picture
+
+
+def paint_labels(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
+    """The photo with every object of a label map tinted and outlined.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) integers, 0 = background, objects 1..N.
+        colours: (N, 3) uint8 RGB, one for each object.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new array.
+    """
+    picture = _tint(image, labels, colours)
+    for index in range(len(colours)):
+        _draw_outline(picture, labels, index, colours[index])
+    return picture
 
 
 def heatmap_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:

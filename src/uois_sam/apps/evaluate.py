@@ -216,20 +216,28 @@ class Evaluate:
         seconds: float,
         console: Console,
     ) -> int:
-        from uois_sam.evaluation import markdown
+        from uois_sam.evaluation import html, markdown
         from uois_sam.evaluation.frames import FrameResult as Result
+        from uois_sam.evaluation.gallery import choose, draw
         from uois_sam.evaluation.per_image import to_csv
         from uois_sam.evaluation.report import REPORT_FILE, DatasetInfo, make_report
+        from uois_sam.evaluation.run import read_pair
         from uois_sam.files import write_together
 
         title = self.title or (dataset.info.title if dataset.info.homepage else self.root.resolve().name)
         info = DatasetInfo(self.dataset, title, len(dataset), dataset.notes)
         report = make_report(outcomes, method, info, scoring, seconds)
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+        places = {dataset.names[index]: index for index in indices}
+        shown = [
+            (choice, draw(*read_pair(dataset, folder, scoring, places[choice.result.name])))
+            for choice in choose(results, self.pictures)
+        ]
         write_together(
             {
                 self.out / "per_image.csv": to_csv(results),
                 self.out / "report.md": markdown.report_page(report).encode(),
+                self.out / "report.html": html.render(report, results, shown).encode(),
                 self.out / REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode(),
             }
         )
@@ -279,7 +287,7 @@ def _print_summary(console: Console, report: Report, results: Sequence[FrameResu
     print_line(console, f"{report['method']['name']} on {report['dataset']['title']}: {figures}")
     seconds = report["seconds"]["scoring"]
     rate = f"{len(results) / seconds:.1f} frames/s" if seconds else "at once"
-    print_line(console, f"{len(results)} frames scored ({rate}); report.md and the rest are in {out}")
+    print_line(console, f"{len(results)} frames scored ({rate}); report.html and the rest are in {out}")
     if report["failures"]:
         print_line(console, f"{len(report['failures'])} frames failed:")
         for failure in report["failures"]:

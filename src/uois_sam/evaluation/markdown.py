@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, ERROR_MEANINGS
@@ -39,27 +40,40 @@ def percent(ratio: float | None) -> str:
     return "–" if ratio is None else f"{100 * ratio:.1f}"
 
 
-def result_rows(report: Report) -> list[list[str]]:
-    """This method's rows and the published ones for the same data set: method, training, input, seven numbers."""
-    scores, name = report["scores"], report["method"]["name"]
-    rows = [[f"**{name}**", "", "", *numbers(percentages(scores["all_frames"]))]]
+@dataclass(frozen=True)
+class ResultTable:
+    """One report beside the published rows for the same data set, as text cells."""
+
+    header: list[str]
+    own: list[list[str]]
+    published: list[list[str]]
+
+
+def result_table(report: Report) -> ResultTable:
+    """Method, training data and input where there are published rows, and the seven numbers."""
+    scores, name, dataset = report["scores"], report["method"]["name"], report["dataset"]["name"]
+    own = [(name, scores["all_frames"])]
     if scores["empty_frames"] and scores["non_empty_frames"]:
-        frames = scores["non_empty_frames"]["frames"]
-        rows.append([f"{name}, {frames} non-empty frames", "", "", *numbers(percentages(scores["non_empty_frames"]))])
-    rows.append([f"{name}, pooled", "", "", *numbers(percentages(scores["pooled"]))])
-    dataset = report["dataset"]["name"]
-    for row in published_for(dataset):
-        rows.append([row.name, row.training, row.inputs, *numbers(row.results[dataset])])
-    return rows
+        own.append((f"{name}, {scores['non_empty_frames']['frames']} non-empty frames", scores["non_empty_frames"]))
+    own.append((f"{name}, pooled", scores["pooled"]))
+    rows = published_for(dataset)
+    blank = ["", ""] if rows else []
+    return ResultTable(
+        header=["method", *(["training", "input"] if rows else []), *COLUMN_NAMES],
+        own=[[label, *blank, *numbers(percentages(mean))] for label, mean in own],
+        published=[[row.name, row.training, row.inputs, *numbers(row.results[dataset])] for row in rows],
+    )
 
 
 def report_page(report: Report) -> str:
     """``report.md``: everything in ``report.json`` that people compare."""
     data, scores, coco = report["dataset"], report["scores"], report["coco"]
+    results = result_table(report)
+    first, *rest = results.own
     parts = [
         f"# {report['method']['name']} on {data['title']}",
         coverage(report),
-        table(["method", "training", "input", *COLUMN_NAMES], result_rows(report)),
+        table(results.header, [[f"**{first[0]}**", *first[1:]], *rest, *results.published]),
         f"{report['protocol']['words']}.",
         "## What went wrong",
         table(
@@ -74,10 +88,10 @@ def report_page(report: Report) -> str:
             "empty frames."
         ),
         "## Which objects are found (%75)",
-        _bin_table("visible area, share of the frame", report["recall_by_size"], 100),
+        _bin_table("visible area, share of the frame", report["recall_by_size"]),
     ]
     if any(each["objects"] for each in report["recall_by_visibility"]):
-        parts.append(_bin_table("visible share of the object", report["recall_by_visibility"], 100))
+        parts.append(_bin_table("visible share of the object", report["recall_by_visibility"]))
     parts += [
         "## COCO, without classes",
         table(
@@ -113,8 +127,8 @@ def error_count(report: Report, kind: str) -> int:
     return int(report["errors"]["background_masks" if kind == "background" else kind])
 
 
-def _bin_table(title: str, bins: Sequence[dict[str, Any]], scale: float) -> str:
-    rows = [[f"{scale * b['lower']:g}–{scale * b['upper']:g} %", str(b["objects"]), percent(b["recall"])] for b in bins]
+def _bin_table(title: str, bins: Sequence[dict[str, Any]]) -> str:
+    rows = [[f"{100 * b['lower']:g}–{100 * b['upper']:g} %", str(b["objects"]), percent(b["recall"])] for b in bins]
     return table([title, "objects", "%75"], rows)
 
 

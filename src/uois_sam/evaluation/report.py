@@ -112,8 +112,9 @@ def protocol_record(protocol: Protocol, sizes_hw: Sequence[tuple[int, int]], rad
         "sizes_hw": [list(hw) for hw in sizes_hw],
         "boundary_radii_px": list(radii_px),
         "words": (
-            f"{protocol.name.upper()} protocol, scored at {sizes}{more}; %75 counts F {sign} 0.75; boundaries {boundary}, "
-            f"tolerance {', '.join(map(str, radii_px))} px; plain mean over frames of every metric, F included"
+            f"{protocol.name.upper()} protocol, scored at {sizes}{more}; %75 counts F {sign} 0.75; "
+            f"boundaries {boundary}, tolerance {', '.join(map(str, radii_px))} px; "
+            "plain mean over frames of every metric, F included"
         ),
     }
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from uois_sam.coco import encode_mask
+
 HW = (4, 6)
 PHOTO = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -86,3 +88,50 @@ def tod_scene(root: Path, folder: str, number: int) -> None:
         save(scene / f"rgb_{view:05d}.jpeg", PHOTO)
         save(scene / f"depth_{view:05d}.png", np.full(HW, 1200, np.uint16))
     save_json(scene / "scene_description.txt", {"views": 7})
+
+
+def rle(mask: npt.NDArray[Any]) -> dict[str, Any]:
+    """Compressed COCO RLE of a mask."""
+    return encode_mask(mask.astype(bool))
+
+
+def uoais_sim(root: Path, split: str, images: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]]) -> Path:
+    """UOAIS-Sim's JSON file with these images and annotations, and a photo and depth (0.1 mm) for each image."""
+    for image in images:
+        save(root / split / image["file_name"], PHOTO)
+        save(root / split / image["depth_file_name"], np.full(HW, 6000, np.uint16))
+    content = {"info": {}, "licenses": [], "categories": [{"id": 1, "name": "object"}]}
+    path = root / "annotations" / f"coco_anns_uoais_sim_{split}.json"
+    return save_json(path, {**content, "images": images, "annotations": annotations})
+
+
+def uoais_image(identity: int, place: str = "bin") -> dict[str, Any]:
+    """The JSON entry of one image."""
+    names = {"file_name": f"{place}/color/{identity}.png", "depth_file_name": f"{place}/depth/{identity}.png"}
+    return {"id": identity, "height": HW[0], "width": HW[1], **names}
+
+
+def uoais_annotation(identity: int, image: int, visible: npt.NDArray[Any], **other: Any) -> dict[str, Any]:
+    """The JSON entry of one object, whose amodal mask is one column wider."""
+    amodal = visible.astype(bool) | np.roll(visible.astype(bool), 1, axis=1)
+    masks = {"segmentation": rle(amodal), "visible_mask": rle(visible), "occluded_mask": rle(amodal & (visible == 0))}
+    entry = {"id": identity, "image_id": image, "category_id": 1, "iscrowd": 0, "area": int(visible.sum()), **masks}
+    return {**entry, "occluded_rate": 0.25, **other}
+
+
+def bop_scene(root: Path, scene: int, images: dict[int, Sequence[npt.NDArray[Any]]], depth_scale: float = 0.1) -> Path:
+    """One scene of a BOP data set with the visible masks of each image's objects; object k is k tenths visible."""
+    folder = root / f"{scene:06d}"
+    for image, masks in images.items():
+        save(folder / "rgb" / f"{image:06d}.png", PHOTO)
+        save(folder / "depth" / f"{image:06d}.png", np.full(HW, 5000, np.uint16))
+        (folder / "mask_visib").mkdir(exist_ok=True)
+        for index, mask in enumerate(masks):
+            save(folder / "mask_visib" / f"{image:06d}_{index:06d}.png", (mask > 0).astype(np.uint8) * 255)
+    pose = {"cam_R_m2c": [1, 0, 0, 0, 1, 0, 0, 0, 1], "cam_t_m2c": [0, 0, 500.0], "obj_id": 3}
+    save_json(folder / "scene_gt.json", {str(image): [pose] * len(masks) for image, masks in images.items()})
+    info = {str(image): [{"visib_fract": k / 10} for k in range(len(masks))] for image, masks in images.items()}
+    save_json(folder / "scene_gt_info.json", info)
+    camera = {"cam_K": [600, 0, 3, 0, 600, 2, 0, 0, 1], "depth_scale": depth_scale}
+    save_json(folder / "scene_camera.json", {str(image): camera for image in images})
+    return folder

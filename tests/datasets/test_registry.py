@@ -33,6 +33,24 @@ def test_unknown_options_get_the_nearest(rectangles: Path) -> None:
         open_dataset("folder", rectangles, ofset=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "wanted"),
+    [
+        ("ocid", {"rebase_ids": "yes"}, "rebase_ids as bool, found 'yes'"),
+        ("folder", {"offset": 1.5}, "offset as int, found 1.5"),
+        ("folder", {"offset": True}, "offset as int, found True"),
+        ("folder", {"every": "ten"}, "every as int or None, found 'ten'"),
+        ("phocal", {"frame_list": 3}, "frame_list as str or PathLike or None, found 3"),
+        ("osd", {"annotations": 3}, "annotations as str, found 3"),
+        ("bop", {"min_visible": "0.1"}, "min_visible as int or float, found '0.1'"),
+        ("tod", {"views": 2}, "views as tuple or list, found 2"),
+    ],
+)
+def test_options_of_another_type(tmp_path: Path, name: str, options: dict[str, object], wanted: str) -> None:
+    with pytest.raises(DatasetError, match=f"{name}: expected {wanted}"):
+        open_dataset(name, tmp_path, **options)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_options_are_listed_with_their_defaults(name: str) -> None:
     assert {"every": None, "offset": 0, "depth": False, "partial": False}.items() <= dataset_options(name).items()

@@ -118,6 +118,9 @@ class FrameDataset(ABC):
             raise DatasetError(
                 f"{root}: expected every name once, found {repeated[0]} more often (one of {len(repeated)} such names)"
             )
+        for name in names:
+            if name.startswith("/") or ".." in name.split("/"):  # predictions are written under these names
+                raise DatasetError(f"{root}: expected names of files inside the data set, found {name}")
         self.root = root
         self.options = options
         self._names = tuple(names[options.offset :: every])

@@ -9,6 +9,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
+from uois_sam.datasets.bop import BOPDataset
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.datasets.frames import FrameDataset, FrameOptions
 from uois_sam.datasets.housecat6d import HouseCat6DDataset
@@ -16,6 +17,7 @@ from uois_sam.datasets.ocid import OCIDDataset
 from uois_sam.datasets.osd import OSDDataset
 from uois_sam.datasets.phocal import PhoCALDataset
 from uois_sam.datasets.tod import TODDataset
+from uois_sam.datasets.uoais_sim import UOAISSimDataset
 from uois_sam.errors import DatasetError
 
 DATASETS: Mapping[str, type[FrameDataset]] = {
@@ -23,7 +25,9 @@ DATASETS: Mapping[str, type[FrameDataset]] = {
     "osd": OSDDataset,
     "phocal": PhoCALDataset,
     "housecat6d": HouseCat6DDataset,
+    "uoais-sim": UOAISSimDataset,
     "tod": TODDataset,
+    "bop": BOPDataset,
     "folder": FolderDataset,
 }
 """Every data set by the name that commands take."""
@@ -51,6 +55,7 @@ def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> Fra
             raise DatasetError(
                 f"{name}: expected options out of {', '.join(known)}, found {option!r}{_nearest(option, known)}"
             )
+        _check_type(name, option, options[option], known[option])
     common = {option: options.pop(option) for option in _COMMON if option in options}
     opener: Any = DATASETS[name]
     dataset: FrameDataset = opener(root, FrameOptions(**common), **options)
@@ -63,6 +68,18 @@ def dataset_options(name: str) -> dict[str, Any]:
     return {**_COMMON, **{each.name: each.default for each in own if each.kind is each.KEYWORD_ONLY}}
 
 
+def _check_type(name: str, option: str, value: object, default: object) -> None:
+    """Values may come from a command line, so a wrong type is the user's mistake, not the program's."""
+    kinds = _KINDS.get(type(default), (int, type(None)) if option == "every" else (str, os.PathLike, type(None)))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds)
+        raise DatasetError(f"{name}: expected {option} as {wanted}, found {value!r}")
+
+
+_KINDS: Mapping[type, tuple[type, ...]] = {
+    bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple, list),
+}  # fmt: skip
+"""Types that an option may have, by the type of its default; defaults of None are counts or paths."""
 _COMMON = {field.name: field.default for field in fields(FrameOptions)}
 
 

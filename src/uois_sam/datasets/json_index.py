@@ -1,0 +1,165 @@
+"""Where the objects of large JSON files lie, so that each can be read alone: annotation files outgrow memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from uois_sam.errors import DatasetError
+
+_CHUNK = 1 << 20
+_NUMERIC = "0123456789+-.eE"
+"""What a number may go on with behind the window; the empty string at its end is in here, too."""
+_LARGEST = 1 << 28
+"""A single value of more bytes than this is taken for a damaged file."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """An object in a JSON file and the bytes that it takes there."""
+
+    key: str
+    """The top-level array that it is in."""
+    start: int
+    """Offset of its first byte in the file."""
+    length: int
+    """Number of bytes."""
+    value: dict[str, Any]
+    """Its content."""
+
+
+def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
+    """Walk through the objects of some top-level arrays of a JSON file, one of them in memory at a time.
+
+    Args:
+        path: a file that holds one object whose values under ``keys`` are arrays of objects.
+        keys: the arrays wanted, in whatever order the file has them; all other values are skipped.
+
+    Raises:
+        DatasetError: unreadable, not JSON, or of another form; the message has the offset in bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _Reader(path, file).objects(keys)
+    except OSError as error:
+        raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
+
+
+def read_object(path: Path, start: int, length: int) -> dict[str, Any]:
+    """Read one object that :func:`iterate_objects` has located.
+
+    Raises:
+        DatasetError: the file has changed or is gone.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            value = json.loads(file.read(length))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: expected the content it had when it was opened, found: {error}") from error
+    if not isinstance(value, dict):
+        raise DatasetError(f"{path}: expected the content it had when it was opened, found other content")
+    return value
+
+
+class _Reader:
+    """A window on a file, decoded as Latin-1: one character a byte, so that positions are offsets.
+
+    Nothing that JSON's grammar is made of can be part of a longer UTF-8 sequence, so it parses the same; strings come
+    out right because every object is decoded once more from its bytes.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+        self.text = ""
+        self.base = 0  # offset in the file of text[0]
+        self.position = 0  # in text
+        self.decode = json.JSONDecoder().raw_decode
+
+    def objects(self, keys: Collection[str]) -> Iterator[Located]:
+        if self._more(3) and self.text.startswith("\xef\xbb\xbf"):
+            self.position = 3
+        self._expect("{")
+        while self._next() != "}":
+            key, _ = self._value()
+            self._expect(":")
+            if key in keys:
+                yield from self._array(key)
+            else:
+                self._value()
+            if self._next() != "}":
+                self._expect(",")
+
+    def _array(self, key: str) -> Iterator[Located]:
+        self._expect("[")
+        while self._next() != "]":
+            if self._next() != "{":
+                self._fail("an object")
+            value, text = self._value()
+            if not text.isascii():
+                value = self._decoded(text)
+            yield Located(key, self.base + self.position - len(text), len(text), value)
+            if self._next() != "]":
+                self._expect(",")
+        self._expect("]")
+
+    def _value(self) -> tuple[Any, str]:
+        """The next value, and the text that it takes."""
+        self._next()
+        wanted = _CHUNK
+        while True:
+            try:
+                value, end = self.decode(self.text, self.position)
+                whole = True
+            except json.JSONDecodeError:
+                whole = False
+            if whole and self.text[end : end + 1] not in _NUMERIC:
+                break
+            if len(self.text) - self.position > _LARGEST:
+                self._fail("JSON")
+            if not self._more(wanted):
+                if whole:
+                    break
+                self._fail("JSON")
+            wanted *= 2
+        text = self.text[self.position : end]
+        self.position = end
+        return value, text
+
+    def _decoded(self, text: str) -> Any:
+        try:
+            return json.loads(text.encode("latin-1"))
+        except UnicodeDecodeError:
+            self._fail("UTF-8")
+
+    def _next(self) -> str:
+        """The next character that is not white space; the window is moved up when much of it has been read."""
+        if self.position > _CHUNK:
+            self.base += self.position
+            self.text, self.position = self.text[self.position :], 0
+        while True:
+            while self.position < len(self.text):
+                if self.text[self.position] not in " \t\r\n":
+                    return self.text[self.position]
+                self.position += 1
+            if not self._more(_CHUNK):
+                self._fail("JSON")
+
+    def _expect(self, character: str) -> None:
+        if self._next() != character:
+            self._fail(f"{character!r}")
+        self.position += 1
+
+    def _more(self, size: int) -> bool:
+        chunk = self.file.read(size)
+        self.text += chunk.decode("latin-1")
+        return bool(chunk)
+
+    def _fail(self, expected: str) -> NoReturn:
+        rest = self.text[self.position : self.position + 20]
+        found = repr(rest) if rest else "the end of the file"
+        raise DatasetError(f"{self.path}: expected {expected} at byte {self.base + self.position}, found {found}")

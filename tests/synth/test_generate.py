@@ -21,8 +21,8 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
 from uois_sam.synth.generate import PRESETS, GenerateConfig, Run, with_preset
 from uois_sam.synth.making import scene_seed
+from uois_sam.synth.native import read_descriptions, read_records
 from uois_sam.synth.record import SceneRecord
-from uois_sam.synth.store import read_descriptions, read_records
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,9 @@ from typing import Any
 from uois_sam.synth.contact_sheet import write_contact_sheet
 from uois_sam.synth.crew import Done, run_jobs
 from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, start
+from uois_sam.synth.native import read_descriptions
 from uois_sam.synth.record import SceneRecord
-from uois_sam.synth.store import Store, read_descriptions
+from uois_sam.synth.store import Store
 from uois_sam.synth.variety import Variety
 
 PRESETS = {"tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val"))}

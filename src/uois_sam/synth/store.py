@@ -14,8 +14,8 @@ import numpy as np
 from uois_sam.errors import DatasetError
 from uois_sam.files import make_output_folder, write_atomically, write_together
 from uois_sam.synth.making import GenerateConfig, MadeScene
+from uois_sam.synth.native import parse_records
 from uois_sam.synth.record import SceneRecord
-from uois_sam.synth.scene import Scene
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
 NOT_COMPARED = ("scenes", "variant")
@@ -96,57 +96,6 @@ class Store:
     def _has_files(self, index: int) -> bool:
         suffixes = {"amodal": ".json"}
         return all((self.out / f / f"{index:06d}{suffixes.get(f, '.png')}").exists() for f in self.folders)
-
-
-def read_records(folder: Path) -> list[SceneRecord]:
-    """The records of a data set in the native layout, in order of the scenes.
-
-    Raises:
-        DatasetError: there is no ``scenes.jsonl`` or it has other content.
-    """
-    log = folder / "scenes.jsonl"
-    if not log.is_file():
-        raise DatasetError(f"{folder}: expected a data set made by 'uois-sam generate', found no scenes.jsonl")
-    records = parse_records(log, log.read_text(encoding="utf-8").splitlines())
-    return sorted({record.index: record for record in records}.values(), key=lambda record: record.index)
-
-
-def parse_records(log: Path, lines: Iterable[str]) -> list[SceneRecord]:
-    """The record of every line.
-
-    Raises:
-        DatasetError: a line is not a record.
-    """
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            records.append(SceneRecord.from_json(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(f"{log}, line {number}: expected a scene's record, found other content") from error
-    return records
-
-
-def read_descriptions(path: Path) -> dict[int, Scene]:
-    """Scene descriptions by index: lines of a ``scenes.jsonl``, or bare ones as ``Scene.to_json`` writes them.
-
-    Raises:
-        DatasetError: the file is missing, empty, or a line is neither.
-    """
-    if not path.is_file():
-        raise DatasetError(f"{path}: expected a file of scene descriptions, found none")
-    scenes = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        try:
-            values = json.loads(line)
-            index = int(values.get("index", number))
-            scenes[index] = Scene.from_json(json.dumps(values.get("scene", values)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DatasetError(
-                f"{path}, line {number + 1}: expected a scene description, found other content"
-            ) from error
-    if not scenes:
-        raise DatasetError(f"{path}: expected scene descriptions, found an empty file")
-    return scenes
 
 
 def config_json(config: GenerateConfig) -> dict[str, Any]:

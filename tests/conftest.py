@@ -10,6 +10,8 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+from tiny_base import NAME, SPEC, TinyBase, write_tiny_base
+from uois_sam.bases import BASES
 from uois_sam.hub import assemble
 from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel
@@ -48,6 +50,13 @@ def tiny_model() -> CompactModel:
 def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
     """The whole pipeline around random weights; its answers mean nothing."""
     return assemble(tiny_model, make_card(tiny_model.config, {"random": True}), torch.device("cpu"))
+
+
+@pytest.fixture
+def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyBase:
+    """Files of a tiny SAM and DINOv2 in Meta's format, and their name among the bases."""
+    monkeypatch.setitem(BASES, NAME, SPEC)
+    return write_tiny_base(tmp_path / "weights")
 
 
 @pytest.fixture

@@ -37,6 +37,16 @@ def cached_weights(repo: str) -> Path | None:
     return next((path for name in FOLDER_FILES if (path := cached_file(repo, name)) is not None), None)
 
 
+def cached_files(filename: str) -> list[tuple[str, Path]]:
+    """Id and path of every file of that name in the cache, one for each published model that has one."""
+    try:
+        cache = _client().scan_cache_dir()
+    except _client().errors.CacheNotFound:
+        return []
+    repos = sorted(repo.repo_id for repo in cache.repos if repo.repo_type == "model")
+    return [(repo, path) for repo in repos if (path := cached_file(repo, filename)) is not None]
+
+
 def fetch_weights(repo: str, licence: str, instead: str) -> Path:
     """The tensors of a published model: from the cache, else downloaded into it.
 

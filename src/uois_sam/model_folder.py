@@ -45,10 +45,7 @@ def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     for name in (CARD_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}")
-    try:
-        card = ModelCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
+    card = read_card(folder)
     content = (folder / WEIGHTS_FILE).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     expected = str(card.weights_sha256)
@@ -61,6 +58,18 @@ def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         return card, load(content)
     except SafetensorError as error:
         raise WeightsError(f"{folder / WEIGHTS_FILE}: expected safetensors, found {error}") from error
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder.
+
+    Raises:
+        WeightsError: it is missing, or no card in JSON.
+    """
+    try:
+        return ModelCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
 
 
 def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:

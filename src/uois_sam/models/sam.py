@@ -77,6 +77,7 @@ def _transformers_config(size: SamSize) -> dict[str, Any]:
         "mask_decoder_config": {
             "hidden_size": size.token_width, "mlp_dim": size.decoder_mlp, "num_attention_heads": size.decoder_heads,
             "iou_head_hidden_dim": size.iou_hidden,
+            "layer_norm_eps": 1e-5,  # SAM was trained with this; transformers' default is 1e-6
         },
     }  # fmt: skip
 

@@ -16,7 +16,9 @@ from uois_sam import __version__
 from uois_sam.apps import print_line
 from uois_sam.apps.evaluate import Evaluate
 from uois_sam.apps.generate import Generate
+from uois_sam.apps.models import Models
 from uois_sam.apps.segment import Segment
+from uois_sam.apps.tables import Tables
 from uois_sam.apps.train import Train
 from uois_sam.errors import UOISError
 
@@ -32,6 +34,8 @@ class Command(Protocol):
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
     "evaluate": Evaluate,
+    "tables": Tables,
+    "models": Models,
     "generate": Generate,
     "train": Train,
 }

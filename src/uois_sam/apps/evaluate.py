@@ -50,7 +50,12 @@ class Evaluate:
     """Folder for the results; made if missing."""
 
     model: str = "compact"
-    """Name of a model, or a folder that holds one."""
+    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
+    sam: str | None = None
+    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
+    out."""
+    dinov2: str | None = None
+    """DINOv2's weights, likewise."""
     predictions: Path | None = None
     """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
     baseline: Literal["components"] | None = None
@@ -166,7 +171,7 @@ class Evaluate:
         from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
         from uois_sam.pipeline import UOISSAM
 
-        model = UOISSAM.from_pretrained(self.model, device=self.device)
+        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
         settings = {"prompts": self.prompts, "scores": self.scores}
         model = model.with_selection(**{name: value for name, value in settings.items() if value is not None})
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor

@@ -159,7 +159,7 @@ def _comparison(
     for method in dict.fromkeys(report["method"]["name"] for report in mine):
         by_set = {r["dataset"]["name"]: r for r in mine if r["method"]["name"] == method}
         cells = [cell for name in datasets for cell in _cells(by_set.get(name))]
-        rows.append([f"**{method}**", "", "RGB", *cells])
+        rows.append([f"**{method}**", "", "", *cells])
     return "\n\n".join([f"## {title}", table(header, rows), *_footnotes(mine)])
 
 
@@ -181,7 +181,9 @@ def _other(title: str, reports: Sequence[Report]) -> str:
 
 
 def _made_with(report: Report, row: AblationRow) -> bool:
-    settings = {**report["method"].get("selection", {}), **report["method"].get("training", {})}
+    """Whether a report's model was set, and trained, as a row of Table IV or V says."""
+    method = report["method"]
+    settings = {**method.get("training", {}).get("recipe", {}), **method.get("selection", {})}
     return all(settings.get(key) == value for key, value in row.settings.items())
 
 

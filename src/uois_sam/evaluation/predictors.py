@@ -12,13 +12,20 @@ from uois_sam.evaluation.frames import Prediction
 from uois_sam.pipeline import UOISSAM
 from uois_sam.types import FloatArray, ImageArray
 
+_FULL = ("heatmap", "hdnet")
+"""Prompts and scores of the whole method (last row of Table IV); other variants say what they are in their name."""
+
 
 class ModelPredictor:
     """The whole pipeline under its settings."""
 
     def __init__(self, model: UOISSAM) -> None:
+        chosen = model.selection
+        variant = (
+            "" if (chosen.prompts, chosen.scores) == _FULL else f", {chosen.prompts} prompts, {chosen.scores} scores"
+        )
         self.model = model
-        self.name = model.name
+        self.name = f"{model.name}{variant}"
         self.description = {"kind": "model", **_identity(model), "selection": asdict(model.selection)}
 
     def __call__(self, image: ImageArray) -> Prediction:

@@ -70,6 +70,7 @@ def _two(names: tuple[str, str], first: Row, second: Row) -> dict[str, Row]:
     return dict(zip(names, (first, second), strict=True))
 
 
+_FULL = {"prompts": "heatmap", "scores": "hdnet"}
 _II = ("ocid", "osd")
 _III = ("phocal", "housecat6d")
 
@@ -122,15 +123,15 @@ TABLE_4 = (
     AblationRow("+ heatmap", (49.6, 60.4, 51.2, 28.4, 68.7, 36.6, 41.8),
                 {"prompts": "heatmap", "scores": "sam"}),
     AblationRow("+ HDNet = UOIS-SAM", (85.8, 81.0, 79.9, 78.1, 75.2, 72.5, 78.3),
-                {"prompts": "heatmap", "scores": "hdnet"}),
+                _FULL),
 )
 
 TABLE_5 = (
-    AblationRow("1 %", (85.0, 78.5, 77.4, 77.0, 72.1, 69.6, 74.8), {"data_percent": 1}),
-    AblationRow("5 %", (86.7, 78.7, 78.7, 79.4, 72.1, 71.2, 74.5), {"data_percent": 5}),
-    AblationRow("10 %", (85.8, 81.0, 79.9, 78.1, 75.2, 72.5, 78.3), {"data_percent": 10}),
-    AblationRow("50 %", (84.2, 81.1, 79.1, 76.6, 75.8, 72.0, 78.1), {"data_percent": 50}),
-    AblationRow("100 %", (84.5, 82.1, 80.0, 77.3, 77.1, 73.3, 80.4), {"data_percent": 100}),
+    AblationRow("1 %", (85.0, 78.5, 77.4, 77.0, 72.1, 69.6, 74.8), {"percent": 1, **_FULL}),
+    AblationRow("5 %", (86.7, 78.7, 78.7, 79.4, 72.1, 71.2, 74.5), {"percent": 5, **_FULL}),
+    AblationRow("10 %", (85.8, 81.0, 79.9, 78.1, 75.2, 72.5, 78.3), {"percent": 10, **_FULL}),
+    AblationRow("50 %", (84.2, 81.1, 79.1, 76.6, 75.8, 72.0, 78.1), {"percent": 50, **_FULL}),
+    AblationRow("100 %", (84.5, 82.1, 80.0, 77.3, 77.1, 73.3, 80.4), {"percent": 100, **_FULL}),
 )
 # fmt: on
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from pathlib import Path
@@ -12,20 +13,14 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from uois_sam.datasets import Dataset, FolderDataset
+from dataset_trees import PHOTO, save
+from uois_sam.datasets import Dataset, FolderDataset, open_dataset
 from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import DatasetError, ImageError
 
-PHOTO = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 LABELS = np.zeros((4, 6), np.uint16)
 LABELS[1:3, 1:3] = 1
 LABELS[0, 5] = 40000
-
-
-def save(path: Path, pixels: npt.NDArray[Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 @pytest.fixture
@@ -100,6 +95,48 @@ class TestLayouts:
         assert dataset[1].name == "000002"
         with pytest.raises(ImageError):
             dataset[0]
+
+
+class TestDepthAndVisibility:
+    def test_depth_is_in_millimetres_and_optional(self, nested: Path) -> None:
+        save(nested / "depth" / "000001.png", np.full((4, 6), 1234, np.uint16))
+        with_depth, without = open_dataset("folder", nested, depth=True)
+        assert with_depth.depth_m is not None
+        assert np.allclose(with_depth.depth_m, 1.234)
+        assert without.depth_m is None
+        assert FolderDataset(nested)[0].depth_m is None
+
+    def test_depth_beside_flat_photos_is_no_photo(self, flat: Path) -> None:
+        save(flat / "a_depth.png", np.full((4, 6), 500, np.uint16))
+        dataset = open_dataset("folder", flat, depth=True)
+        assert dataset.names == ("a", "b")
+        assert dataset[0].depth_m is not None
+
+    @pytest.mark.parametrize(
+        ("pixels", "found"), [(np.zeros((6, 4), np.uint16), "6x4, found 4x6"), (PHOTO, "in one channel")]
+    )
+    def test_bad_depth(self, nested: Path, pixels: npt.NDArray[Any], found: str) -> None:
+        save(nested / "depth" / "000001.png", pixels)
+        with pytest.raises(DatasetError, match=f"depth/000001.png: expected .*{found}"):
+            open_dataset("folder", nested, depth=True)[0]
+
+    def test_visible_fractions_come_from_the_records_of_scenes(self, nested: Path) -> None:
+        lines = [
+            json.dumps({"index": 1, "objects": [{"label": 1, "visible_fraction": 0.1}]}),  # made again later
+            json.dumps({"index": 2, "objects": 3}),  # an earlier version's count
+            json.dumps({"name": "not a record"}),
+            json.dumps({"index": 1, "objects": [{"label": 1, "visible_fraction": 0.5}]}),
+            '{"index": 2, "objects": [{"lab',  # the run was killed here
+        ]
+        (nested / "scenes.jsonl").write_text("\n".join(lines))
+        dataset = pickle.loads(pickle.dumps(FolderDataset(nested)))
+        assert dataset[0].visible_fractions == {1: 0.5}
+        assert dataset[1].visible_fractions is None
+
+    def test_records_of_another_form(self, nested: Path) -> None:
+        (nested / "scenes.jsonl").write_text('{"index": 1, "objects": [{"label": 1}]}\n')
+        with pytest.raises(DatasetError, match="scenes.jsonl: expected label and visible_fraction .* scene 000001"):
+            FolderDataset(nested)[0]
 
 
 class TestLabelMaps:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from uois_sam.datasets.frames import Annotation, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import check_same_size, read_label_map
 from uois_sam.datasets.roots import check_all_there, contents, find_root, is_photo
+from uois_sam.datasets.scene_records import SceneRecords
 from uois_sam.errors import DatasetError
 
 _LAYOUTS = "rgb/<name>.{png,jpg} with label/<name>.png, or <id>.{jpg,png} with <id>_label.png"
@@ -26,7 +27,8 @@ class FolderDataset(FrameDataset):
     * ``<id>.{jpg,png}``, ``<id>_label.png`` and optionally ``<id>_ignore.png`` and ``<id>_depth.png``, side by side.
 
     Label PNGs have one channel of 8 or 16 bits: 0 is background, every other value one object's visible pixels. Of an
-    ignore PNG every non-zero pixel is left out of training and scoring. Depth PNGs hold millimetres (uint16).
+    ignore PNG every non-zero pixel is left out of training and scoring. Depth PNGs hold millimetres (uint16). How much
+    of each object is visible comes from ``scenes.jsonl``, where ``uois-sam generate`` has written one.
 
     Args:
         root: the folder. Only its listing is read here; pixels are read by ``dataset[i]``.
@@ -49,6 +51,8 @@ class FolderDataset(FrameDataset):
         if not self._suffixes:
             found = "a folder rgb without photos" if self._nested else contents(root)
             raise DatasetError(f"{root}: expected {_LAYOUTS}, found {found}")
+        records = root / "scenes.jsonl"
+        self._records = SceneRecords(records) if self._nested and records.is_file() else None
         names = sorted(self._suffixes)
         check_all_there(root, len(names), (self._beside(name, "label") for name in names))
         super().__init__(root, names, options)
@@ -59,12 +63,12 @@ class FolderDataset(FrameDataset):
 
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
         label, ignore = self._beside(name, "label"), self._beside(name, "ignore")
-        labels = read_label_map(label)
-        if not ignore.is_file():
-            return Annotation(labels, label)
-        ignored = read_label_map(ignore) > 0
-        check_same_size(ignore, ignored, self._photo(name).name, image_hw)
-        return Annotation(labels, label, ignored)
+        fractions = self._records.visible_fractions(name) if self._records else None
+        ignored = None
+        if ignore.is_file():
+            ignored = read_label_map(ignore) > 0
+            check_same_size(ignore, ignored, self._photo(name).name, image_hw)
+        return Annotation(read_label_map(label), label, ignored, fractions)
 
     def _depth(self, name: str) -> tuple[Path, float]:
         return self._beside(name, "depth"), _DEPTH_UNIT_M

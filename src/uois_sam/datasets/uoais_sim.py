@@ -24,10 +24,9 @@ class UOAISSimDataset(FrameDataset):
     amodal mask, not used); crowds go into ``ignore``. Where masks overlap, the later annotation wins. Names are the
     ``file_name`` of the JSON file without suffix, in the order of image ids.
 
-    The JSON file of 45 000 images has about a gigabyte. It is read through once when the data set is opened; after
-    that only the offset of every annotation is in memory, and a sample reads its own few kilobytes. Opening costs
-    about a second per 60 MB, memory about 20 bytes per annotation and 200 per image, where ``pycocotools.COCO`` would
-    keep every annotation as Python objects, several times the size of the file.
+    The JSON file is read through once when the data set is opened; after that only the offset of every annotation is in
+    memory, and a sample reads its own few kilobytes. 45 000 images with ten objects each, 336 MB of JSON, cost 4 s and
+    55 MB (``pycocotools.COCO``: 6 s and 1.3 GB), 10 MB of which travel to each worker process.
 
     Args:
         root: ``UOAIS-Sim`` or the folder around it.

@@ -1,0 +1,61 @@
+"""What ``uois-sam generate`` writes down about its scenes, as far as labels need it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from uois_sam.datasets.json_index import read_object
+from uois_sam.errors import DatasetError
+
+_INDEX = re.compile(rb'\{"index": ?(\d+)\b')
+
+
+class SceneRecords:
+    """Visible fractions out of a ``scenes.jsonl``: one record a line, of a few kilobytes each.
+
+    Only the offset of every line is in memory. Of a scene that was made twice the last record counts; lines that do
+    not begin as a record does (somebody else's file of that name, or one cut short) are passed over.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._places: dict[str, tuple[int, int]] = {}
+        start = 0
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    match = _INDEX.match(line)
+                    if match and line.endswith(b"\n"):
+                        self._places[f"{int(match[1]):06d}"] = (start, len(line))
+                    start += len(line)
+        except OSError as error:
+            raise DatasetError(f"{path}: expected records of scenes, found: {error.strerror or error}") from error
+
+    def visible_fractions(self, name: str) -> Mapping[int, float] | None:
+        """Label value to visible share of each object of a scene; None where the record does not say.
+
+        Args:
+            name: of the sample, the scene's index in six digits.
+
+        Raises:
+            DatasetError: the file has changed since it was opened.
+        """
+        if name not in self._places:
+            return None
+        objects = read_object(self.path, *self._places[name]).get("objects")
+        if not isinstance(objects, list):  # earlier versions wrote how many there are
+            return None
+        try:
+            return {int(each["label"]): float(each["visible_fraction"]) for each in objects}
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(
+                f"{self.path}: expected label and visible_fraction of every object of scene {name}, found: {error!r}"
+            ) from error

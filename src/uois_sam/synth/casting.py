@@ -112,8 +112,8 @@ def _trace_array(solid: Any, camera: Camera, size_hw: tuple[int, int], window: W
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     ray = mi.Ray3f(mi.Point3f(_columns(origins)), mi.Vector3f(_columns(directions)))
     hit = solid.ray_intersect_preliminary(ray, coherent=True)
-    length = np.where(np.array(hit.is_valid()), np.array(hit.t), 0.0)
-    return length.reshape(window.size_hw)
+    length = np.array(hit.t)  # infinite where nothing is hit; asking for more would trace again
+    return np.where(np.isfinite(length), length, 0.0).reshape(window.size_hw)
 
 
 def _columns(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

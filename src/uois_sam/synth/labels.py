@@ -73,7 +73,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
     whole_px = np.zeros(objects, dtype=np.int64)
     whole_boxes = np.zeros((objects, 4), dtype=np.int64)
     for index, parts in enumerate(groups[1:]):
-        window = _window_of(parts, camera, size_hw)
+        window = _window_of(parts, camera, size_hw) if parts else None
         if window is None:
             continue
         distance = cast(parts, camera, size_hw, window)

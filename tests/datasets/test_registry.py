@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 from pathlib import Path
 
 import pytest
 
+import uois_sam.datasets
 from uois_sam.datasets import DATASETS, Dataset, dataset_options, open_dataset
 from uois_sam.errors import DatasetError
 
@@ -82,3 +84,27 @@ def test_pickles_with_its_options(rectangles: Path) -> None:
     assert dataset.names == ("0", "2", "4")
     with pytest.raises(IndexError):
         dataset[3]
+
+
+SOURCES = sorted(Path(uois_sam.datasets.__file__).parent.glob("*.py"))
+MANUAL = Path(__file__).parents[2] / "docs" / "datasets.md"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nothing_is_ever_unpickled(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"pickle", "_pickle", "dill", "joblib", "torch"}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if ast.unparse(call.func) == "np.load":
+            assert "allow_pickle=False" in ast.unparse(call)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_manual_has_every_data_set_and_option(name: str) -> None:
+    text = MANUAL.read_text(encoding="utf-8")
+    section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    assert DATASETS[name].info.homepage in section
+    for option in dataset_options(name):
+        assert f"`{option}" in section or f"`{option}" in text.split("\n## ")[1]

@@ -9,7 +9,8 @@ import pytest
 
 from uois_sam.synth.physics import settle
 from uois_sam.synth.render import choose_variant, render
-from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface, sample_scene
+from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface
 
 pytestmark = pytest.mark.slow
 SIZE = (48, 64)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -50,13 +50,10 @@ class BaseSpec:
     dinov2: Dinov2Size = DINOV2_VITS14
     dinov2_repo: str = "facebook/dinov2-small"
     dinov2_file: str = "dinov2_vits14_pretrain.pth"
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
+    """Sizes of the heads that fit: the paper's."""
     note: str = ""
     """A few words for lists."""
-
-    @property
-    def heads(self) -> HeadsConfig:
-        """The paper's heads at this base's sizes."""
-        return HeadsConfig(prompt_channels=self.dinov2.width, token_width=self.sam.token_width)
 
 
 BASES: dict[str, BaseSpec] = {

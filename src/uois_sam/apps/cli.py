@@ -14,6 +14,7 @@ from rich.console import Console
 
 from uois_sam import __version__
 from uois_sam.apps import print_line
+from uois_sam.apps.convert import Convert
 from uois_sam.apps.evaluate import Evaluate
 from uois_sam.apps.generate import Generate
 from uois_sam.apps.models import Models
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Any] = {
     "tables": Tables,
     "models": Models,
     "generate": Generate,
+    "convert": Convert,
     "train": Train,
 }
 """Name on the command line -> dataclass; a new subcommand is one import and one line here."""

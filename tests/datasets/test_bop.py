@@ -84,6 +84,11 @@ def test_without_visibility_file(root: Path) -> None:
         open_dataset("bop", root, min_visible=0.1)[1]
 
 
+def test_hidden_files_are_skipped(root: Path) -> None:
+    (root / "test" / "000010" / "rgb" / "._000003.png").write_bytes(b"left by a file manager")
+    assert len(open_dataset("bop", root)) == 3
+
+
 def test_pickles(root: Path) -> None:
     dataset = pickle.loads(pickle.dumps(open_dataset("bop", root)))
     assert [sample.name for sample in dataset] == list(dataset.names)

@@ -67,7 +67,7 @@ class TestSampling:
         dataset = open_dataset("folder", rectangles, every=4, offset=1)
         assert dataset.names == ("1", "5")
         assert dataset[1].name == "5"
-        assert dataset.notes == ("every 4th of 6 frames in name order, from frame 1 on",)
+        assert dataset.notes == ("one in 4 of 6 frames, from frame 1 on",)
 
     @pytest.mark.parametrize(("every", "offset"), [(0, 0), (-1, 0), (3, 3), (3, -1)])
     def test_senseless(self, rectangles: Path, every: int, offset: int) -> None:
@@ -84,6 +84,15 @@ def test_pickles_with_its_options(rectangles: Path) -> None:
     assert dataset.names == ("0", "2", "4")
     with pytest.raises(IndexError):
         dataset[3]
+
+
+def test_a_folder_that_may_not_be_read(rectangles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, pattern: str) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "rglob", refuse)
+    with pytest.raises(DatasetError, match="rectangles/rgb: expected a readable folder, found: Permission denied"):
+        open_dataset("folder", rectangles)
 
 
 SOURCES = sorted(Path(uois_sam.datasets.__file__).parent.glob("*.py"))

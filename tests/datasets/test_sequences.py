@@ -38,13 +38,13 @@ class TestPhoCAL:
     def test_one_frame_in_ten_through_all_sequences(self, phocal: Path) -> None:
         dataset = open_dataset("phocal", phocal, partial=True)
         assert dataset.names == ("sequence_2/000000", "sequence_2/000010", "sequence_10/000008")
-        assert "every 10th of 24 frames in name order, from frame 0 on" in dataset.notes
+        assert "one in 10 of 24 frames, from frame 0 on" in dataset.notes
         assert dataset[2].labels[0].tolist() == [0, 1, 2, 0, 0, 0]
 
     def test_the_offset_is_ours_to_state(self, phocal: Path) -> None:
         dataset = open_dataset("phocal", phocal, partial=True, offset=9)
         assert dataset.names == ("sequence_2/000009", "sequence_10/000007")
-        assert "every 10th of 24 frames in name order, from frame 9 on" in dataset.notes
+        assert "one in 10 of 24 frames, from frame 9 on" in dataset.notes
 
     def test_every_frame_on_demand(self, phocal: Path) -> None:
         assert len(open_dataset("phocal", phocal, every=1)) == 24
@@ -123,7 +123,7 @@ class TestPhoCAL:
         (tmp_path / "data_list.txt").write_text("\n".join(lines[:2]) + "\n")
         dataset = open_dataset("phocal", phocal, frame_list=tmp_path / "data_list.txt", partial=True)
         assert dataset.names == ("sequence_10/000003", "sequence_2/000001")
-        assert not any("every" in note for note in dataset.notes)
+        assert not any("one in" in note for note in dataset.notes)
         (tmp_path / "data_list.txt").write_text("\n".join(lines))
         with pytest.raises(DatasetError, match="data_list.txt: expected photos .*found sequence_2/rgb/5 and 0 more"):
             open_dataset("phocal", phocal, frame_list=tmp_path / "data_list.txt", partial=True)

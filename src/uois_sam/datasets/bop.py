@@ -13,7 +13,7 @@ import numpy as np
 
 from uois_sam.datasets.frames import Annotation, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import check_same_size, read_label_map
-from uois_sam.datasets.roots import contents, find_root, natural
+from uois_sam.datasets.roots import contents, find_root, is_photo, natural
 from uois_sam.errors import DatasetError
 
 _PHOTO_FOLDERS = ("rgb", "gray")
@@ -79,8 +79,7 @@ class BOPDataset(FrameDataset):
                 raise DatasetError(
                     f"{scene}: expected {needed}, found {contents(scene)}; is the ground truth of this split published?"
                 )
-        photos = [path for path in (scene / folder).iterdir() if path.suffix.lower() in _PHOTO_SUFFIXES]
-        for photo in sorted(photos):
+        for photo in sorted(path for path in (scene / folder).iterdir() if is_photo(path, _PHOTO_SUFFIXES)):
             name = f"{scene.name}/{photo.stem}"
             if not name.replace("/", "").isdecimal():
                 raise DatasetError(f"{scene}: expected numbers as names of scenes and images, found {name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from uois_sam.coco import decode_mask
-from uois_sam.datasets.json_index import Located, iterate_objects, read_object
+from uois_sam.datasets.json_index import Located, iterate_objects, read_objects
 from uois_sam.errors import DatasetError
 from uois_sam.types import BoolArray
 
@@ -61,14 +60,13 @@ class CocoIndex:
 
     def image(self, name: str) -> dict[str, Any]:
         """The image of this name, as the file has it."""
-        start, length = self._images[self._rows[name]]
-        return read_object(self.path, int(start), int(length))
+        row = self._rows[name]
+        return read_objects(self.path, self._images[row : row + 1].tolist())[0]
 
-    def annotations(self, name: str) -> Iterator[dict[str, Any]]:
+    def annotations(self, name: str) -> list[dict[str, Any]]:
         """The annotations of an image in the order of their ids."""
         row = self._rows[name]
-        for start, length in self._annotations[self._first[row] : self._first[row + 1]]:
-            yield read_object(self.path, int(start), int(length))
+        return read_objects(self.path, self._annotations[self._first[row] : self._first[row + 1]].tolist())
 
     def mask(self, annotation: dict[str, Any], key: str, image_hw: tuple[int, int]) -> BoolArray:
         """One mask of an annotation: RLE, compressed or not, or polygons.

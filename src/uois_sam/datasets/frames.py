@@ -126,7 +126,7 @@ class FrameDataset(ABC):
         self._names = tuple(names[options.offset :: every])
         if not self._names:
             raise DatasetError(f"{root}: expected frames, found {len(names)} and none of them from {options.offset} on")
-        sampling = f"every {every}th of {len(names)} frames in name order, from frame {options.offset} on"
+        sampling = f"one in {every} of {len(names)} frames, from frame {options.offset} on"
         compared = self._compare(expected) if expected and every == usual else []
         self.notes = (*notes, *([sampling] if every > 1 else []), *compared)
         """What a report on this data set has to mention: known faults, sampling, missing frames."""

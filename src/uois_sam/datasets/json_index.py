@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -48,21 +48,27 @@ def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
         raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
 
 
-def read_object(path: Path, start: int, length: int) -> dict[str, Any]:
-    """Read one object that :func:`iterate_objects` has located.
+def read_objects(path: Path, places: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Read objects that :func:`iterate_objects` has located.
+
+    Args:
+        path: the file.
+        places: offset and length of each in bytes.
 
     Raises:
         DatasetError: the file has changed or is gone.
     """
+    values = []
     try:
         with path.open("rb") as file:
-            file.seek(start)
-            value = json.loads(file.read(length))
+            for start, length in places:
+                file.seek(start)
+                values.append(json.loads(file.read(length)))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: expected the content it had when it was opened, found: {error}") from error
-    if not isinstance(value, dict):
+    if not all(isinstance(value, dict) for value in values):
         raise DatasetError(f"{path}: expected the content it had when it was opened, found other content")
-    return value
+    return values
 
 
 class _Reader:

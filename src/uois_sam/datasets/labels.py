@@ -92,7 +92,7 @@ def _read_integers(path: str | os.PathLike[str], kind: str, red_of_colour: bool)
             mode = image.mode
             if mode in INTEGER_MODES:
                 values = np.asarray(image)
-            elif red_of_colour and mode in ("RGB", "RGBA"):
+            elif red_of_colour and mode in ("RGB", "RGBA") and ";16" not in str(image.tile):  # Pillow would cut to 8
                 values = np.asarray(image.getchannel("R"))
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         # The path of a missing file is in the system's message already.

@@ -11,7 +11,7 @@ import numpy as np
 
 from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import keep_objects, read_label_map
-from uois_sam.datasets.roots import check_all_there, find_root, natural
+from uois_sam.datasets.roots import check_all_there, find_root, is_photo, natural
 from uois_sam.errors import DatasetError
 from uois_sam.types import LabelMap
 
@@ -71,7 +71,7 @@ class OCIDDataset(FrameDataset):
                 f"{path.parent.parent.relative_to(self.root).as_posix()}/{path.stem}"
                 for part in _KINDS
                 for path in (self.root / part).rglob("rgb/*.png")
-                if not path.name.startswith(".")
+                if is_photo(path)
             ),
             key=natural,
         )

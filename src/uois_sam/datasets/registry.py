@@ -58,7 +58,10 @@ def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> Fra
         _check_type(name, option, options[option], known[option])
     common = {option: options.pop(option) for option in _COMMON if option in options}
     opener: Any = DATASETS[name]
-    dataset: FrameDataset = opener(root, FrameOptions(**common), **options)
+    try:
+        dataset: FrameDataset = opener(root, FrameOptions(**common), **options)
+    except OSError as error:
+        raise DatasetError(f"{error.filename or root}: expected a readable folder, found: {error.strerror}") from error
     return dataset
 
 

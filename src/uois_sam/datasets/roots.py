@@ -43,14 +43,14 @@ def contents(folder: Path) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def is_photo(path: Path) -> bool:
-    """Whether the name is a photo's; a hidden file's is not."""
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+def is_photo(path: Path, suffixes: Sequence[str] = PHOTO_SUFFIXES) -> bool:
+    """Whether the name is a photo's; a hidden file's (file managers leave some) is not."""
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def png_stems(folder: Path) -> list[str]:
-    """Names without suffix of the PNGs in a folder, in natural order; hidden files (file managers leave some) not."""
-    return sorted((path.stem for path in folder.glob("*.png") if not path.name.startswith(".")), key=natural)
+    """Names without suffix of the PNGs in a folder, in natural order, hidden files left out."""
+    return sorted((path.stem for path in folder.iterdir() if is_photo(path, (".png",))), key=natural)
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from uois_sam.datasets.json_index import read_object
+from uois_sam.datasets.json_index import read_objects
 from uois_sam.errors import DatasetError
 
 _INDEX = re.compile(rb'\{"index": ?(\d+)\b')
@@ -50,7 +50,8 @@ class SceneRecords:
         """
         if name not in self._places:
             return None
-        objects = read_object(self.path, *self._places[name]).get("objects")
+        (record,) = read_objects(self.path, [self._places[name]])
+        objects = record.get("objects")
         if not isinstance(objects, list):  # earlier versions wrote how many there are
             return None
         try:

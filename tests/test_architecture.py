@@ -65,7 +65,7 @@ def test_imports_run_one_way(path: Path) -> None:
         assert imported_parts(path) <= SYNTH_MAY_USE
         return
     allowed = set().union(*LAYERS[: layer_of(part) + 1])
-    if path.name == "generate.py" and part == "apps":
+    if path.name in ("generate.py", "convert.py") and part == "apps":
         allowed.add("synth")
     assert imported_parts(path) <= allowed
 

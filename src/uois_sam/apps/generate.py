@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from uois_sam.apps.convert import convert
 from uois_sam.synth.variety import Variety
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from uois_sam.synth.generate import GenerateConfig, Run
+
+SECONDS_BETWEEN_LINES = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Generate:
     """Light paths a pixel before denoising."""
     amodal: bool = False
     """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""
+    format: Literal["native", "uoais", "bop"] = "native"
+    """Also write the finished data set as UOAIS-Sim's COCO files below OUT/uoais or in BOP's format below OUT/bop;
+    implies --amodal. "uois-sam convert" does the same later."""
     preset: Literal["tabletop-val"] | None = None
     """A data set that is the same for everybody, instead of the options above and the variety: tabletop-val is 300
     scenes of shapes, textures and lights that no training scene shows."""
@@ -70,6 +79,9 @@ class Generate:
             print_line(console, f"{there} of {run.total} scenes are there already")
         for line in _make(run, console):
             print_line(console, line)
+        if self.format != "native":
+            split = "val" if run.config.variety.split == "val" else "train"
+            convert(self.out, self.out / self.format, self.format, split, console)
         return 0
 
     def _config(self) -> GenerateConfig:
@@ -77,26 +89,47 @@ class Generate:
 
         config = GenerateConfig(
             scenes=self.scenes, seed=self.seed, height=self.height, width=self.width, samples=self.samples,
-            variant=self.variant, amodal=self.amodal, variety=self.variety, from_scenes=self.from_scenes,
+            variant=self.variant, amodal=self.amodal or self.format != "native", variety=self.variety,
+            from_scenes=self.from_scenes,
         )  # fmt: skip
         return with_preset(config, self.preset) if self.preset else config
 
 
 def _make(run: Run, console: Console) -> list[str]:
     """Make the scenes behind a progress bar; returns the lines to tell at the end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.fields[rate]}"))  # fmt: skip
-    started, made, objects, redraws = time.monotonic(), 0, 0, dict[str, int]()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("scenes", total=len(run.todo), rate="")
+    made, objects, redraws = 0, 0, dict[str, int]()
+    with _progress(console, len(run.todo)) as advance:
         for record in run:
             made, objects = made + 1, objects + len(record.objects)
             for reason, count in record.redraws.items():
                 redraws[reason] = redraws.get(reason, 0) + count
-            rate = 3600 * made / (time.monotonic() - started)
-            progress.update(task, completed=made, rate=f"{rate:.0f} an hour")
+            advance()
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
     return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",
             f"{run.total} scenes in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Callable[[], None]]:
+    """Scenes done, scenes an hour and time left: a bar on a terminal, a line a minute in a log."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from uois_sam.apps import print_line
+
+    done, started = 0, time.monotonic()
+    told = started
+    columns = (TextColumn("scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[rate]}"))  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("scenes", total=total, rate="")
+
+        def advance() -> None:
+            nonlocal done, told
+            done, now = done + 1, time.monotonic()
+            rate = done / (now - started)
+            bar.update(task, completed=done, rate=f"{3600 * rate:.0f} an hour")
+            if not console.is_terminal and now - told > SECONDS_BETWEEN_LINES:
+                told, left = now, timedelta(seconds=round((total - done) / rate))
+                print_line(console, f"{done} of {total} scenes, {3600 * rate:.0f} an hour, {left} left")
+
+        yield advance

@@ -36,7 +36,7 @@ class Done(Generic[ResultT]):
 
 
 @dataclass(frozen=True)
-class _Failure:
+class Failure:
     """An exception in a worker, as text: not every exception survives pickling."""
 
     message: str
@@ -60,7 +60,7 @@ def run_jobs(
         make: does one job; pickled, as are jobs and results.
         jobs: what to do.
         workers: number of processes.
-        start: called once in every process before its first job; pickled.
+        start: called before every job, so it should remember that it was; pickled.
 
     Raises:
         DatasetError: processes died over the same job ``MAX_DEATHS`` times.
@@ -83,8 +83,8 @@ def run_jobs(
                     _mourn(worker, deaths[job])
                     crew.append(_hire(make, start, job))
                     continue
-                if isinstance(answer, _Failure):
-                    raise _as_error(answer, job)
+                if isinstance(answer, Failure):
+                    raise as_error(answer, job)
                 if waiting:
                     worker.job = waiting.pop()
                     worker.pipe.send(worker.job)
@@ -123,7 +123,19 @@ def _cause(process: multiprocessing.process.BaseProcess) -> str:
     return f"by {name}{hint}"
 
 
-def _as_error(failure: _Failure, job: object) -> Exception:
+def attempt(make: Callable[[JobT], ResultT], start: Callable[[], None], job: JobT) -> ResultT | Failure:
+    """Do one job in this process; ``start`` must be harmless when called again."""
+    try:
+        start()
+        return make(job)
+    except UOISError as error:
+        return Failure(str(error), "")
+    except Exception as error:
+        return Failure(str(error), traceback.format_exc())
+
+
+def as_error(failure: Failure, job: object) -> Exception:
+    """The exception to raise in the parent for a job that failed."""
     if not failure.trace:
         return UOISError(failure.message)
     return RuntimeError(f"{job} failed:\n{failure.trace}")
@@ -135,18 +147,8 @@ def _work(pipe: Connection, make: Callable[[JobT], ResultT], start: Callable[[],
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the parent has no more jobs, or is gone
         job = pipe.recv()
-        started = False
         while True:
-            try:
-                if not started:
-                    start()
-                    started = True
-                answer: object = make(job)
-            except UOISError as error:
-                answer = _Failure(str(error), "")
-            except Exception as error:
-                answer = _Failure(str(error), traceback.format_exc())
-            pipe.send(answer)
+            pipe.send(attempt(make, start, job))
             job = pipe.recv()
 
 

@@ -19,7 +19,8 @@ from uois_sam.synth.labels import Truth
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.record import SceneRecord, describe
 from uois_sam.synth.render import Rendering, choose_variant, render
-from uois_sam.synth.scene import Scene, sample_scene
+from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.scene import Scene
 from uois_sam.synth.stages import measured, stage
 from uois_sam.synth.variety import Variety
 
@@ -114,7 +115,7 @@ def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[st
     for attempt in range(MAX_DRAWS):
         try:
             with stage("draw"):
-                drawn = sample_scene(scene_seed(config.seed, index, attempt))
+                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety)
             with stage("physics"):
                 scene = settle(drawn)
         except UnsettledError:

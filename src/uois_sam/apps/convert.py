@@ -1,0 +1,64 @@
+"""``uois-sam convert``: a finished data set in another layout, or as one picture to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a data set made by "uois-sam generate" to UOAIS-Sim's COCO layout or to BOP's, or draw a contact sheet.
+
+    The layouts need amodal masks (generate --amodal). Photos are hard links to the originals where the disk can.
+    """
+
+    data: tyro.conf.Positional[Path]
+    """Folder that "uois-sam generate" wrote."""
+    to: Literal["uoais", "bop", "sheet"]
+    """uoais: annotations/coco_anns_uoais_sim_SPLIT.json and SPLIT/{bin,tabletop}/{color,depth}/. bop: SPLIT_pbr/ with
+    scene_camera.json, scene_gt.json, scene_gt_info.json, mask/ and mask_visib/. sheet: a JPEG of many scenes."""
+    out: Path
+    """Folder to write into, or the JPEG."""
+    split: Literal["train", "val"] = "train"
+    """Name of the split in the new layout."""
+    scenes: int = 200
+    """Scenes on a contact sheet."""
+    labels: bool = True
+    """Draw the objects' masks on a contact sheet."""
+
+    def run(self, console: Console) -> int:
+        """Convert; returns the exit status."""
+        from uois_sam.apps import print_line
+
+        if self.to == "sheet":
+            from uois_sam.synth.contact_sheet import write_contact_sheet
+
+            shown = write_contact_sheet(self.data, self.out, self.scenes, labels=self.labels)
+            print_line(console, f"{shown} scenes in {self.out}")
+        else:
+            count = convert(self.data, self.out, self.to, self.split, console)
+            print_line(console, f"{count} scenes in {self.out}, as {self.to} writes them")
+        return 0
+
+
+def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, console: Console) -> int:
+    """Convert behind a progress bar; returns the number of scenes."""
+    from rich.progress import track
+
+    from uois_sam.errors import MissingExtraError
+
+    try:
+        from uois_sam.synth.native import read_scenes
+        from uois_sam.synth.writers import WRITERS
+    except ImportError as error:
+        raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
+    scenes = read_scenes(data)
+    written = WRITERS[layout](scenes, out, split)
+    return sum(1 for _ in track(written, description=layout, total=len(scenes), console=console))

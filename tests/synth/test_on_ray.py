@@ -1,0 +1,43 @@
+"""The same per-scene function on a Ray cluster: the same bytes, errors told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+
+from synth.conftest import TINY
+from synth.test_generate import contents
+from uois_sam.errors import DatasetError
+from uois_sam.synth.generate import Run
+from uois_sam.synth.making import Job
+from uois_sam.synth.on_ray import run_on_ray
+from uois_sam.synth.scene import Scene
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Two workers on this machine."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
+def test_a_cluster_writes_the_same_bytes(tiny_scenes: Path, tmp_path: Path) -> None:
+    records = list(Run(TINY, tmp_path, ray="auto"))
+    assert sorted(record.index for record in records) == [0, 1, 2]
+    assert contents(tmp_path) == contents(tiny_scenes)
+
+
+def test_an_error_on_a_node_is_told_here(tiny_scenes: Path) -> None:
+    from uois_sam.synth.native import read_descriptions
+
+    scene = next(s for s in read_descriptions(tiny_scenes / "scenes.jsonl").values() if s.objects)
+    wrong: Scene = scene.with_objects((replace(scene.objects[0], family="nonsense"),))
+    with pytest.raises((DatasetError, RuntimeError), match="nonsense"):
+        list(run_on_ray(TINY, [Job(4, wrong)], "auto"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -58,7 +58,7 @@ class TrainHeads:
     on disk is said before), then both heads are fitted on the cache. A run that was stopped goes on where it was when
     started again with the same options. The result is OUT/model: small, for --model of the other commands.
 
-    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options, the same result).
+    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see docs/training.md).
     """
 
     data: tuple[Path, ...]
@@ -100,6 +100,7 @@ class TrainHeads:
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
+        self._check()
         from uois_sam.hub import load_base
         from uois_sam.training.full import train_heads
         from uois_sam.training.processes import start_processes
@@ -107,7 +108,8 @@ class TrainHeads:
         data, validation = _open(self.dataset, self.data), _open(self.dataset, self.val) if self.val else None
         processes = start_processes(self.device)
         console.quiet = not processes.is_main_process
-        device = str(processes.device) if processes.num_processes > 1 else self.device
+        several_gpus = processes.num_processes > 1 and processes.device.type == "cuda"
+        device = str(processes.device) if several_gpus else self.device
         base = load_base(self.base, sam=self.sam, dinov2=self.dinov2, device=device, precision=self.precision)
         with _progress(console) as watch:
             folder = train_heads(
@@ -117,9 +119,21 @@ class TrainHeads:
         console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
         return 0
 
+    def _check(self) -> None:
+        """Raise UOISError for numbers that no training can have."""
+        from uois_sam.errors import UOISError
+
+        for name, value in (("epochs", self.epochs), ("at-once", self.at_once)):
+            if value < 1:
+                raise UOISError(f"{name}={value}: expected at least 1")
+        for name, size in (("rate", self.rate), ("sigma", self.sigma)):
+            if not 0 < size < float("inf"):
+                raise UOISError(f"{name}={size:g}: expected above 0")
+
     def recipe(self) -> HeadsRecipe:
         """The options as the training takes them."""
         from uois_sam.config import Selection
+        from uois_sam.training.compact import COMPACT_SELECTION
         from uois_sam.training.features import FeatureConfig
         from uois_sam.training.full import HeadsRecipe
         from uois_sam.training.heads import HeadConfig
@@ -129,7 +143,7 @@ class TrainHeads:
             features=FeatureConfig(seed=self.seed),
             target=HeatmapTarget(interior=self.interior, sigma_px=self.sigma),
             fit=HeadConfig(epochs=self.epochs, rate=self.rate, hpg_at_once=self.at_once, seed=self.seed),
-            selection=Selection(nms=self.nms),
+            selection=replace(COMPACT_SELECTION if self.base == "compact" else Selection(), nms=self.nms),
             percent=self.percent,
             seed=self.seed,
         )

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,7 +15,7 @@ from uois_sam.datasets.joined import JoinedDataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import DatasetError
 from uois_sam.files import make_output_folder, write_atomically
-from uois_sam.hub import save_folder
+from uois_sam.heads_folder import save_heads
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training.cache import CacheRequest
 from uois_sam.training.curves import Curves
@@ -26,13 +26,9 @@ from uois_sam.training.processes import from_main
 from uois_sam.training.record import describe_run
 from uois_sam.training.stages import Heads, Watch, cache_features, fit_heads
 from uois_sam.training.targets import HeatmapTarget
-from uois_sam.types import ModelCard
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-VERSION = "1"
-LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
@@ -112,9 +108,7 @@ def train_heads(
     }  # fmt: skip
     if processes.is_main_process:
         write_atomically(out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-        tensors = {f"{name}.{key}": value.detach().cpu().contiguous() for name, head in (("hpg", hpg), ("hdnet", hdnet))
-                   for key, value in head.state_dict().items()}  # fmt: skip
-        save_folder(tensors, make_card(base, recipe, record), out / "model")
+        save_heads(base, hpg, hdnet, out / "model", training=record, selection=recipe.selection)
     processes.wait_for_everyone()
     return out / "model"
 
@@ -131,12 +125,3 @@ def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadsRecipe
     if len(used) == 0 or len(validation) == 0:
         raise DatasetError(f"expected images to train on and to validate by, found {len(used)} and {len(validation)}")
     return Split(JoinedDataset([used, validation]), len(validation))
-
-
-def make_card(base: FrozenBase, recipe: HeadsRecipe, record: dict[str, Any]) -> ModelCard:
-    """The card of freshly trained heads."""
-    return ModelCard(
-        name=f"{base.name}-heads", version=VERSION, licence=LICENCE,
-        architecture={"kind": "heads", "base": record["base"], **base.heads.to_json()},
-        preprocessing={}, selection=asdict(recipe.selection), training=record, weights_sha256="",
-    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""``uois-sam train``: options, what it says, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uois_sam import UOISSAM
+from uois_sam.apps.cli import main
+from uois_sam.apps.train import TrainHeads
+from uois_sam.hub import read_folder
+
+
+def heads(data: Path, out: Path, *options: object) -> int:
+    fixed = ("--base", "compact", "--data", data, "--out", out, "--device", "cpu")
+    return main(["train", "heads", *map(str, (*fixed, *options))])
+
+
+def test_heads_are_trained_and_segment(rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert heads(rectangles, out, "--epochs", 1, "--interior", "--sigma", 5, "--nms", "box", "--percent", 50) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "caching 3 views (0 are there) in" in said
+    assert "MB needed" in said
+    card, _ = read_folder(out / "model")
+    assert card.architecture["base"] == "compact"
+    assert card.selection["nms"] == "box"
+    assert card.selection["max_area_fraction"] == 0.5  # as for the bundled model, on the same networks
+    recipe = json.loads((out / "run.json").read_text())["recipe"]
+    assert (recipe["target"]["interior"], recipe["target"]["sigma_px"], recipe["percent"]) == (True, 5.0, 50.0)
+    UOISSAM.from_pretrained(out / "model", device="cpu").predict(rectangles / "rgb" / "3.png")
+
+
+def test_the_defaults_are_the_papers() -> None:
+    recipe = TrainHeads(data=(), out=Path()).recipe()
+    assert (recipe.fit.epochs, recipe.fit.rate, recipe.fit.decay, recipe.fit.decay_every) == (30, 1e-3, 0.1, 10)
+    assert (recipe.fit.hpg_images, recipe.fit.hdnet_images, recipe.features.prompts) == (32, 30, 30)
+    assert (recipe.features.views, recipe.features.own_peaks) == (1, 0)
+    assert not recipe.target.interior
+    assert recipe.selection.nms == "mask"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--base", "sam-vit-m"), "did you mean sam-vit-"),
+        (("--dataset", "foldr"), "did you mean folder?"),
+        (("--percent", 0), "expected above 0, at most 100"),
+        (("--data", "/nowhere"), "expected a folder with rgb"),
+        (("--sam", "x.pth"), "compact has its own weights"),
+        (("--epochs", 0), "epochs=0: expected at least 1"),
+        (("--sigma", 0), "sigma=0: expected above 0"),
+        (("--at-once", 0), "at-once=0: expected at least 1"),
+        (("--rate", "nan"), "rate=nan: expected above 0"),
+    ],
+)
+def test_bad_options_are_told_in_one_line(
+    rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, object], told: str
+) -> None:
+    assert heads(rectangles, tmp_path / "run", *options) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("error: ")
+    assert told in said
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_data_without_an_object_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, pixels in (("rgb", np.zeros((8, 8, 3), np.uint8)), ("label", np.zeros((8, 8), np.uint8))):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            Image.fromarray(pixels).save(tmp_path / kind / f"{number}.png")
+    assert heads(tmp_path, tmp_path / "run") == 2
+    assert "expected labelled objects to learn from, found none in 3 images" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_a_missing_extra_is_told_with_the_command(
+    rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    assert heads(rectangles, tmp_path / "run") == 2
+    assert "pip install 'uois-sam[train]'" in " ".join(capsys.readouterr().err.split())

@@ -69,6 +69,7 @@ def test_a_byte_order_mark_and_umlauts(tmp_path: Path) -> None:
         ('{"images": [{"id": 1} {"id": 2}]}', "expected ',' at byte 22"),
         ('{"images": [1]}', "expected an object at byte 12, found '1]}'"),
         ('{"images": {"id": 1}}', r"expected '\[' at byte 11"),
+        ('{"info": ' + "[" * 100_000 + "]" * 100_000 + "}", "expected JSON at byte 9"),
         ('{"images": [{"id": nonsense}]}', "expected JSON at byte 12"),
     ],
 )

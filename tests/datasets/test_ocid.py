@@ -81,6 +81,23 @@ class TestShiftedSequence:
         for index in range(1, 4):
             assert (dataset[index].labels == plain[index].labels).all()
 
+    @pytest.mark.parametrize("rebase_ids", [False, True])
+    def test_a_sequence_corrected_on_disk_is_left_alone(
+        self, root: Path, caplog: pytest.LogCaptureFixture, rebase_ids: bool
+    ) -> None:
+        ocid_frame(root, SHIFTED, "result_a", columns(0, 1, 1, 2, 45))
+        dataset = open_dataset("ocid", root, partial=True, rebase_ids=rebase_ids)
+        assert not any(SHIFTED in note for note in dataset.notes)
+        assert not caplog.text
+        assert dataset[0].labels[0].tolist() == [0, 0, 0, 1, 2, 0]
+
+    def test_a_damaged_file_in_it_is_told_when_it_is_read(self, shifted: Path) -> None:
+        (shifted / SHIFTED / "label" / "result_a.png").write_bytes(b"damaged")
+        dataset = open_dataset("ocid", shifted, partial=True)
+        assert dataset[1].labels.any()
+        with pytest.raises(DatasetError, match="result_a.png: expected a label image"):
+            dataset[0]
+
 
 class TestWhatIsMissing:
     def test_frames(self, root: Path) -> None:

@@ -74,8 +74,8 @@ def read_objects(path: Path, places: Iterable[tuple[int, int]]) -> list[dict[str
 class _Reader:
     """A window on a file, decoded as Latin-1: one character a byte, so that positions are offsets.
 
-    Nothing that JSON's grammar is made of can be part of a longer UTF-8 sequence, so it parses the same; strings come
-    out right because every object is decoded once more from its bytes.
+    Nothing that JSON's grammar is made of can be part of a longer UTF-8 sequence, so it parses the same; an
+    object with other than ASCII characters is decoded once more from its bytes.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -121,7 +121,7 @@ class _Reader:
             try:
                 value, end = self.decode(self.text, self.position)
                 whole = True
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 whole = False
             if whole and self.text[end : end + 1] not in _NUMERIC:
                 break

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from uois_sam.apps import print_line
+from uois_sam.apps.progress import progress
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import UOISError
 
@@ -123,6 +123,8 @@ class Evaluate:
     def _check(self) -> None:
         if self.predictions is not None and (self.baseline or self.prompts or self.scores):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
+        if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
+            raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
         if self.limit is not None and self.limit < 1:
             raise UOISError(f"expected --limit of at least 1, found {self.limit}")
         if self.size is not None and min(self.size) < 1:
@@ -158,16 +160,16 @@ class Evaluate:
                 folder.check_complete([dataset.names[index] for index in indices])
             elif not self.predictions.is_dir():
                 raise UOISError(f"{self.predictions}: expected a folder of label PNGs, found no folder")
-            return folder, Info(self.name or self.predictions.resolve().name, {"kind": "predictions"}), {}
-        predictor, training = self._load()
+            made_by = folder.method() or {"name": self.predictions.resolve().name, "kind": "predictions"}
+            return folder, Info(self.name or made_by["name"], made_by), {}
+        predictor = self._load()
         folder = Folder(self.out / "predictions")
-        folder.claim({**predictor.description, "size": self.size}, replace=self.overwrite)
+        made_by = {"name": predictor.name, **predictor.description, "size": self.size}
+        folder.claim(made_by, replace=self.overwrite)
         failures = self._predict(dataset, indices, predictor, folder, console)
-        details = {**predictor.description, "training": training}
-        return folder, Info(self.name or predictor.name, details), failures
+        return folder, Info(self.name or predictor.name, made_by), failures
 
-    def _load(self) -> tuple[Predictor, dict[str, Any]]:
-        """The method, and its model's training record."""
+    def _load(self) -> Predictor:
         from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
         from uois_sam.pipeline import UOISSAM
 
@@ -175,7 +177,7 @@ class Evaluate:
         settings = {"prompts": self.prompts, "scores": self.scores}
         model = model.with_selection(**{name: value for name, value in settings.items() if value is not None})
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
-        return kind(model), dict(model.card.training)
+        return kind(model)
 
     def _predict(
         self, dataset: Any, indices: Sequence[int], predictor: Predictor, folder: PredictionFolder, console: Console
@@ -270,17 +272,6 @@ def parse_option(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-@contextmanager
-def progress(console: Console, what: str, total: int) -> Iterator[Any]:
-    """A progress bar on a terminal, nothing elsewhere. Yields what to call after each frame."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def _print_summary(console: Console, report: Report, results: Sequence[FrameResult], out: Path) -> None:

@@ -111,11 +111,25 @@ class PredictionFolder:
                 f"the first one missing is {missing[0]}.png ({instead})"
             )
 
+    def method(self) -> dict[str, Any] | None:
+        """What made the predictions, as :meth:`claim` noted it; None if nobody did.
+
+        Raises:
+            PredictionError: the note cannot be read.
+        """
+        path = self.root / METHOD_FILE
+        if not path.is_file():
+            return None
+        found = _parse(path)
+        if not isinstance(found, dict) or "name" not in found:
+            raise PredictionError(f"{path}: expected a method with a name, found something else")
+        return found
+
     def claim(self, method: Mapping[str, Any], replace: bool = False) -> None:
         """Note what makes the predictions in here, so that a run that goes on cannot mix two methods.
 
         Args:
-            method: JSON-ready description; equal descriptions must give equal predictions.
+            method: JSON-ready description with a ``name``; equal descriptions must give equal predictions.
             replace: take the folder over from another method (the caller writes every prediction anew).
 
         Raises:

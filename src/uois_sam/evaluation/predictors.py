@@ -79,4 +79,5 @@ def components(probability: FloatArray, threshold: float, min_fraction: float) -
 
 def _identity(model: UOISSAM) -> dict[str, Any]:
     precision = str(model.parts.precision).removeprefix("torch.")
-    return {"model": model.name, "weights_sha256": model.card.weights_sha256, "precision": precision}
+    weights = {"model": model.name, "weights_sha256": model.card.weights_sha256, "precision": precision}
+    return {**weights, "training": dict(model.card.training)}

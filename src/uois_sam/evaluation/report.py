@@ -85,7 +85,7 @@ def make_report(
     scores = accumulator.compute()
     return {
         "format": FORMAT,
-        "method": {"name": method.name, **method.details},
+        "method": {**method.details, "name": method.name},
         "dataset": asdict(dataset) | {"asked": len(outcomes), "scored": len(results)},
         "protocol": protocol_record(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),

@@ -7,9 +7,11 @@ goes on.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -132,6 +134,9 @@ def score_all(
 
     Yields:
         The outcome of each frame, in the order of the indices.
+
+    Raises:
+        UOISError: a process was killed.
     """
     score = partial(score_sample, dataset, folder, scoring)
     if workers <= 1 or len(indices) <= _FEW:
@@ -142,6 +147,10 @@ def score_all(
     pool = ProcessPoolExecutor(min(workers, len(indices)), context, initializer=_start_worker, initargs=(score,))
     try:
         yield from pool.map(_score_in_worker, indices, chunksize=_CHUNK)
+    except BrokenProcessPool as error:
+        raise UOISError(
+            "a scoring process was ended from outside, perhaps for lack of memory; use fewer --workers"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -149,14 +158,10 @@ def score_all(
 def score_sample(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> FrameOutcome:
     """Read one sample and its prediction and score them."""
     name = dataset.names[index]
+    if scoring.missing == "skip" and not folder.has(name):
+        return Skipped(name)
     try:
-        if scoring.missing != "error" and not folder.has(name):
-            if scoring.missing == "skip":
-                return Skipped(name)
-            sample = _sample(dataset, index, scoring.size_hw)
-            return score_frame(sample, Prediction(np.zeros_like(sample.labels), {}), scoring.protocol)
-        sample, prediction = read_pair(dataset, folder, scoring, index)
-        return score_frame(sample, prediction, scoring.protocol)
+        return score_frame(*read_pair(dataset, folder, scoring, index), scoring.protocol)
     except UOISError as error:
         return Failure(name, str(error))
 
@@ -169,20 +174,26 @@ def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, inde
         PredictionError: the prediction is missing or ambiguous, or has another size.
     """
     sample = dataset[index]
-    own_hw = sample.labels.shape
-    prediction = folder.read(sample.name)
-    allowed = {own_hw, scoring.size_hw or own_hw}
-    if prediction.labels.shape not in allowed:
-        expected = " or ".join(f"{w}x{h}" for h, w in sorted(allowed))
-        height, width = prediction.labels.shape
-        raise PredictionError(
-            f"{folder.root / sample.name}.png: expected a prediction of {expected} pixels like its photo, "
-            f"found {width}x{height}; --size scores both at another size"
-        )
+    if scoring.missing == "empty" and not folder.has(sample.name):
+        prediction = Prediction(np.zeros_like(sample.labels), {})
+    else:
+        prediction = folder.read(sample.name)
+        _check_size(prediction, sample, scoring, folder)
     if scoring.size_hw is not None:
         sample = resize_sample(sample, scoring.size_hw)
         prediction = replace(prediction, labels=resize_labels(prediction.labels, scoring.size_hw))
     return sample, prediction
+
+
+def _check_size(prediction: Prediction, sample: Sample, scoring: Scoring, folder: PredictionFolder) -> None:
+    allowed = {sample.labels.shape, scoring.size_hw or sample.labels.shape}
+    if prediction.labels.shape not in allowed:
+        expected = " or ".join(f"{width}x{height}" for height, width in sorted(allowed))
+        height, width = prediction.labels.shape
+        raise PredictionError(
+            f"{folder.root / sample.name}.png: expected a prediction of {expected} pixels like its photo, "
+            f"found {width}x{height}; --size brings both to another size"
+        )
 
 
 def _sample(dataset: Dataset, index: int, size_hw: tuple[int, int] | None) -> Sample:
@@ -196,6 +207,7 @@ _score: partial[FrameOutcome]
 def _start_worker(score: partial[FrameOutcome]) -> None:
     global _score
     cv2.setNumThreads(1)  # the processes are the parallelism
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process is told, and ends these
     _score = score
 
 

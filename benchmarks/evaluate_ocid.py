@@ -1,0 +1,155 @@
+"""Frames a second and peak memory of ``uois-sam evaluate`` on a tree shaped like OCID, 2 390 frames of 640x480.
+
+    python benchmarks/evaluate_ocid.py FOLDER [--workers N] [--out results.json]
+
+The content is drawn, not photographed: discs on a noisy ground, one more in every frame of a sequence, with OCID's
+background labels, and predictions that are shifted, merged, split, missing or on the ground. Nothing about the scores
+means anything; files, sizes and counts are what matters. FOLDER keeps the tree (1 to 2 GB) for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from machine import describe_machine, summary
+
+FRAMES = 2390
+SEQUENCE = 20
+"""Frames of a sequence: 0 to 19 objects."""
+KINDS = {
+    "ARID20": ("",),
+    "ARID10": ("box", "curved", "fruits", "mixed", "non-fruits"),
+    "YCB10": ("cuboid", "curved", "mixed"),
+}
+FOLDERS = [
+    "/".join(filter(None, (part, ground, level, kind)))
+    for part, kinds in KINDS.items()
+    for ground in ("floor", "table")
+    for level in ("bottom", "top")
+    for kind in kinds
+]
+Labels = npt.NDArray[np.uint16]
+
+
+def build(root: Path) -> None:
+    """Draw the tree below ``root/OCID-dataset`` and the predictions below ``root/predictions``, where missing."""
+    done = root / "complete"
+    if done.exists():
+        return
+    grounds = [_ground(seed) for seed in range(16)]
+    for index in range(FRAMES):
+        folder = FOLDERS[index // SEQUENCE % len(FOLDERS)]
+        sequence = index // SEQUENCE // len(FOLDERS)
+        _write_frame(root, f"{folder}/seq{sequence:02d}", index, grounds[index // SEQUENCE % len(grounds)])
+    done.touch()
+
+
+def _write_frame(root: Path, sequence: str, index: int, ground: npt.NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(index // SEQUENCE)  # the same objects all through a sequence
+    first = 2 if "/floor/" in f"/{sequence}/" else 3
+    objects, found = _objects(rng, index % SEQUENCE)
+    labels = np.where(objects > 0, objects + first - 1, 1).astype(np.uint16)
+    if first == 3:
+        labels[200:][objects[200:] == 0] = 2
+    colours = rng.integers(0, 256, (SEQUENCE + 1, 3)).astype(np.uint8)
+    image = np.where(objects[:, :, None] > 0, colours[objects] // 2 + ground // 2, ground)
+    stem = f"result_2018-08-21-{index:05d}"
+    for kind, picture in (("rgb", image), ("label", labels)):
+        path = root / "OCID-dataset" / sequence / kind / f"{stem}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path, compress_level=1)
+    path = root / "predictions" / sequence / f"{stem}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(found).save(path)
+    scores = {str(value): round(float(rng.random()), 3) for value in np.unique(found) if value}
+    path.with_suffix(".json").write_text(json.dumps({"scores": scores}))
+
+
+def _objects(rng: np.random.Generator, count: int) -> tuple[Labels, Labels]:
+    """True and predicted label maps, (480, 640) uint16."""
+    truth, found = np.zeros((2, 480, 640), np.uint16)
+    rows, columns = np.mgrid[:480, :640]
+    for value in range(1, count + 1):
+        y, x, radius = rng.integers(60, 420), rng.integers(60, 580), rng.integers(14, 60)
+        truth[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = value
+        fate = rng.random()
+        called = value if fate < 0.8 else max(1, value - 1)  # a fifth is merged with the one before
+        if fate > 0.05:
+            dy, dx = rng.integers(-4, 5, 2)
+            found[(rows - y - dy) ** 2 + (columns - x - dx) ** 2 < radius**2] = called
+        if 0.1 < fate < 0.2:
+            found[(found == value) & (columns > x)] = value + 100
+    if count % 4 == 3:
+        found[:30, :60] = 900
+    return truth, found
+
+
+def _ground(seed: int) -> npt.NDArray[np.uint8]:
+    """(480, 640, 3): slow shades and the noise of a camera, so that files are as large as photographs."""
+    rng = np.random.default_rng(10_000 + seed)
+    coarse = Image.fromarray(rng.integers(60, 190, (6, 8, 3)).astype(np.uint8)).resize(
+        (640, 480), Image.Resampling.BICUBIC
+    )
+    return np.clip(np.asarray(coarse) + rng.normal(0, 3, (480, 640, 3)), 0, 255).astype(np.uint8)
+
+
+def measure(root: Path, frames: int | None, workers: int) -> dict[str, Any]:
+    """Run the command in a process of its own, on all frames or on ``frames`` of them."""
+    out = root / f"evaluation_{frames or 'all'}"
+    command = [sys.executable, "-m", "uois_sam.apps.cli", "evaluate", "ocid", str(root / "OCID-dataset")]
+    command += ["--predictions", str(root / "predictions"), "--out", str(out), "--workers", str(workers)]
+    command += [] if frames is None else ["--limit", str(frames)]
+    measured = Path(__file__).with_name("run_measured.py")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(measured), *command], stdout=subprocess.PIPE, text=True, check=True
+    )
+    record: dict[str, Any] = json.loads(done.stdout)
+    if record["exit"] != 0:
+        raise SystemExit(f"evaluate_ocid: the command ended with status {record['exit']}")
+    report = json.loads((out / "report.json").read_text())
+    scored = report["dataset"]["scored"]
+    return {
+        "frames": scored,
+        "empty_frames": report["scores"]["empty_frames"],
+        "objects": report["scores"]["true_objects"],
+        "workers": workers,
+        "seconds_of_the_command": record["seconds"],
+        "frames_per_second_scoring": scored / report["seconds"]["scoring"],
+        "frames_per_second_of_the_command": scored / record["seconds"],
+        "peak_mib_of_the_largest_process": record["peak_mib"],
+    }
+
+
+def main() -> None:
+    """Build, measure on a tenth and on all frames, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the tree is built and kept")
+    parser.add_argument("--workers", type=int, default=1, help="processes that score (default: 1)")
+    parser.add_argument("--out", type=Path, help="write everything as JSON")
+    arguments = parser.parse_args()
+    build(arguments.folder)
+    runs = [measure(arguments.folder, frames, arguments.workers) for frames in (FRAMES // 10, None)]
+    machine = describe_machine()
+    print("| frames | seconds | frames/s, scoring | frames/s, whole command | peak MiB |\n|--:|--:|--:|--:|--:|")
+    for run in runs:
+        print(
+            f"| {run['frames']} | {run['seconds_of_the_command']:.1f} | {run['frames_per_second_scoring']:.1f} "
+            f"| {run['frames_per_second_of_the_command']:.1f} | {run['peak_mib_of_the_largest_process']:.0f} |"
+        )
+    print(summary(machine))
+    if arguments.out:
+        record = {"benchmark": "evaluate_ocid", "runs": runs, "machine": machine}
+        arguments.out.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -40,7 +40,7 @@ def cached_weights(repo: str) -> Path | None:
 def cached_files(filename: str) -> list[tuple[str, Path]]:
     """Id and path of every file of that name in the cache, one for each published model that has one."""
     try:
-        cache = _client().scan_cache_dir()
+        cache = _client().scan_cache_dir(_client().constants.HF_HUB_CACHE)
     except _client().errors.CacheNotFound:
         return []
     repos = sorted(repo.repo_id for repo in cache.repos if repo.repo_type == "model")

@@ -32,6 +32,7 @@ class Models:
     def run(self, console: Console) -> int:
         """Print the list; returns the exit status."""
         from rich.console import Console as Output
+        from rich.markup import escape
         from rich.table import Table
 
         from uois_sam.catalogue import named_models, trained_models
@@ -42,7 +43,8 @@ class Models:
         table = Table("name", "parameters", "here", "heads", "licence", "what", box=None, pad_edge=False)
         for model in named_models():
             size = f"{model.millions:.1f} M" if model.millions < 10 else f"{model.millions:.0f} M"
-            table.add_row(model.name, size, model.here, model.heads, model.licence, model.note)
+            cells = (model.name, size, model.here, model.heads, model.licence, model.note)
+            table.add_row(*(escape(cell) for cell in cells))
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)

@@ -159,7 +159,7 @@ def _pieces(overlaps: Overlaps, belongs_to: _Indices) -> BoolArray:
 
 
 def _surplus(overlaps: Overlaps, pieces: BoolArray, split: _Indices) -> tuple[int, ...]:
-    surplus = pieces[:, split].any(axis=1)
+    surplus: BoolArray = np.asarray(pieces[:, split].any(axis=1))
     for j in split:
         surplus[np.where(pieces[:, j], overlaps.shared[:, j], -1).argmax()] = False
     return tuple(np.flatnonzero(surplus).tolist())

@@ -72,6 +72,10 @@ FURNITURE = {
 WALLS = {"plain": 0.6, "concrete": 0.25, "wood": 0.1, "stripes": 0.05, "mottled": 0.1, "floral": 0.08, "hexagons": 0.08}
 
 
+NATURAL = frozenset({"wood", "parquet", "cork", "cardboard", "jute", "leather", "mottled"})
+"""Textures whose colours are their own: greyed wood looks like nothing."""
+
+
 def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
     """One of the texture kinds that the split and the switches leave; ``plain`` where they leave none."""
     off = {group for group, on in (("print", variety.prints), ("material", variety.patterns),
@@ -107,13 +111,14 @@ def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, sou
     kind = draw_kind(rng, weights, variety)
     if sources.textures and rng.random() < 0.3:
         kind = str(rng.choice(list(sources.textures)))
+    natural = kind in NATURAL
     return Surface(
         texture=kind,
         seed=int(rng.integers(2**31)),
         roughness=float(rng.uniform(0.25, 0.95)),
         metallic=float(kind in ("brushed", "hammered") and rng.random() < 0.7),
-        saturation=float(rng.choice([0.1, 0.4, 1.0], p=[0.4, 0.35, 0.25])),
-        brightness=float(rng.choice([1.0, 0.7, 0.35], p=[0.6, 0.25, 0.15])),
+        saturation=float(rng.uniform(0.5, 1.0) if natural else rng.choice([0.1, 0.4, 1.0], p=[0.4, 0.35, 0.25])),
+        brightness=float(rng.choice([1.35, 1.0, 0.7, 0.35], p=[0.2, 0.5, 0.18, 0.12])),
         wear=_wear(rng, variety),
     )
 

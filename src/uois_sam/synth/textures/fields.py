@@ -57,16 +57,28 @@ def to_uint8(values: npt.NDArray[np.generic]) -> Picture:
     return np.clip(np.rint(np.asarray(values, dtype=np.float32)), 0, 255).astype(np.uint8)
 
 
+HUES = {0.0: 0.25, 0.06: 0.12, 0.13: 0.16, 0.3: 0.08, 0.4: 0.07, 0.5: 0.06, 0.59: 0.18, 0.78: 0.04, 0.92: 0.04}
+"""Hues of things that are made and sold, 0..1, and how common they are: red, yellow and blue lead, purple is rare."""
+
+
+def random_hue(rng: Rng) -> float:
+    """A hue in 0..1: mostly those of everyday things, now and then any."""
+    if rng.random() < 0.15:
+        return float(rng.random())
+    shares = np.array(list(HUES.values()))
+    return float(rng.choice(list(HUES), p=shares / shares.sum()) + rng.normal(0, 0.025)) % 1
+
+
 def random_colour(rng: Rng) -> Colour:
     """An everyday colour: strong packaging hues, pastels, greys from near-black to near-white, browns."""
     kind = rng.random()
     if kind < 0.42:
-        hue, saturation, value = rng.random(), rng.uniform(0.55, 1.0), rng.uniform(0.3, 1.0)
+        hue, saturation, value = random_hue(rng), rng.uniform(0.55, 1.0), rng.uniform(0.3, 1.0)
     elif kind < 0.56:
-        hue, saturation, value = rng.random(), rng.uniform(0.1, 0.5), rng.uniform(0.4, 1.0)
+        hue, saturation, value = random_hue(rng), rng.uniform(0.1, 0.5), rng.uniform(0.4, 1.0)
     elif kind < 0.88:
         hue, saturation = rng.random(), rng.uniform(0, 0.1)
-        value = rng.choice([0.05, 0.12, 0.25, 0.5, 0.8, 0.95]) * rng.uniform(0.8, 1.05)
+        value = rng.choice([0.05, 0.12, 0.25, 0.5, 0.8, 0.92, 0.98]) * rng.uniform(0.85, 1.02)
     else:
         hue, saturation, value = rng.uniform(0.04, 0.13), rng.uniform(0.3, 0.7), rng.uniform(0.25, 0.8)
     return from_hsv(hue, saturation, value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uois_sam.synth.families import FAMILIES, FREQUENCIES, UPRIGHT_FAMILIES, make_parts
 from uois_sam.synth.meshes import Mesh, box, join, lathe, prism, superquadric
 from uois_sam.synth.sweeps import tube
 
@@ -65,26 +64,3 @@ def test_a_square_prism_is_a_box() -> None:
 def test_joining_keeps_every_face_on_its_own_vertices() -> None:
     parts = [box((1, 1, 1)), box((2, 1, 1)).transformed(translation=(5, 0, 0))]
     assert signed_volume(join(parts)) == pytest.approx(3.0)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("seed", range(4))
-def test_every_family_makes_objects_of_real_size(family: str, seed: int) -> None:
-    parts = make_parts(family, seed)
-    vertices = np.concatenate([part.mesh.vertices for part in parts])
-    assert np.isfinite(vertices).all()
-    assert 0.01 <= np.ptp(vertices, axis=0).max() <= 0.36
-    for part in parts:
-        assert part.mesh.faces.max() < len(part.mesh.vertices) == len(part.mesh.uv)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_seed_makes_the_same_object_and_another_seed_another(family: str) -> None:
-    first, again, other = make_parts(family, 1), make_parts(family, 1), make_parts(family, 2)
-    assert all(np.array_equal(a.mesh.vertices, b.mesh.vertices) for a, b in zip(first, again, strict=True))
-    assert len(first) != len(other) or not np.array_equal(first[0].mesh.vertices, other[0].mesh.vertices)
-
-
-def test_every_family_has_a_frequency() -> None:
-    assert FREQUENCIES.keys() == FAMILIES.keys()
-    assert FAMILIES.keys() >= UPRIGHT_FAMILIES

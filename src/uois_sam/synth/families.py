@@ -1,241 +1,153 @@
-"""Object families: each draws one shape of its kind from a random generator. Unit: metres; sizes are real ones."""
+"""The register of object families: each draws one shape of its kind from a random generator. Unit: metres; real sizes.
+
+A scene description stores a family's name and a seed, not meshes; shapes live in :mod:`uois_sam.synth.shapes`.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.meshes import Array, box, displaced, join, lathe, prism, superquadric
-from uois_sam.synth.shapes.part import Part
-from uois_sam.synth.sweeps import tube
+from uois_sam.synth.meshes import Array
+from uois_sam.synth.shapes import (
+    abstract,
+    electronics,
+    hardware,
+    kitchen,
+    packaging,
+    paper,
+    produce,
+    soft,
+    tools,
+    toys,
+    vessels,
+    wire,
+)
+from uois_sam.synth.shapes.part import ROLES as ROLES
+from uois_sam.synth.shapes.part import Part as Part
 
-Rng = np.random.Generator
-
-
-def carton(rng: Rng) -> list[Part]:
-    """A printed cardboard box, from matchbox to cereal carton."""
-    a, b, c = np.sort(rng.uniform([0.012, 0.04, 0.06], [0.09, 0.17, 0.28]))
-    order = rng.permutation([a, b, c]) if rng.random() < 0.3 else np.array([b, a, c])
-    return [Part(box(order), "carton")]
-
-
-def block(rng: Rng) -> list[Part]:
-    """A rounded solid block of one material."""
-    radii = rng.uniform(0.01, 0.06, 3)
-    return [Part(superquadric(radii, rng.uniform(0.08, 0.3), rng.uniform(0.08, 0.3)), "body")]
-
-
-def can(rng: Rng) -> list[Part]:
-    """A food can or jar: label between two rims."""
-    r, h = rng.uniform(0.022, 0.055), rng.uniform(0.04, 0.17)
-    rim = 0.003
-    metal = [(0, 0), (r, 0), (r + rim, rim), (r, 2 * rim)]
-    top = [(r, h - 2 * rim), (r + rim, h - rim), (r, h), (r - 2 * rim, h - rim), (0, h - rim)]
-    wall = [(r, 2 * rim), (r, h - 2 * rim)]
-    return [Part(lathe(wall), "label"), Part(join([lathe(metal), lathe(top)]), "accent")]
+Draw = Callable[[np.random.Generator], list[Part]]
 
 
-def bottle(rng: Rng) -> list[Part]:
-    """A bottle with shoulder, neck and cap; squarish ones by scaling one axis."""
-    r, h = rng.uniform(0.02, 0.045), rng.uniform(0.1, 0.28)
-    neck, shoulder = r * rng.uniform(0.25, 0.6), h * rng.uniform(0.55, 0.8)
-    curve = np.linspace(0, 1, 9)
-    blend = 0.5 - 0.5 * np.cos(np.pi * curve)
-    shoulder_z = shoulder + (h * 0.9 - shoulder) * curve * rng.uniform(0.4, 1)
-    waist = 1 - rng.uniform(0, 0.2) * np.sin(np.pi * np.linspace(0, 1, 9)) ** 2
-    side = [(r * w, 0.01 + (shoulder - 0.01) * t) for w, t in zip(waist, np.linspace(0, 1, 9), strict=True)]
-    upper = [(r + (neck - r) * t, z) for t, z in zip(blend, shoulder_z, strict=True)]
-    body = lathe([(0, 0), (r * 0.9, 0), *side])
-    top = lathe([*upper, (neck, h * 0.92)])
-    cap_r = neck * rng.uniform(1.05, 1.6)
-    cap = lathe([(neck, h * 0.88), (cap_r, h * 0.88), (cap_r, h), (0, h)])
-    squeeze = np.diag([1, rng.uniform(0.5, 1), 1])
-    parts = [(body, "label"), (top, "body" if rng.random() < 0.5 else "label"), (cap, "accent")]
-    return [Part(mesh.transformed(squeeze), role) for mesh, role in parts]
+@dataclass(frozen=True)
+class Family:
+    """One kind of object."""
+
+    draw: Draw
+    group: str
+    """What it belongs to: packaging, vessels, kitchen, tools, hardware, wire, soft, produce, paper, electronics, toys,
+    abstract or mesh (users' own)."""
+    frequency: float = 0.5
+    """How often it is drawn, relative to the others."""
+    upright: float = 0.0
+    """Share that starts on its base, or flat on its back; the rest is dropped in any orientation."""
+    nests: bool = False
+    """Open at the top: smaller things fit inside, and its own kind often stacks into itself."""
+    heldout: bool = False
+    """Never in training scenes: whole kinds that only validation shows."""
 
 
-def vessel(rng: Rng) -> list[Part]:
-    """A bowl, cup or tumbler: an open, thin-walled surface of revolution."""
-    top = rng.uniform(0.03, 0.1)
-    height = top * rng.uniform(0.4, 2.2) if top < 0.055 else top * rng.uniform(0.35, 1.0)
-    base = top * rng.uniform(0.4, 0.9)
-    wall = rng.uniform(0.002, 0.006)
-    bulge = rng.uniform(0, 0.25)
-    t = np.linspace(0, 1, 10)
-    outer_r = base + (top - base) * t + bulge * (top - base * 0.5) * np.sin(np.pi * t)
-    outer = list(zip(outer_r, height * t, strict=True))
-    inner = list(zip(outer_r[::-1] - wall, wall + (height - wall) * t[::-1], strict=True))
-    return [Part(lathe([(0, 0), *outer, *inner, (0, wall)]), "body")]
+FAMILIES: dict[str, Family] = {
+    "carton": Family(packaging.carton, "packaging", 3.0, 0.65),
+    "open_carton": Family(packaging.open_carton, "packaging", 0.5, 0.85, nests=True),
+    "can": Family(packaging.can, "packaging", 1.5, 0.65),
+    "container": Family(packaging.container, "packaging", 0.9, 0.65),
+    "bag": Family(packaging.bag, "packaging", 0.9, 0.7),
+    "blister": Family(packaging.blister, "packaging", 0.5, 0.7),
+    "squeeze_tube": Family(packaging.squeeze_tube, "packaging", 0.7, 0.6),
+    "egg_tray": Family(packaging.egg_tray, "packaging", 0.3, 0.7, nests=True, heldout=True),
+    "bottle": Family(vessels.bottle, "vessels", 1.7, 0.6),
+    "vessel": Family(vessels.vessel, "vessels", 1.3, 0.7, nests=True),
+    "mug": Family(vessels.mug, "vessels", 1.0, 0.65, nests=True),
+    "plate": Family(vessels.plate, "vessels", 0.6, 0.85, nests=True),
+    "jar": Family(vessels.jar, "vessels", 0.7, 0.65),
+    "jug": Family(vessels.jug, "vessels", 0.5, 0.7, nests=True),
+    "teapot": Family(vessels.teapot, "vessels", 0.5, 0.75, heldout=True),
+    "spray_bottle": Family(vessels.spray_bottle, "vessels", 0.6, 0.6, heldout=True),
+    "basket": Family(vessels.basket, "vessels", 0.3, 0.85, nests=True),
+    "pan": Family(vessels.pan, "vessels", 0.4, 0.7, nests=True),
+    "flask": Family(vessels.lidded, "vessels", 0.5, 0.6, heldout=True),
+    "spoon": Family(kitchen.spoon, "kitchen", 0.6, 0.7),
+    "fork": Family(kitchen.fork, "kitchen", 0.4, 0.7),
+    "knife": Family(kitchen.knife, "kitchen", 0.5, 0.7),
+    "spatula": Family(kitchen.spatula, "kitchen", 0.4, 0.6, heldout=True),
+    "ladle": Family(kitchen.ladle, "kitchen", 0.3, 0.5),
+    "rolling_pin": Family(kitchen.rolling_pin, "kitchen", 0.3, 0.7),
+    "stick": Family(tools.stick, "tools", 0.8, 0.5),
+    "tool": Family(tools.tool, "tools", 0.5, 0.4),
+    "hammer": Family(tools.hammer, "tools", 0.5, 0.7),
+    "screwdriver": Family(tools.screwdriver, "tools", 0.7, 0.6),
+    "pliers": Family(tools.pliers, "tools", 0.6, 0.75),
+    "scissors": Family(tools.scissors, "tools", 0.6, 0.8, heldout=True),
+    "wrench": Family(tools.wrench, "tools", 0.5, 0.75),
+    "clamp": Family(tools.clamp, "tools", 0.4, 0.6),
+    "drill": Family(tools.drill, "tools", 0.6, 0.6),
+    "brush": Family(tools.brush, "tools", 0.5, 0.6),
+    "torch": Family(tools.torch, "tools", 0.4, 0.5, heldout=True),
+    "ring": Family(hardware.ring, "hardware", 0.5, 0.5),
+    "pipe": Family(hardware.pipe, "hardware", 0.5, 0.4),
+    "gear": Family(hardware.gear, "hardware", 0.5, 0.6, heldout=True),
+    "bolt": Family(hardware.bolt, "hardware", 0.4, 0.3),
+    "nut": Family(hardware.nut, "hardware", 0.3, 0.6),
+    "bracket": Family(hardware.bracket, "hardware", 0.4, 0.4, heldout=True),
+    "machined": Family(hardware.machined, "hardware", 0.6, 0.5),
+    "knob": Family(hardware.knob, "hardware", 0.3, 0.3),
+    "whisk": Family(wire.whisk, "wire", 0.3, 0.5),
+    "hook": Family(wire.hook, "wire", 0.3, 0.6, heldout=True),
+    "spring": Family(wire.spring, "wire", 0.3, 0.4),
+    "cable": Family(wire.cable, "wire", 0.5, 0.8),
+    "eyeglasses": Family(wire.eyeglasses, "wire", 0.4, 0.4),
+    "clip": Family(wire.paper_clip, "wire", 0.3, 0.7),
+    "cloth": Family(soft.cloth, "soft", 0.7, 0.85),
+    "soft_toy": Family(soft.soft_toy, "soft", 0.6, 0.4),
+    "shoe": Family(soft.shoe, "soft", 0.5, 0.7, heldout=True),
+    "sponge": Family(soft.sponge, "soft", 0.5, 0.6),
+    "yarn": Family(soft.yarn, "soft", 0.2),
+    "lump": Family(produce.lump, "produce", 1.0),
+    "bent": Family(produce.bent, "produce", 0.5, 0.3),
+    "apple": Family(produce.apple, "produce", 0.9, 0.5),
+    "pepper": Family(produce.pepper, "produce", 0.6, 0.4, heldout=True),
+    "banana": Family(produce.banana, "produce", 0.6, 0.5),
+    "carrot": Family(produce.carrot, "produce", 0.4, 0.3, heldout=True),
+    "mushroom": Family(produce.mushroom, "produce", 0.3, 0.3),
+    "book": Family(paper.book, "paper", 0.7, 0.75),
+    "card": Family(paper.card, "paper", 0.6, 0.85),
+    "crumpled": Family(paper.crumpled, "paper", 0.4),
+    "roll": Family(paper.roll, "paper", 0.4, 0.5, heldout=True),
+    "remote": Family(electronics.remote, "electronics", 0.6, 0.7),
+    "mouse": Family(electronics.mouse, "electronics", 0.5, 0.75),
+    "controller": Family(electronics.controller, "electronics", 0.5, 0.6, heldout=True),
+    "plug": Family(electronics.plug, "electronics", 0.5, 0.4),
+    "bulb": Family(electronics.bulb, "electronics", 0.4, 0.3),
+    "phone": Family(electronics.phone, "electronics", 0.5, 0.8),
+    "headphones": Family(electronics.headphones, "electronics", 0.4, 0.7, heldout=True),
+    "keypad": Family(electronics.keyboard_brick, "electronics", 0.4, 0.7),
+    "block": Family(toys.block, "toys", 0.8, 0.3),
+    "toy": Family(toys.toy, "toys", 0.8, 0.4),
+    "brick": Family(toys.brick, "toys", 0.5, 0.5),
+    "toy_car": Family(toys.toy_car, "toys", 0.6, 0.75, heldout=True),
+    "die": Family(toys.die, "toys", 0.3, 0.3),
+    "turned": Family(toys.top, "toys", 0.4, 0.4),
+    "gadget": Family(abstract.gadget, "abstract", 0.8),
+    "device": Family(abstract.device, "abstract", 0.6, 0.6),
+}
+"""Every family by name."""
 
 
-def mug(rng: Rng) -> list[Part]:
-    """A vessel with a handle."""
-    r, h = rng.uniform(0.032, 0.05), rng.uniform(0.07, 0.12)
-    taper, wall = rng.uniform(0.8, 1.1), 0.004
-    body = lathe([(0, 0), (r * taper, 0), (r, h), (r - wall, h), (r * taper - wall, wall), (0, wall)])
-    angle = np.linspace(-np.pi / 2, np.pi / 2, 14)
-    reach = rng.uniform(0.02, 0.035)
-    path = np.column_stack([r * 0.95 + reach * np.cos(angle), np.zeros(14), h / 2 + h * 0.33 * np.sin(angle)])
-    handle = tube(path, np.full(14, rng.uniform(0.004, 0.007)), 10)
-    same = rng.random() < 0.8
-    return [Part(join([body, handle]), "body")] if same else [Part(body, "label"), Part(handle, "accent")]
-
-
-def plate(rng: Rng) -> list[Part]:
-    """A shallow plate or lid."""
-    r, h, wall = rng.uniform(0.06, 0.13), rng.uniform(0.01, 0.03), 0.004
-    flat = r * rng.uniform(0.5, 0.75)
-    profile = [(0, 0), (flat, 0), (r, h), (r, h + 0.002), (r - wall, h + 0.001), (flat, wall), (0, wall)]
-    return [Part(lathe(profile, 56), "body")]
-
-
-def container(rng: Rng) -> list[Part]:
-    """A plastic food box with a lid of another colour."""
-    x, y, h = rng.uniform(0.04, 0.1), rng.uniform(0.03, 0.07), rng.uniform(0.03, 0.08)
-    corner = rng.uniform(0.15, 0.4)
-    body = superquadric((x * 0.94, y * 0.94, h / 2), 0.12, corner).transformed(translation=(0, 0, h / 2))
-    lid = superquadric((x, y, 0.008), 0.3, corner).transformed(translation=(0, 0, h))
-    return [Part(body, "body"), Part(lid, "accent")]
-
-
-def lump(rng: Rng) -> list[Part]:
-    """Produce, stones, balls, soft toys: a displaced ellipsoid."""
-    radii = rng.uniform(0.02, 0.06) * rng.uniform([0.7, 0.7, 0.6], [1.3, 1.0, 1.0])
-    amplitude = rng.uniform(0, 0.25) * radii.min()
-    mesh = displaced(superquadric(radii, rng.uniform(0.7, 1.1), rng.uniform(0.8, 1.1)), rng, amplitude)
-    return [Part(mesh, "body")]
-
-
-def bag(rng: Rng) -> list[Part]:
-    """A filled pouch: a flattened pillow with creases and printed sides."""
-    x, y = rng.uniform(0.05, 0.09), rng.uniform(0.06, 0.12)
-    pillow = superquadric((x, y, rng.uniform(0.015, 0.035)), rng.uniform(0.9, 1.4), rng.uniform(0.3, 0.6))
-    return [Part(displaced(pillow, rng, 0.01, 5.0), "label")]
-
-
-def bent(rng: Rng) -> list[Part]:
-    """Bananas, cucumbers, hooks: a tapered tube along an arc."""
-    length, bend = rng.uniform(0.08, 0.22), rng.uniform(0.2, 1.8)
-    t = np.linspace(-1, 1, 24)
-    path = np.column_stack([np.sin(t * bend / 2), np.cos(t * bend / 2), 0 * t]) * length / bend
-    thickness = rng.uniform(0.006, 0.022)
-    radii = thickness * (1 - np.abs(t) ** rng.uniform(3, 12) * rng.uniform(0.3, 0.95))
-    return [Part(tube(path - path.mean(axis=0), radii, 14), "body")]
-
-
-def stick(rng: Rng) -> list[Part]:
-    """Pens, markers, screwdrivers, spoons: a rod, often with a thicker grip or a cap."""
-    length, r = rng.uniform(0.09, 0.24), rng.uniform(0.004, 0.012)
-    split = rng.uniform(0.3, 0.7) * length
-    grip = r * rng.uniform(1.0, 2.4)
-    first = lathe([(0, 0), (r, 0), (r, split), (0, split)], 16)
-    second = lathe([(0, split), (grip, split), (grip, length * 0.95), (grip * 0.6, length), (0, length)], 16)
-    lying = Rotation.from_euler("y", 90, degrees=True).as_matrix()
-    return [Part(m.transformed(lying), role) for m, role in ((first, "accent"), (second, "body"))]
-
-
-def tool(rng: Rng) -> list[Part]:
-    """Drills, hammers, clamps, toy guns: a barrel, a handle at an angle, sometimes a battery foot."""
-    length, r = rng.uniform(0.1, 0.2), rng.uniform(0.012, 0.03)
-    lying = Rotation.from_euler("y", 90, degrees=True).as_matrix()
-    e = rng.uniform(0.2, 0.9)
-    barrel = superquadric((length / 2, r, r * rng.uniform(0.8, 1.4)), e, e)
-    nose = lathe([(r * 0.6, 0), (r * 0.5, length * 0.25), (0, length * 0.25)], 20)
-    nose = nose.transformed(lying, (length * 0.45, 0, 0))
-    tilt = Rotation.from_euler("y", rng.uniform(-25, 25), degrees=True).as_matrix()
-    grip_h = rng.uniform(0.07, 0.13)
-    grip = superquadric((r * 0.8, r * 0.7, grip_h / 2), 0.4, 0.6).transformed(tilt, (-length * 0.3, 0, -grip_h / 2))
-    parts = [Part(barrel, "body"), Part(nose, "accent"), Part(grip, "accent" if rng.random() < 0.5 else "body")]
-    if rng.random() < 0.5:
-        foot = superquadric((r * 1.6, r, r * 0.7), 0.2, 0.3)
-        parts.append(Part(foot.transformed(None, tilt @ [0, 0, -grip_h / 2] + [-length * 0.3, 0, -grip_h]), "accent"))
-    flat = Rotation.from_euler("x", 90, degrees=True).as_matrix()
-    return [Part(p.mesh.transformed(flat), p.role) for p in parts]
-
-
-def toy(rng: Rng) -> list[Part]:
-    """Flat toy blocks and biscuits: an extruded star, flower, polygon or heart-like outline."""
-    points = 72
-    theta = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    lobes, depth = rng.integers(3, 9), rng.uniform(0, 0.45)
-    kind = rng.integers(3)
-    if kind == 0:  # smooth flower or ellipse
-        radius = 1 + depth * np.cos(lobes * theta)
-    elif kind == 1:  # regular polygon
-        radius = np.cos(np.pi / lobes) / np.cos((theta % (2 * np.pi / lobes)) - np.pi / lobes)
-    else:  # star with straight edges
-        radius = 1 - depth * np.abs(((theta * lobes / np.pi) % 2) - 1)
-    size = rng.uniform(0.015, 0.05)
-    outline = size * radius[:, None] * np.column_stack([np.cos(theta), np.sin(theta)]) * [1, rng.uniform(0.6, 1)]
-    return [Part(prism(outline, rng.uniform(0.008, 0.035)), "body")]
-
-
-def book(rng: Rng) -> list[Part]:
-    """A book or flat case: cover around a block of pages."""
-    x, y, z = rng.uniform(0.09, 0.17), rng.uniform(0.13, 0.24), rng.uniform(0.008, 0.04)
-    cover = [box((x, y, 0.003)).transformed(None, (0, 0, s * z / 2)) for s in (-1, 1)]
-    spine = box((0.003, y, z)).transformed(None, (-x / 2, 0, 0))
-    pages = box((x * 0.96, y * 0.97, z * 0.95), atlas=False)
-    return [Part(join([*cover, spine]), "carton"), Part(pages, "paper")]
-
-
-def ring(rng: Rng) -> list[Part]:
-    """Tape rolls, bracelets, tyres: a thick ring."""
-    outer, height = rng.uniform(0.025, 0.06), rng.uniform(0.008, 0.05)
-    inner = outer * rng.uniform(0.45, 0.85)
-    profile = [(inner, 0), (outer, 0), (outer, height), (inner, height), (inner, 0)]
-    return [Part(lathe(profile, 48), "body")]
-
-
-def gadget(rng: Rng) -> list[Part]:
-    """Two or three different solids stuck together: what no catalogue holds."""
-    parts = []
-    reach = 0.0
-    for index in range(rng.integers(2, 4)):
-        radii = rng.uniform(0.012, 0.045, 3)
-        mesh = superquadric(radii, rng.uniform(0.1, 1.3), rng.uniform(0.1, 1.3), 20, 32)
-        direction = rng.normal(size=3)
-        direction *= reach / np.linalg.norm(direction)
-        parts.append(
-            Part(
-                mesh.transformed(Rotation.random(random_state=rng).as_matrix(), direction),
-                "body" if index == 0 or rng.random() < 0.4 else "accent",
-            )
-        )
-        reach = float(radii.mean()) * 1.3
-    return parts
-
-
-FAMILIES: dict[str, Callable[[Rng], list[Part]]] = {
-    "carton": carton, "block": block, "can": can, "bottle": bottle, "vessel": vessel, "mug": mug, "plate": plate,
-    "container": container, "lump": lump, "bag": bag, "bent": bent, "stick": stick, "tool": tool, "toy": toy,
-    "book": book, "ring": ring, "gadget": gadget,
-}  # fmt: skip
-"""Every family by name; a scene description stores the name and the seed, not the mesh."""
-
-FREQUENCIES = {
-    "carton": 3.0, "block": 1.0, "can": 1.6, "bottle": 1.8, "vessel": 1.4, "mug": 1.0, "plate": 0.6,
-    "container": 1.0, "lump": 1.2, "bag": 0.8, "bent": 0.9, "stick": 1.0, "tool": 1.4, "toy": 1.0,
-    "book": 0.7, "ring": 0.5, "gadget": 1.0,
-}  # fmt: skip
-"""How often each family is drawn, relative to the others."""
-
-UPRIGHT_FAMILIES = frozenset({"carton", "can", "bottle", "vessel", "mug", "plate", "container", "book"})
-"""Families that usually stand on their base; the others are dropped in any orientation."""
-
-
-def make_parts(family: str, seed: int) -> list[Part]:
+@functools.lru_cache(maxsize=96)
+def make_parts(family: str, seed: int) -> tuple[Part, ...]:
     """The parts of one object: the same family and seed give the same meshes."""
-    return FAMILIES[family](np.random.default_rng(seed))
-
-
-def collision_points(parts: list[Part]) -> Array:
-    """(V, 3) float64 vertices whose convex hull stands for the object in the physics."""
-    return np.concatenate([part.mesh.vertices for part in parts])
+    return tuple(FAMILIES[family].draw(np.random.default_rng(seed)))
 
 
 def collision_pieces(parts: Sequence[Part]) -> list[Array]:
-    """Convex point sets, (P, 3) float64 each, that stand for the object in the physics."""
+    """Convex point sets, (P, 3) float64 metres each, that stand for the object in the physics."""
     return [piece for part in parts for piece in part.pieces or (part.mesh.vertices,)]
+
+
+def collision_points(parts: Sequence[Part]) -> Array:
+    """(V, 3) float64 vertices of all parts, metres."""
+    return np.concatenate([part.mesh.vertices for part in parts])

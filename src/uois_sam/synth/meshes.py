@@ -128,6 +128,7 @@ def superquadric(radii: Vector, e1: float, e2: float, rows: int = 28, columns: i
     longitude = np.linspace(-np.pi, np.pi, columns + 1)
 
     def power(x: Array, e: float) -> Array:
+        x = np.where(np.abs(x) < 1e-9, 0.0, x)  # rounding errors to small powers would open seams and poles
         return np.sign(x) * np.abs(x) ** e
 
     lat, lon = np.meshgrid(latitude, longitude, indexing="ij")

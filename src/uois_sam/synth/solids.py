@@ -59,19 +59,22 @@ def rounded_box(size: Vector, radius: float, centre: Vector = (0.0, 0.0, 0.0), s
 def extruded(outlines: Array | Sequence[Array], height: float, bevel: float = 0.0) -> Solid:
     """Outlines (outer counter-clockwise, holes clockwise; (P, 2) metres) extruded along z around z = 0.
 
-    ``bevel`` metres are cut off the outer top and bottom edges at 45 degrees.
+    ``bevel`` metres are cut off the top and bottom edges by drawing the outline in towards the middle of its box.
     """
     m3 = library()
     rings = [outlines] if isinstance(outlines, np.ndarray) else list(outlines)
     section = m3.CrossSection([np.asarray(ring, dtype=float) for ring in rings], m3.FillRule.Positive)
     if bevel <= 0:
         return m3.Manifold.extrude(section, float(height)).translate((0.0, 0.0, -height / 2))
-    small = section.offset(-float(bevel), m3.JoinType.Round, 2.0, 24)
+    x0, y0, x1, y1 = section.bounds()
+    centre = ((x0 + x1) / 2, (y0 + y1) / 2)
+    section = section.translate((-centre[0], -centre[1]))
+    narrow = (1 - 2 * bevel / (x1 - x0), 1 - 2 * bevel / (y1 - y0))
+    edge = m3.Manifold.extrude(section, float(bevel), scale_top=narrow)
     middle = m3.Manifold.extrude(section, float(height - 2 * bevel)).translate((0.0, 0.0, bevel - height / 2))
-    full = m3.Manifold.extrude(small, float(height)).translate((0.0, 0.0, -height / 2))
-    half = section.offset(-float(bevel) * 0.3, m3.JoinType.Round, 2.0, 24)
-    soft = m3.Manifold.extrude(half, float(height - 0.6 * bevel)).translate((0.0, 0.0, 0.3 * bevel - height / 2))
-    return m3.Manifold.batch_boolean([middle, full, soft], m3.OpType.Add)
+    upper = edge.translate((0.0, 0.0, height / 2 - bevel))
+    lower = upper.mirror((0.0, 0.0, 1.0))
+    return m3.Manifold.batch_boolean([lower, middle, upper], m3.OpType.Add).translate((*centre, 0.0))
 
 
 def revolved(profile: Sequence[tuple[float, float]] | Array, segments: int = 40) -> Solid:

@@ -62,7 +62,11 @@ def sheet(top: Array, thickness: float) -> Mesh:
     Each side shows the whole texture, unmirrored.
     """
     top = np.asarray(top, dtype=float)
-    bottom = under(top, thickness)
+    return between(top, under(top, thickness))
+
+
+def between(top: Array, bottom: Array) -> Mesh:
+    """A closed surface from two (R, C, 3) grids, the upper and the lower side, and a rim that joins their borders."""
     rows, columns = top.shape[:2]
     u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
     faces = grid_faces(rows, columns)

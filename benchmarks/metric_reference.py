@@ -1,7 +1,8 @@
 """The UOIS metrics written as plainly as possible: one pair of full-size masks after the other.
 
 Slow on purpose. ``uois_sam.evaluation.score_image`` must agree with it, and a test holds it to that; it shares no code
-with the package. Run it as a script to see how much faster the package is: ``python benchmarks/metric_reference.py``.
+with the package. Run as a script, it tells how much faster the package is, and with ``--golden FOLDER`` how far both
+are from what the reference implementation returned for stored pairs (``metric_pairs.npz``, ``metric_expected.json``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +140,36 @@ def _compare_speed(out: Path | None) -> None:
         out.write_text(json.dumps(record, indent=2) + "\n")
 
 
+def _compare_golden(folder: Path) -> None:
+    """Largest difference to the reference implementation's results over all pairs and figures."""
+    from uois_sam.evaluation import score_image
+
+    names = {
+        "overlap_p": "Objects Precision", "overlap_r": "Objects Recall", "overlap_f": "Objects F-measure",
+        "boundary_p": "Boundary Precision", "boundary_r": "Boundary Recall", "boundary_f": "Boundary F-measure",
+        "over_75": "obj_detected_075_percentage",
+    }  # fmt: skip
+    expected = json.loads((folder / "metric_expected.json").read_text())
+    worst = {"naive": 0.0, "package": 0.0}
+    with np.load(folder / "metric_pairs.npz") as pairs:
+        for i, wanted in enumerate(expected):
+            prediction, truth = pairs[f"pred_{i:02d}"], pairs[f"gt_{i:02d}"]
+            ours = score_image(prediction, truth)
+            values = (*astuple(ours.overlap), *astuple(ours.boundary), ours.over_75)
+            found = {"naive": score(prediction, truth), "package": dict(zip(names, values, strict=True))}
+            for name, figures in found.items():
+                worst[name] = max(worst[name], *(abs(figures[key] - wanted[names[key]]) for key in names))
+    print(
+        f"{len(expected)} stored pairs, {len(names)} figures each: largest difference "
+        f"{worst['package']:.1e} (package), {worst['naive']:.1e} (naive)"
+    )
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="How much faster the package's metric is than the protocol in full.")
+    parser = argparse.ArgumentParser(description="How fast and how exact the package's metric is.")
     parser.add_argument("--out", type=Path, help="write the times as JSON")
-    _compare_speed(parser.parse_args().out)
+    parser.add_argument("--golden", type=Path, help="folder of stored results to compare with")
+    arguments = parser.parse_args()
+    _compare_speed(arguments.out)
+    if arguments.golden is not None:
+        _compare_golden(arguments.golden)

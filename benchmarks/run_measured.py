@@ -1,4 +1,4 @@
-"""Run one command and print its exit status, wall time and peak memory as a line of JSON (Linux, macOS).
+"""Run one command and print its exit status, times and peak memory as a line of JSON (Linux, macOS).
 
     python -I -S benchmarks/run_measured.py COMMAND [ARGUMENT ...]
 
@@ -21,7 +21,10 @@ def main() -> None:
     seconds = time.perf_counter() - start
     # Linux counts in KiB, macOS in bytes.
     peak_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    print(json.dumps({"exit": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_mib": peak_mib}))
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    exit_status = os.waitstatus_to_exitcode(status)
+    record = {"exit": exit_status, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib}
+    print(json.dumps(record))
 
 
 if __name__ == "__main__":

@@ -34,17 +34,20 @@ class Evaluate:
     (every figure, protocol, versions, counts), per_image.csv, report.md (beside the rows of the paper's tables) and
     report.html (one page with distributions and the worst, median and best frames).
 
-    Examples:
-      uois-sam evaluate ocid OCID-dataset --out runs/ocid
-      uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --name MSMFormer --out runs/osd_msmformer
-      uois-sam evaluate folder data/val --out runs/val_grid --prompts grid --scores sam --limit 30
+    The bundled model on OCID; another method's labels on OSD; SAM's scheme on 30 frames of your own data:
+
+    uois-sam evaluate ocid OCID-dataset --out runs/ocid
+
+    uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --name MSMFormer --out runs/osd_msmformer
+
+    uois-sam evaluate folder data/val --prompts grid --scores sam --limit 30 --out runs/val_grid
 
     Exit status: 0 all fine; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
     """
 
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Which data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
-    root: Annotated[Path, tyro.conf.Positional]
+    root: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="ROOT")]
     """Its folder."""
     out: Path
     """Folder for the results; made if missing."""
@@ -75,8 +78,8 @@ class Evaluate:
     """Go on when the data set has fewer frames than published."""
     limit: int | None = None
     """Score only so many frames, evenly spread."""
-    set: tuple[str, ...] = ()
-    """More options of the data set, as key=value (an unknown one lists them all)."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Another option of the data set, for example split=test; may be given often. An unknown key lists them all."""
 
     protocol: Literal["ucn", "uois"] = "ucn"
     """Whose boundaries: ucn as in the paper's tables, or uois as in that older code."""
@@ -84,7 +87,7 @@ class Evaluate:
     """Count F = 0.75 for %75, as the paper's text has it; its code does not."""
     tolerance: float = 0.003
     """Boundary tolerance: a share of the diagonal below 1, else pixels."""
-    size: tuple[int, int] | None = None
+    size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None
     """Height and width to bring photos and labels to before anything else, for example 480 640."""
     background_labels: int = 1
     """With --predictions: how many labels from 0 on are no objects; 2 where 1 is the table."""

@@ -15,7 +15,7 @@ from uois_sam.apps.convert import Convert
 from uois_sam.datasets.registry import open_dataset
 
 pytestmark = pytest.mark.slow
-SMALL = ["--height", "48", "--width", "64", "--samples", "1", "--workers", "1"]
+SMALL = ["--height", "48", "--width", "64", "--samples", "1", "--workers", "1", "--variant", "scalar"]
 
 
 def test_help_explains_every_knob(capsys: pytest.CaptureFixture[str]) -> None:

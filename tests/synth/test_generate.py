@@ -94,7 +94,7 @@ def test_two_runs_write_the_same_bytes_and_a_third_fills_gaps(tiny_scenes: Path,
 def test_descriptions_render_again_at_another_size(tiny_scenes: Path, tmp_path: Path) -> None:
     source = tmp_path / "some.jsonl"
     source.write_text((tiny_scenes / "scenes.jsonl").read_text().splitlines()[1] + "\n")
-    config = GenerateConfig(height=96, width=128, samples=1, from_scenes=source)
+    config = GenerateConfig(height=96, width=128, samples=1, variant="scalar", from_scenes=source)
     (record,) = make(tmp_path / "out", config)
     assert record.index == 1
     assert record.scene == read_descriptions(tiny_scenes / "scenes.jsonl")[1]
@@ -109,6 +109,13 @@ def test_a_folder_of_other_scenes_is_refused(tiny_scenes: Path) -> None:
         Run(replace(TINY, seed=8), tiny_scenes)
     with pytest.raises(DatasetError, match="another --out"):
         Run(replace(TINY, variety=replace(TINY.variety, most_objects=3)), tiny_scenes)
+
+
+def test_a_folder_from_before_an_option_existed_goes_on(tiny_scenes: Path, tmp_path: Path) -> None:
+    summary = json.loads((tiny_scenes / "dataset.json").read_text())
+    del summary["config"]["mesh_scale"], summary["config"]["variety"]["clear"]
+    (tmp_path / "dataset.json").write_text(json.dumps(summary))
+    assert len(Run(TINY, tmp_path).todo) == 3
 
 
 @pytest.mark.parametrize("content", ["", "{}", "nonsense", "[1]", '{"index": 3, "scene": 4}'])
@@ -167,8 +174,9 @@ def wait_for(condition: object, seconds: float = 60.0) -> None:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
 def test_a_killed_run_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "uois_sam", "generate", "--out", str(tmp_path), "--scenes", "6", "--seed", "7",
-               "--height", "48", "--width", "64", "--samples", "1", "--amodal", "--workers", "1"]  # fmt: skip
+    command = [sys.executable, "-m", "uois_sam", "generate", "--out", str(tmp_path), "--scenes", "4", "--seed", "7",
+               "--height", "48", "--width", "64", "--samples", "1", "--variant", "scalar", "--workers", "1",
+               "--variety.most-objects", "4", "--variety.no-distractors"]  # fmt: skip
     log = tmp_path / "scenes.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: log.exists() and log.read_text().count("\n") >= 1)
@@ -178,11 +186,28 @@ def test_a_killed_run_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path)
     process.wait()
     wait_for(lambda: not any(alive(pid) for pid in workers), 10)
     done = log.read_text().count("\n")
-    assert done < 6
+    assert done < 4
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{done} of 6 scenes are there already" in finished.stderr
-    assert len(read_records(tmp_path)) == 6
-    whole = {log_index for log_index in range(done)}
-    assert all(p.stat().st_mtime_ns == before[p] for p in before if int(p.stem) in whole)
+    assert f"{done} of 4 scenes are there already" in finished.stderr
+    assert len(read_records(tmp_path)) == 4
+    assert all(p.stat().st_mtime_ns == before[p] for p in before if int(p.stem) < done), "made once"
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_bad_folders_of_own_files_are_told_before_anything_is_written(tmp_path: Path) -> None:
+    for option in ("textures", "hdris"):
+        with pytest.raises(DatasetError, match=f"--{option}"):
+            Run(replace(TINY, **{option: tmp_path / "none"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_own_pictures_show_on_surfaces(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.fromarray(np.full((8, 8, 3), (250, 20, 20), dtype=np.uint8)).save(pictures / "red.png")
+    records = make(tmp_path / "out", replace(TINY, scenes=2, textures=pictures, amodal=False))
+    used = [surface.texture for record in records for prop in record.scene.props for surface in [prop.surface]]
+    used += [surface.texture for record in records for one in record.scene.objects for surface in one.surfaces]
+    assert "file/red.png" in used
+    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["config"]["textures"] == str(pictures)

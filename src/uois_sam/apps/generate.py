@@ -59,6 +59,14 @@ class Generate:
     """Processes that render side by side; each takes about 1 GB."""
     variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
     """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
+    meshes: Path | None = None
+    """Folder of your own meshes (OBJ, PLY, GLB, STL): half of the objects are drawn from them."""
+    mesh_scale: float = 1.0
+    """Metres that one unit of your meshes stands for: 0.001 for millimetres."""
+    textures: Path | None = None
+    """Folder of your own pictures for surfaces, used beside the built-in textures."""
+    hdris: Path | None = None
+    """Folder of your own HDR panoramas (.hdr, .exr) for light and mirrors, used beside the built-in skies."""
     ray: str | None = None
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
     variety: Variety = field(default_factory=Variety)
@@ -90,7 +98,8 @@ class Generate:
         config = GenerateConfig(
             scenes=self.scenes, seed=self.seed, height=self.height, width=self.width, samples=self.samples,
             variant=self.variant, amodal=self.amodal or self.format != "native", variety=self.variety,
-            from_scenes=self.from_scenes,
+            from_scenes=self.from_scenes, meshes=self.meshes, mesh_scale=self.mesh_scale, textures=self.textures,
+            hdris=self.hdris,
         )  # fmt: skip
         return with_preset(config, self.preset) if self.preset else config
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from uois_sam.synth.contact_sheet import write_contact_sheet
 from uois_sam.synth.crew import Done, run_jobs
-from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, start
+from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, sources_of, start
 from uois_sam.synth.native import read_descriptions
 from uois_sam.synth.record import SceneRecord
 from uois_sam.synth.store import Store
 from uois_sam.synth.variety import Variety
+
+__all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
 
 PRESETS = {"tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val"))}
 """Data sets that are the same for everybody, by name."""
@@ -34,6 +36,7 @@ class Run:
     """Address of a Ray cluster to render on instead, or ``local`` to start one here."""
 
     def __post_init__(self) -> None:
+        sources_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
         self._store = Store(self.config, self.out)
         jobs = _jobs(self.config)
         self.total = len(jobs)

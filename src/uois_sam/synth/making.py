@@ -15,6 +15,7 @@ from PIL import Image
 
 from uois_sam.coco import encode_mask
 from uois_sam.errors import DatasetError
+from uois_sam.synth import skies, textures
 from uois_sam.synth.labels import Truth
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.record import SceneRecord, describe
@@ -22,7 +23,7 @@ from uois_sam.synth.render import Rendering, choose_variant, render
 from uois_sam.synth.sampling import sample_scene
 from uois_sam.synth.scene import Scene
 from uois_sam.synth.stages import measured, stage
-from uois_sam.synth.variety import Variety
+from uois_sam.synth.variety import Sources, Variety
 
 MAX_DRAWS = 8
 """So many draws in a row that come to nothing are an error."""
@@ -53,6 +54,14 @@ class GenerateConfig:
     """What varies from scene to scene."""
     from_scenes: Path | None = None
     """Render the descriptions in this file (``scenes.jsonl`` of a data set) instead of drawing new ones."""
+    meshes: Path | None = None
+    """Folder of meshes (OBJ, PLY, GLB, STL) that scenes hold beside the built-in shapes."""
+    mesh_scale: float = 1.0
+    """Metres that one unit of those meshes stands for."""
+    textures: Path | None = None
+    """Folder of pictures that surfaces show beside the built-in textures."""
+    hdris: Path | None = None
+    """Folder of HDR panoramas (.hdr, .exr) that light scenes beside the built-in skies."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +93,30 @@ class MadeScene:
 def start(config: GenerateConfig, threads: int | None) -> None:
     """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads."""
     choose_variant(config.variant)
+    sources_of(config)
     if threads is not None:
         import drjit
 
         drjit.set_thread_count(threads)
+
+
+@cache
+def sources_of(config: GenerateConfig) -> Sources:
+    """Make the user's own files known in this process, once.
+
+    Raises:
+        DatasetError: a folder holds nothing that can be used.
+    """
+    meshes: tuple[str, ...] = ()
+    if config.meshes is not None:
+        from uois_sam.synth import usermeshes
+
+        meshes = tuple(usermeshes.register(config.meshes, config.mesh_scale))
+    return Sources(
+        textures=textures.register_files(config.textures) if config.textures is not None else (),
+        skies=skies.register_files(config.hdris) if config.hdris is not None else (),
+        meshes=meshes,
+    )
 
 
 def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
@@ -115,7 +144,7 @@ def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[st
     for attempt in range(MAX_DRAWS):
         try:
             with stage("draw"):
-                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety)
+                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, sources_of(config))
             with stage("physics"):
                 scene = settle(drawn)
         except UnsettledError:

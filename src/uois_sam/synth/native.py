@@ -88,7 +88,7 @@ def parse_records(log: Path, lines: Iterable[str]) -> list[SceneRecord]:
     for number, line in enumerate(lines, 1):
         try:
             records.append(SceneRecord.from_json(line))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, DatasetError) as error:
             raise DatasetError(f"{log}, line {number}: expected a scene's record, found other content") from error
     return records
 
@@ -107,7 +107,7 @@ def read_descriptions(path: Path) -> dict[int, Scene]:
             values = json.loads(line)
             index = int(values.get("index", number))
             scenes[index] = Scene.from_json(json.dumps(values.get("scene", values)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, DatasetError) as error:
             raise DatasetError(
                 f"{path}, line {number + 1}: expected a scene description, found other content"
             ) from error

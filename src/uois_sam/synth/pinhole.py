@@ -37,7 +37,7 @@ def world_from_camera(camera: Camera) -> Array:
 
 def camera_from_world(camera: Camera) -> Array:
     """(4, 4) float64: world coordinates to camera coordinates, metres."""
-    return np.linalg.inv(world_from_camera(camera))
+    return np.asarray(np.linalg.inv(world_from_camera(camera)), dtype=np.float64)
 
 
 def world_from_object(pose: Pose) -> Array:

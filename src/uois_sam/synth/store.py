@@ -73,7 +73,7 @@ class Store:
             write_atomically(marker, json.dumps({"config": wanted}).encode())
             return
         try:
-            found = json.loads(marker.read_text(encoding="utf-8"))["config"]
+            found = _completed(json.loads(marker.read_text(encoding="utf-8"))["config"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{marker}: expected the configuration of a data set, found other content") from error
         names = [name for name in {**wanted, **found} if name not in NOT_COMPARED]
@@ -102,6 +102,13 @@ def config_json(config: GenerateConfig) -> dict[str, Any]:
     """The configuration in plain JSON types."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return values
+
+
+def _completed(found: dict[str, Any]) -> dict[str, Any]:
+    """A saved configuration with the defaults of options that it does not know yet, one level deep."""
+    defaults = config_json(GenerateConfig())
+    nested = {key: {**value, **found.get(key, {})} for key, value in defaults.items() if isinstance(value, dict)}
+    return {**defaults, **found, **nested}
 
 
 def statistics(records: list[SceneRecord]) -> dict[str, Any]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from torch import Tensor
-from transformers import SamConfig, SamModel
 
+from parity import build_transformers_sam, errors, meta_pixels, our_pixels, our_sam, transformers_sam
 from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo
 from uois_sam.geometry import Frame
 from uois_sam.hub import load_base
 from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.models.layouts import sam_for_transformers
-from uois_sam.models.sam import PIXEL_MEAN, PIXEL_STD, SamPointDecoder, _transformers_config, build_sam
+from uois_sam.models.sam import PIXEL_STD, SamPointDecoder, build_sam
 
 POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [-0.5, 45.5], [31.5, 31.5]])
 TOLERANCE = 1e-4
@@ -32,35 +28,16 @@ def base(tiny_base: TinyBase) -> FrozenBase:
 @pytest.fixture
 def reference(tiny_base: TinyBase) -> Any:
     """transformers' own model with the same weights."""
-    model = SamModel(SamConfig(**_transformers_config(SAM))).eval()
-    tensors = sam_for_transformers(torch.load(tiny_base.sam, weights_only=True))
-    positions = tensors["prompt_encoder.shared_embedding.positional_embedding"]
-    model.load_state_dict({**tensors, "shared_image_embedding.positional_embedding": positions})
-    return model
+    return build_transformers_sam(SAM, torch.load(tiny_base.sam, weights_only=True))
 
 
-@torch.inference_mode()
-def decode(base: FrozenBase, image: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """All four masks and scores of every point."""
-    features = base.encoder(image).mask_features
-    predictions = base.decoder.decode_tokens(features, points)
-    every = torch.arange(4).expand(len(points), 4)
-    return base.decoder.upscale(features, predictions, points, every), predictions.scores
-
-
-@torch.inference_mode()
 def test_masks_and_scores_are_those_of_transformers(base: FrozenBase, reference: Any) -> None:
-    image = random_photo()
-    masks, scores = decode(base, image, POINTS)
-    pixels = base.encoder.sam.prepare(image, Frame.padded((50, 70), SAM.image_side))  # type: ignore[attr-defined]
-    arguments = {"pixel_values": pixels, "input_points": POINTS[None, :, None]}
-    three, one = (reference(**arguments, multimask_output=several) for several in (True, False))
-    assert masks.abs().mean() > 0.05
-    assert scores.std() > 0.01
-    assert (masks[:, 1:] - three.pred_masks[0]).abs().max() <= TOLERANCE
-    assert (scores[:, 1:] - three.iou_scores[0]).abs().max() <= TOLERANCE
-    assert (masks[:, :1] - one.pred_masks[0]).abs().max() <= TOLERANCE
-    assert (scores[:, :1] - one.iou_scores[0]).abs().max() <= TOLERANCE
+    ours = our_sam(base, random_photo(), POINTS)
+    theirs = transformers_sam(reference, our_pixels(base, random_photo()), POINTS)
+    assert theirs["masks"].shape == (5, 4, 16, 16)
+    for name, error in errors(ours, theirs).items():
+        assert error["reference_rms"] > 0.05, name
+        assert error["largest_difference"] <= TOLERANCE, name
 
 
 def test_choosing_masks_before_upscaling_gives_the_same_masks(base: FrozenBase) -> None:
@@ -101,23 +78,11 @@ def test_bfloat16_does_not_round_positions(tiny_base: TinyBase) -> None:
 SIZES = [(480, 640), (640, 480), (1024, 1024), (2000, 1500), (333, 97), (1, 1), (3, 900)]
 
 
-def official_pixels(image: Tensor, side: int) -> Tensor:
-    """What the official ``ResizeLongestSide(side).apply_image`` and ``Sam.preprocess`` do, in Pillow and NumPy."""
-    height, width = image.shape[1:]
-    scale = side / max(height, width)
-    size = (int(width * scale + 0.5) or 1, int(height * scale + 0.5) or 1)
-    picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
-    padded = np.zeros((side, side, 3), np.float32)
-    padded[: size[1], : size[0]] = (np.asarray(picture, np.float32) - PIXEL_MEAN) / PIXEL_STD
-    return torch.from_numpy(padded).permute(2, 0, 1)[None]
-
-
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_pixels_are_those_of_the_official_resize_to_within_a_level(base: FrozenBase, size: tuple[int, int]) -> None:
     image = random_photo(*size)
-    encoder = base.encoder.sam  # type: ignore[attr-defined]
-    found = encoder.prepare(image, Frame.padded(size, SAM.image_side))
-    levels = (found - official_pixels(image, SAM.image_side)).abs() * torch.tensor(PIXEL_STD)[:, None, None]
+    difference = our_pixels(base, image) - meta_pixels(image, SAM.image_side)
+    levels = difference.abs() * torch.tensor(PIXEL_STD)[:, None, None]
     assert levels.max() <= 1.01
     assert levels.mean() <= 0.05
 
@@ -141,5 +106,5 @@ def test_hugging_face_folders_load_as_the_same_weights(tiny_base: TinyBase, tmp_
     dinov2.save_pretrained(tmp_path / "dinov2")
     found = load_base(NAME, sam=tmp_path / "sam", dinov2=tmp_path / "dinov2", device="cpu", precision="float32")
     assert found.sha256 == expected.sha256
-    for one, other in zip(decode(found, random_photo(), POINTS), decode(expected, random_photo(), POINTS), strict=True):
-        assert torch.equal(one, other)
+    same, wanted = (our_sam(base, random_photo(), POINTS) for base in (found, expected))
+    assert all(torch.equal(same[name], value) for name, value in wanted.items())

@@ -61,11 +61,12 @@ def build_sam(size: SamSize) -> nn.ModuleDict:
     except ImportError as error:
         raise MissingExtraError("SAM", "full", "transformers") from error
     with torch.device("meta"):
-        model = SamModel(SamConfig(**_transformers_config(size)))
+        model = SamModel(SamConfig(**transformers_config(size)))
     return nn.ModuleDict({name: model.get_submodule(name) for name in PARTS})
 
 
-def _transformers_config(size: SamSize) -> dict[str, Any]:
+def transformers_config(size: SamSize) -> dict[str, Any]:
+    """Arguments of transformers' ``SamConfig``."""
     grid = {"image_size": size.image_side, "patch_size": size.patch}
     return {
         "vision_config": {

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from uois_sam.synth.families import collision_pieces, make_parts
 from uois_sam.synth.meshes import Array
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
+from uois_sam.synth.shapes.pieces import brick
 
 TIME_STEP_S = 0.004
 LOOK_S = 0.12
@@ -18,12 +19,19 @@ LOOK_S = 0.12
 CALM_LOOKS = 2
 """So many looks in a row must find everything at rest."""
 MAX_SETTLE_S = 4.0
+LOW_WALL_M = 0.25
+"""Objects start above walls of trays and bins up to this height that they would cut into."""
 REST_SPEED = 0.02
 """Metres a second (and 10x radians a second) below which an object counts as resting."""
+DEEP_M = 0.003
+"""Objects that reach further than this into another are jammed ..."""
+JAM_LOOKS = 4
+"""... and taken out when they stay so for this many looks."""
 DRAG_PER_S = (0.6, 2.5)
 """Share of linear and angular speed lost to the air each second: what rolls comes to a halt."""
 LOWEST_Z_M = -0.02
 """Objects whose hull ends up below this on average fell off the support and are taken out."""
+PARKED_Z_M = -100.0
 MOST_POINTS = 160
 """Rounder pieces are thinned to their outermost points in this many directions (0.7 % of a radius is lost)."""
 
@@ -35,8 +43,8 @@ class UnsettledError(RuntimeError):
 def settle(scene: Scene) -> Scene:
     """The scene with every object at rest; those that fell off the support are removed.
 
-    Objects collide as unions of their convex pieces, so that things lie in bowls and lean into handles. The same
-    scene gives the same result on the same MuJoCo build.
+    Objects collide as unions of their convex pieces, so that things lie in bowls and lean into handles; one that
+    stays stuck inside another is taken out. The same scene gives the same result on the same MuJoCo build.
 
     Raises:
         UnsettledError: the simulation became unstable; draw another scene.
@@ -48,6 +56,8 @@ def settle(scene: Scene) -> Scene:
     starts = _stack_above_each_other(scene, clouds)
     model, data = _build(scene, shapes, starts)
     _run_until_calm(model, data, scene.seed)
+    _park(data, jammed_objects(model, data))
+    mujoco.mj_kinematics(model, data)
     settled = []
     for index, (spec, cloud) in enumerate(zip(scene.objects, clouds, strict=True)):
         body = data.body(f"object{index}")
@@ -78,14 +88,36 @@ def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple
 
 def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
     steps, calm = round(LOOK_S / TIME_STEP_S), 0
+    stuck: dict[int, int] = {}
     while data.time < MAX_SETTLE_S and calm < CALM_LOOKS:
         mujoco.mj_step(model, data, nstep=steps)
         if any(warning.number for warning in data.warning):
             raise UnsettledError(f"scene {seed}: unstable after {data.time:.1f} s")
-        speed = data.qvel.reshape(-1, 6)
-        resting = np.abs(speed[:, :3]).max() < REST_SPEED and np.abs(speed[:, 3:]).max() < 10 * REST_SPEED
-        calm = calm + 1 if resting else 0
+        stuck = {index: stuck.get(index, 0) + 1 for index in jammed_objects(model, data)}
+        _park(data, [index for index, looks in stuck.items() if looks >= JAM_LOOKS])
+        present = data.qpos.reshape(-1, 7)[:, 2] > LOWEST_Z_M
+        speed = np.abs(data.qvel.reshape(-1, 6)[present])
+        resting = speed[:, :3].max(initial=0) < REST_SPEED and speed[:, 3:].max(initial=0) < 10 * REST_SPEED
+        calm = calm + 1 if resting and not stuck else 0
     mujoco.mj_forward(model, data)
+
+
+def jammed_objects(model: mujoco.MjModel, data: mujoco.MjData) -> list[int]:
+    """Indices of objects that reach deep into a prop, or into a heavier object."""
+    jammed = set()
+    for geoms in data.contact.geom[data.contact.dist < -DEEP_M]:
+        bodies = model.geom_bodyid[geoms]
+        movable = [body for body in bodies.tolist() if model.body_dofnum[body]]
+        if movable:
+            jammed.add(min(movable, key=lambda body: float(model.body_mass[body])))
+    return sorted(int(model.body_dofadr[body]) // 6 for body in jammed)
+
+
+def _park(data: mujoco.MjData, objects: list[int]) -> None:
+    """Move objects far below the floor, where they are as good as fallen off."""
+    for index in objects:
+        data.qpos[7 * index + 2] = PARKED_Z_M * (1 + index)
+        data.qvel[6 * index : 6 * index + 6] = 0
 
 
 def _pieces(spec: ObjectSpec) -> list[Array]:
@@ -112,9 +144,12 @@ def _placed(points: Array, pose: Pose) -> Array:
 def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
     """Lift every object just above whatever was placed below it, so that nothing starts inside anything."""
     poses: list[Pose] = []
-    boxes: list[tuple[Array, Array]] = []
+    boxes: list[tuple[Array, Array]] = []  # low and high corners of what is there already
     ground = max((p.pose.position[2] + p.size[2] / 2 for p in scene.props if p.solid and max(p.size[:2]) > 0.1
                   and p.size[2] < 0.01), default=0.0)  # fmt: skip
+    boxes += [
+        b for b in map(_bounds, scene.props) if ground < b[1][2] < ground + LOW_WALL_M and b[0][2] < ground + 0.02
+    ]
     for spec, hull in zip(scene.objects, hulls, strict=True):
         points = _placed(hull, spec.pose)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -124,6 +159,14 @@ def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
         x, y, z = spec.pose.position
         poses.append(Pose((x, y, z + lift), spec.pose.quaternion))
     return poses
+
+
+def _bounds(prop: Prop) -> tuple[Array, Array]:
+    """Low and high corner of a prop; nowhere for those that nothing collides with."""
+    if not prop.solid:
+        return np.full(3, np.inf), np.full(3, np.inf)
+    corners = _placed(brick(prop.size), prop.pose)
+    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:

@@ -100,7 +100,8 @@ def controller(rng: Rng) -> list[Part]:
     s = wide / 0.15
     pad = rounded_box((0.09 * s, 0.055 * s, tall * 0.85), tall * 0.35, (0, 0.008, 0), 20)
     spread = rng.uniform(8, 24)
-    shells, pieces = [pad], [brick((0.09 * s, 0.055 * s, tall * 0.8), (0, 0.008, 0))]
+    shells: list[Mesh] = []
+    pieces = [brick((0.09 * s, 0.055 * s, tall * 0.8), (0, 0.008, 0))]
     for side in (-1, 1):
         t = np.linspace(0, 1, 12)
         path = np.column_stack(
@@ -111,9 +112,9 @@ def controller(rng: Rng) -> list[Part]:
             ]
         )
         girth = tall * np.interp(t, [0, 0.1, 0.4, 0.85, 1], [0.42, 0.56, 0.56, 0.4, 0.26])
-        shells.append(_solid_tube(path, girth))
+        shells.append(_sausage(path, girth))
         pieces += tube_pieces(path, girth, 4)
-    body = mesh_of(union(shells))
+    body = join([mesh_of(pad), *shells])
     top = tall * 0.42
     sticks = []
     low = rng.random() < 0.5
@@ -153,14 +154,15 @@ def controller(rng: Rng) -> list[Part]:
     ]
 
 
-def _solid_tube(path: Array, radii: Array) -> object:
-    from uois_sam.synth.solids import library
-
-    balls = [
-        library().Manifold.sphere(float(r), 24).translate(tuple(map(float, p)))
-        for p, r in zip(path, radii, strict=True)
-    ]
-    return union([library().Manifold.batch_hull(balls[k : k + 2]) for k in range(len(balls) - 1)])
+def _sausage(path: Array, radii: Array) -> Mesh:
+    """A round tube with domed ends."""
+    steps = np.deg2rad([80, 55, 25])
+    ends = []
+    for end, before in ((0, 1), (-1, -2)):
+        outward = (path[end] - path[before]) / np.linalg.norm(path[end] - path[before])
+        ends.append((path[end] + radii[end] * np.sin(steps)[:, None] * outward, radii[end] * np.cos(steps)))
+    along = np.vstack([ends[0][0], path, ends[1][0][::-1]])
+    return tube(along, np.concatenate([ends[0][1], radii, ends[1][1][::-1]]), 24)
 
 
 def plug(rng: Rng) -> list[Part]:

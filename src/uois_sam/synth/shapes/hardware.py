@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from uois_sam.synth.meshes import Array, lathe
+from uois_sam.synth.meshes import Array, join, lathe
 from uois_sam.synth.shapes.part import Part, Rng, pick, turn
 from uois_sam.synth.shapes.pieces import Pieces, brick, disc, moved, plate, walls
 from uois_sam.synth.solids import Solid, cuboid, cylinder, extruded, mesh_of, rounded_box, union
-from uois_sam.synth.sweeps import arc
+from uois_sam.synth.sweeps import along_z, arc, loft
 
 
 def ring(rng: Rng) -> list[Part]:
@@ -106,26 +106,34 @@ def gear(rng: Rng) -> list[Part]:
         ):
             angle = np.deg2rad(pitch * (k + share))
             flank.append([radius * np.cos(angle), radius * np.sin(angle)])
-    solid = extruded(np.array(flank), thick, thick * 0.06)
     hub, bore = r * rng.uniform(0.3, 0.45), r * rng.uniform(0.12, 0.24)
     boss = thick * rng.uniform(0, 0.9)
-    solid = solid + cylinder(hub, thick + boss, (0, 0, boss / 2))
-    cuts = [cylinder(bore, 1.0, segments=32), cuboid((bore * 0.5, bore * 0.8, 1), (0, bore * 0.9, 0))]
     web = r - tall * 1.4
-    spokes = int(rng.integers(0, 7))
-    if spokes > 2 and web - hub > 0.007:
-        radius = (web - hub) * 0.36
-        cuts += [
-            cylinder(radius, 1.0, ((web + hub) / 2 * np.cos(a), (web + hub) / 2 * np.sin(a), 0), segments=20)
-            for a in 2 * np.pi * np.arange(spokes) / spokes
+    key = 0.25 * bore
+    notch = np.arcsin(key / bore)
+    hole = np.vstack(
+        [
+            arc((0, 0), bore, 90 + np.rad2deg(notch), 450 - np.rad2deg(notch), 24),
+            [[key, 1.3 * bore], [-key, 1.3 * bore]],
         ]
-    elif web - hub > 0.006:
-        groove = cylinder(web - 0.002, 0.3 * thick, (0, 0, thick / 2)) - cylinder(hub + 0.001, 1.0)
-        cuts.append(groove)
+    )
+    rings, spokes = [np.array(flank), hole[::-1]], int(rng.integers(0, 7))
+    if spokes > 2 and web - hub > 0.007:
+        middle, radius = (web + hub) / 2, (web - hub) * 0.36
+        for a in 2 * np.pi * np.arange(spokes) / spokes:
+            rings.append(arc((middle * np.cos(a), middle * np.sin(a)), radius, 360, 15, 20))
+    disc_ = mesh_of(extruded(rings, thick))
+    collar = [
+        (bore * 1.02, -thick / 2 - 0.0003),
+        (hub, -thick / 2 - 0.0003),
+        (hub, thick / 2 + boss),
+        (bore * 1.02, thick / 2 + boss),
+    ]
+    solid = join([disc_, lathe([*collar, collar[0]], 32)])
     outer = np.array([[r, -thick / 2], [r, thick / 2]])
     inner = np.array([[bore, -thick / 2], [bore, thick / 2]])
     pieces = walls(outer, inner, 10)
-    return [Part(mesh_of(solid - union(cuts)), pick(rng, "metal", "metal", "body", "accent"), pieces)]
+    return [Part(solid, pick(rng, "metal", "metal", "body", "accent"), pieces)]
 
 
 def bolt(rng: Rng) -> list[Part]:
@@ -279,10 +287,13 @@ def knob(rng: Rng) -> list[Part]:
     """A dial, star grip or handwheel with lobes around its rim, on a threaded stud."""
     r, h, lobes = rng.uniform(0.015, 0.035), rng.uniform(0.012, 0.03), int(rng.integers(3, 24))
     depth = rng.uniform(0.03, 0.22) if lobes < 10 else 0.04
-    theta = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+    theta = np.linspace(0, 2 * np.pi, 144, endpoint=False)
     radius = r * (1 - depth * (0.5 - 0.5 * np.cos(lobes * theta)) ** 0.7)
     outline = radius[:, None] * np.column_stack([np.cos(theta), np.sin(theta)])
-    grip = extruded(outline, h, h * 0.14)
+    soft = np.array([0, 0.03, 0.09, 0.16])
+    scale = 1 - 0.14 * np.array([1, 0.5, 0.14, 0])
+    steps = np.concatenate([soft, 1 - soft[::-1]])
+    grip = loft(along_z([outline * k for k in (*scale, *scale[::-1])], (steps - 0.5) * h))
     top = cylinder(r * 0.55, 0.004, (0, 0, h / 2), top=r * 0.5)
     stud_l, stud_r = rng.uniform(0.008, 0.035), rng.uniform(0.0025, 0.005)
     stud = lathe(
@@ -296,7 +307,7 @@ def knob(rng: Rng) -> list[Part]:
         20,
     )
     return [
-        Part(mesh_of(grip), pick(rng, "body", "rubber", "accent"), (plate(outline[::4], -h / 2, h / 2),)),
+        Part(grip, pick(rng, "body", "rubber", "accent"), (plate(outline[::4], -h / 2, h / 2),)),
         Part(mesh_of(top), pick(rng, "accent", "metal")),
         Part(stud, "metal"),
     ]

@@ -220,7 +220,7 @@ def sponge(rng: Rng) -> list[Part]:
 def yarn(rng: Rng) -> list[Part]:
     """A ball of wool or string, with a loose end."""
     r, bar = rng.uniform(0.025, 0.05), rng.uniform(0.0016, 0.003)
-    t = np.linspace(0, 1, 900)
+    t = np.linspace(0, 1, 640)
     turns = rng.uniform(16, 26)
     tilt = 2 * np.pi * t * rng.uniform(2.3, 4.7)
     angle = 2 * np.pi * turns * t

@@ -106,6 +106,7 @@ def test_heads_for_the_compact_base_load_over_it(tmp_path: Path) -> None:
         ({"base_sha256": "0" * 64}, "these heads were trained on"),
         ({"colour": "red"}, "does not describe trained heads.*colour"),
         ({"hpg_width": 9}, "tensors do not fit.*of another shape"),
+        ({"token_width": 8}, "expected heads for 24 prompt channels and tokens of 16, got 24 and 8"),
         ({"base": None}, "does not describe trained heads"),
     ],
 )

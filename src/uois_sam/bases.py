@@ -82,9 +82,14 @@ def load_foundation(
     spec = BASES[name]
     networks, model = build_sam(spec.sam), build_dinov2(spec.dinov2)
     source, tensors = _tensors(sam, spec.sam_repo)
-    _load(networks, sam_for_transformers(tensors), source, name, describe(tensors))
+    needed = f"{name} needs SAM with {spec.sam.width} channels and {spec.sam.layers} layers"
+    _load(networks, sam_for_transformers(tensors), source, f"the file holds {describe(tensors)}; {needed}")
     source, tensors = _tensors(dinov2, spec.dinov2_repo)
-    _load(model, dinov2_for_transformers(tensors, model.state_dict()), source, name, describe(tensors))
+    needed = f"{name} needs DINOv2 with {spec.dinov2.width} channels and {spec.dinov2.layers} layers"
+    _load(
+        model, dinov2_for_transformers(tensors, model.state_dict()), source,
+        f"the file holds {describe(tensors)}; {needed}",
+    )  # fmt: skip
     encoder = FoundationEncoder(
         SamImageEncoder(networks["vision_encoder"], spec.sam.image_side), Dinov2Encoder(model, spec.dinov2.patch)
     )
@@ -111,9 +116,9 @@ def _tensors(given: str | os.PathLike[str] | None, published: str) -> tuple[Path
     return file, read_tensors(file)
 
 
-def _load(module: torch.nn.Module, tensors: dict[str, Tensor], source: Path, name: str, found: str) -> None:
-    """As :func:`load_strictly`, telling what the file seems to hold instead where that is another model."""
+def _load(module: torch.nn.Module, tensors: dict[str, Tensor], source: Path, explanation: str) -> None:
+    """As :func:`load_strictly` without a copy, telling what file and name stand for where they do not fit."""
     try:
         load_strictly(module, tensors, source, assign=True)
     except WeightsError as error:
-        raise WeightsError(f"{error}; the file holds {found}, which is not what {name} is made of") from error
+        raise WeightsError(f"{error}; {explanation}") from error

@@ -103,6 +103,11 @@ def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor],
             f"{folder}: these heads were trained on {card.base} with SHA256 {card.base_sha256[:16]}..., but the base "
             f"given has {base.sha256[:16]}...; give the weights of SAM and DINOv2 that they were trained on"
         )
+    if (card.heads.prompt_channels, card.heads.token_width) != (base.prompt_channels, base.token_width):
+        raise WeightsError(
+            f"{folder / CARD_FILE}: expected heads for {base.prompt_channels} prompt channels and tokens of "
+            f"{base.token_width}, got {card.heads.prompt_channels} and {card.heads.token_width}"
+        )
     hpg, hdnet = card.heads.fresh_hpg(), card.heads.fresh_hdnet()
     heads = nn.ModuleDict({"hpg": hpg, "hdnet": hdnet})
     load_strictly(heads, tensors, folder / WEIGHTS_FILE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from uois_sam.synth import stages
 from uois_sam.synth.contact_sheet import write_contact_sheet
 from uois_sam.synth.crew import Done, run_jobs
 from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, sources_of, start
@@ -53,7 +55,8 @@ class Run:
         measured = Measured(self.workers)
         try:
             for done in self._made():
-                self._store.add(done.result)
+                with measured.writing():
+                    self._store.add(done.result)
                 measured.count(done)
                 yield done.result.record
         finally:
@@ -103,6 +106,13 @@ class Measured:
         self.peak_mb = max(self.peak_mb, done.result.peak_mb)
         for name, value in done.result.seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + value
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Count the time inside towards the stage ``write``; it passes here, not in the workers."""
+        with stages.measured() as seconds, stages.stage("write"):
+            yield
+        self.seconds["write"] = self.seconds.get("write", 0.0) + seconds["write"]
 
     def as_json(self) -> dict[str, Any]:
         """Rates and means, rounded."""

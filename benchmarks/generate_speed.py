@@ -1,0 +1,114 @@
+"""How many scenes an hour ``uois-sam generate`` makes, in how much memory, and where the time goes.
+
+    python benchmarks/generate_speed.py [--variants llvm scalar] [--scenes 40] [--workers N] [--out results.json]
+
+Scenes are 640x480 at 16 samples with the default variety. The first scenes of every process are left out of the rate:
+they include starting up and compiling kernels, which a data set of thousands does once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from machine import describe_machine, summary
+from uois_sam.files import write_atomically
+from uois_sam.synth.generate import GenerateConfig, Run
+
+WARM_UP_A_WORKER = 3
+"""Kernels differ by the padded number of shapes, so a few scenes pass before a process has compiled most of them."""
+RENDERING = ("textures", "load", "trace", "guides", "denoise", "labels", "develop")
+STAGES = (
+    "draw",
+    "physics",
+    "textures",
+    "meshes",
+    "load",
+    "trace",
+    "guides",
+    "denoise",
+    "labels",
+    "develop",
+    "encode",
+    "write",
+)
+
+
+def measure(config: GenerateConfig, workers: int) -> dict[str, Any]:
+    """Make a data set in a temporary folder; returns its measurements with the steady rate added."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(config, Path(folder), workers)
+        arrivals = []
+        started = time.monotonic()
+        for _ in run:
+            arrivals.append(time.monotonic() - started)
+        measured: dict[str, Any] = json.loads((Path(folder) / "dataset.json").read_text())["measured"]
+    return {**measured, "steady_scenes_an_hour": steady_rate(arrivals, WARM_UP_A_WORKER * workers)}
+
+
+def steady_rate(arrivals: Sequence[float], skipped: int) -> float | None:
+    """Scenes an hour from arrival times in seconds, without the first ``skipped``; None for too few."""
+    kept = arrivals[max(skipped, 1) - 1 :]
+    if len(kept) < 2:
+        return None
+    return round(3600 * (len(kept) - 1) / (kept[-1] - kept[0]), 1)
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Markdown: one column a variant."""
+    rows = [
+        ("scenes an hour, steady", [r["steady_scenes_an_hour"] for r in results.values()]),
+        ("scenes an hour, with start-up", [r["scenes_an_hour"] for r in results.values()]),
+        ("peak memory a worker, MB", [r["peak_mb_a_worker"] for r in results.values()]),
+    ]
+    spent = [_with_meshes(r["seconds_a_scene"]) for r in results.values()]
+    for name in STAGES:
+        rows.append((f"{name}, s a scene", [seconds.get(name) for seconds in spent]))
+    lines = ["| | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
+    lines += ["| " + " | ".join([name, *(_cell(value) for value in values)]) + " |" for name, values in rows]
+    return "\n".join(lines)
+
+
+def _with_meshes(seconds: dict[str, float]) -> dict[str, float]:
+    """What is left of rendering beside its stages is building meshes for the renderer."""
+    rest = seconds.get("render", 0.0) - sum(seconds.get(name, 0.0) for name in RENDERING)
+    return {**seconds, "meshes": round(rest, 3)}
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def main() -> None:
+    """Measure, print, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", nargs="+", default=["llvm", "scalar"], help="Mitsuba back ends")
+    parser.add_argument("--scenes", type=int, default=40, help="scenes a variant")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--height", type=int, default=480)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    results = {}
+    for variant in options.variants:
+        config = GenerateConfig(scenes=options.scenes, seed=1, height=options.height, width=options.width,
+                                samples=options.samples, variant=variant)  # fmt: skip
+        results[variant] = measure(config, options.workers)
+    machine = describe_machine()
+    print(f"{options.width}x{options.height}, {options.samples} samples, {options.workers} workers\n")
+    print(table(results))
+    print(f"\n{summary(machine)}")
+    if options.out:
+        content = {"options": {k: v for k, v in vars(options).items() if k != "out"}, "results": results}
+        write_atomically(options.out, json.dumps({**content, "machine": machine}, indent=1).encode())
+
+
+if __name__ == "__main__":
+    main()

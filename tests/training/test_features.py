@@ -17,7 +17,7 @@ from uois_sam.models.compact_model import CompactModel
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.models.protocols import MaskFeatures, SceneFeatures
 from uois_sam.training import features
-from uois_sam.training.features import FeatureConfig, grid_truth, renumbered, view_rows
+from uois_sam.training.features import FeatureConfig, grid_truth, make_view, renumbered, view_rows
 from uois_sam.training.losses import iou_targets
 from uois_sam.types import Sample, TokenPredictions
 
@@ -36,7 +36,7 @@ def test_every_tensor_has_the_shape_and_precision_that_it_says(
               vars(part).items()}  # fmt: skip
     assert shapes == {
         "prompt_features": ((1, TINY.fine_width, 24, 32), torch.float16),
-        "labels": ((1, 96, 128), torch.uint8),
+        "labels": ((1, 96, 128), torch.int16),
         "iou_token": ((1, 8, TINY.width), torch.float16),
         "mask_tokens": ((1, 8, 4, TINY.width), torch.float16),
         "scores": ((1, 8, 4), torch.float16),
@@ -97,14 +97,68 @@ def test_true_ious_are_those_of_all_four_masks_of_each_prompt(
 
 
 def test_labels_are_numbered_anew_in_the_same_order() -> None:
-    labels = np.array([[0, 700], [65535, 3]], dtype=np.int32)
-    small = renumbered(labels)
-    assert small.tolist() == [[0, 2], [3, 1]]
-    assert small.dtype == np.uint8
-    assert renumbered(labels + 1).tolist() == [[1, 3], [4, 2]]  # no background
-    many = renumbered(np.arange(400, dtype=np.int32)[None])
-    assert many.dtype == np.int16
-    assert many.max() == 399
+    labels = np.array([[0, 700], [65535, 3]], dtype=np.uint16)
+    assert renumbered(labels).tolist() == [[0, 2], [3, 1]]
+    assert renumbered(np.array([[7, 9]], dtype=np.uint16)).tolist() == [[1, 2]]  # no background
+
+
+# --- ignored pixels
+
+
+def with_ignored(where: tuple[slice, slice]) -> Sample:
+    """A photo of 96x128 with one object in its right half, and something unlabelled elsewhere."""
+    labels = np.zeros((96, 128), dtype=np.uint16)
+    labels[20:60, 70:120] = 700
+    ignore = np.zeros(labels.shape, dtype=bool)
+    ignore[where] = True
+    image = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
+    return Sample("one", image, labels, ignore)
+
+
+LEFT = np.s_[:, :60]
+
+
+def test_nothing_is_prompted_where_the_labels_say_nothing(base: FrozenBase, model: CompactModel) -> None:
+    class OneSample:
+        names = ("one",)
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> Sample:
+            return with_ignored(LEFT)
+
+    seen: list[tuple[Tensor, Tensor]] = []
+    choose = features._choose_prompts
+
+    def noting(*args: object) -> tuple[Tensor, Tensor]:
+        seen.append(choose(*args))  # type: ignore[arg-type]
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "_choose_prompts", noting)
+        rows = view_rows(base, model.hpg, OneSample(), replace(CONFIG, prompts=40, own_peaks=20), 0)
+    points, ids = seen[0]
+    assert points.shape == (40, 2)
+    assert (points[:, 0] >= 60).all()
+    assert set(ids.tolist()) == {0, 1}
+    assert rows.maps.labels[0, 0].tolist() == [-1] * 60 + [0] * 68
+    assert rows.maps.labels[0, 30].tolist() == [-1] * 60 + [0] * 10 + [1] * 50 + [0] * 8
+
+
+def test_ignored_pixels_stay_with_the_image_when_it_is_cropped_and_mirrored() -> None:
+    sample = with_ignored(LEFT)
+    marked = sample.image.copy()
+    marked[LEFT] = (255, 0, 255)
+    for seed in range(6):
+        view = make_view(replace(sample, image=marked), (96, 128), np.random.default_rng(seed))
+        magenta = (view.image[..., 1].astype(int) < 60) & (view.image[..., 0] > 120) & (view.image[..., 2] > 120)
+        agree = (magenta == (view.labels == -1)).mean()
+        assert agree > 0.75 or not (view.labels == -1).any()  # grain elsewhere is magenta too, at times
+
+
+def test_an_image_of_which_all_is_ignored_has_background_only() -> None:
+    assert not make_view(with_ignored(np.s_[:, :]), None, None).labels.any()
 
 
 def test_the_truth_lies_where_the_image_lies_in_a_padded_frame() -> None:

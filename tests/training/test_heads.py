@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cache_equivalence import LiveRows
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.models.frozen_base import FrozenBase
@@ -23,7 +24,7 @@ from uois_sam.training.curves import Epoch
 from uois_sam.training.features import FeatureConfig, view_rows
 from uois_sam.training.heads import HeadConfig, Place, as_predictions, fit_hdnet, fit_hpg, map_targets
 from uois_sam.training.losses import hpg_loss
-from uois_sam.training.rows import MapRows, MemoryRows, TokenRows, join_rows
+from uois_sam.training.rows import MapRows, MemoryRows, TokenRows
 from uois_sam.training.targets import COMPACT_TARGET, HeatmapTarget
 
 WIDTH = 6
@@ -52,7 +53,7 @@ def token_rows(count: int = 16) -> TokenRows:
 def map_rows(count: int = 16) -> MapRows:
     """Views whose objects, one or two squares, can be read off the features."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.zeros(count, 12, 16, dtype=torch.uint8)
+    labels = torch.zeros(count, 12, 16, dtype=torch.int16)
     for view in range(count):
         for number in range(1, 2 + view % 2):
             x, y = torch.randint(0, 8, (2,), generator=generator).tolist()
@@ -81,7 +82,7 @@ def maps_loss(head: HPG, rows: MapRows) -> float:
     """Eq. 4 of the views."""
     with torch.inference_mode():
         logits, heatmap = head.eval()(rows.prompt_features.float())
-        return float(hpg_loss(logits, heatmap, *map_targets(rows.labels, TARGET, (12, 16))))
+        return float(hpg_loss(logits, heatmap, *vars(map_targets(rows.labels, TARGET, (12, 16))).values()))
 
 
 def fit_tokens(head: HDNet, rows: TokenRows, config: HeadConfig, place: Place) -> float:
@@ -103,41 +104,22 @@ LAST = slice(-HELD_OUT, None)
 
 
 def test_fitting_from_the_cache_equals_fitting_without_it(
-    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: Place,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: Place
+) -> None:
     """The cache stores float16 on disk; the frozen networks run anew in every epoch, in float32, lead to the same."""
     request = CacheRequest(base, data, "0", FeatureConfig(views=2, prompts=8), shard=5)
     state = open_cache(request, tmp_path)
     list(fill_cache(request, state, processes))
-
-    class Uncached:
-        """The networks run whenever a shard is asked for."""
-
-        def __init__(self, kind: str) -> None:
-            self.kind, self.runs = kind, 0
-
-        @property
-        def bounds(self) -> list[range]:
-            return [range(start, min(start + 5, 12)) for start in (0, 5, 10)]
-
-        def read(self, shard: int) -> Any:
-            self.runs += 1
-            views = [view_rows(base, None, data, request.config, item) for item in self.bounds[shard]]
-            return join_rows([getattr(view, self.kind) for view in views])
-
-    monkeypatch.setattr(Tensor, "half", Tensor.float)
-    assert view_rows(base, None, data, request.config, 0).tokens.scores.dtype == torch.float32
-    live, results = Uncached("tokens"), []
+    live, results = LiveRows(base, data, request.config, "tokens", 5), []
     for source in (state.tokens(), live):
         head = copy.deepcopy(model.hdnet).requires_grad_(True)
         results.append((fit_hdnet(head, source, 4, CONFIG, place), weights(head)))
-    assert live.runs > CONFIG.epochs
+    assert live.views_run > 12 * CONFIG.epochs
     assert results[0][0] == pytest.approx(results[1][0], rel=0.01)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=0, atol=0.01)
     assert not torch.equal(results[0][1], weights(model.hdnet))
     results = []
-    for maps in (state.maps(), Uncached("maps")):
+    for maps in (state.maps(), LiveRows(base, data, request.config, "maps", 5)):
         generator = copy.deepcopy(model.hpg).requires_grad_(True)
         results.append((fit_hpg(generator, maps, 4, COMPACT_TARGET, CONFIG, place), weights(generator)))
     assert results[0][0] == pytest.approx(results[1][0], rel=0.01)
@@ -322,15 +304,33 @@ def test_a_checkpoint_of_other_features_is_not_used(
 
 def test_targets_follow_from_cached_labels_whatever_they_are() -> None:
     """A ring's centroid lies in its hole: the paper's target has its peak there, the interior variant on the ring."""
-    labels = torch.zeros(1, 12, 16, dtype=torch.uint8)
+    labels = torch.zeros(1, 12, 16, dtype=torch.int16)
     labels[0, 2:11, 2:11] = 1
     labels[0, 4:9, 4:9] = 0
     outside = map_targets(labels, HeatmapTarget(sigma_px=1), (12, 16))
     interior = map_targets(labels, HeatmapTarget(sigma_px=1, interior=True), (12, 16))
-    assert torch.equal(outside[0][0], labels[0] > 0)
-    peak, moved = (divmod(int(heatmap.argmax()), 16) for _, heatmap in (outside, interior))
+    assert torch.equal(outside.foreground, labels > 0)
+    assert outside.counted.all()
+    peak, moved = (divmod(int(targets.heatmap.argmax()), 16) for targets in (outside, interior))
     assert peak == (6, 6)
     assert labels[0, peak[0], peak[1]] == 0
     assert labels[0, moved[0], moved[1]] == 1
     coarse = map_targets(labels, HeatmapTarget(), (6, 8))
-    assert [tuple(value.shape) for value in coarse] == [(1, 6, 8), (1, 1, 6, 8)]
+    assert [tuple(value.shape) for value in vars(coarse).values()] == [(1, 6, 8), (1, 1, 6, 8), (1, 6, 8)]
+
+
+def test_what_is_ignored_teaches_hpg_nothing(place: Place) -> None:
+    """Two fits that differ only in the features and labels below an ignored half end with the same losses."""
+    losses = []
+    for change in (0.0, 1.0):
+        rows = map_rows()
+        rows.labels[:, :, 8:] = -1
+        targets = map_targets(rows.labels, TARGET, (12, 16))
+        assert torch.equal(targets.counted, torch.arange(16).expand(16, 12, 16) < 8)
+        assert not targets.foreground[..., 8:].any()
+        logits, heatmap = torch.zeros(16, 2, 12, 16), torch.zeros(16, 1, 12, 16)
+        logits[:, 1, :, 8:] = heatmap[..., 8:] = change
+        losses.append(hpg_loss(logits, heatmap, targets.foreground, targets.heatmap, targets.counted))
+    assert losses[0] == losses[1] > 0
+    rows.labels[:] = -1
+    fit_maps(hpg(), rows, replace(CONFIG, epochs=1), place)  # nothing to learn from is no error

@@ -170,3 +170,15 @@ def test_without_a_prompt_on_an_object_there_is_no_mask_loss() -> None:
     loss = hierarchical_mask_loss(logits, torch.zeros(0, 5, 6))
     assert float(loss.detach()) == 0
     loss.backward()
+
+
+def test_pixels_that_are_not_counted_change_no_loss_of_hpg() -> None:
+    """Counted are the left columns; there everything is as in the losses of the left columns alone."""
+    generator = torch.Generator().manual_seed(0)
+    logits, heatmap = torch.randn(2, 2, 4, 6, generator=generator), torch.rand(2, 1, 4, 6, generator=generator)
+    foreground = torch.rand(2, 4, 6, generator=generator) > 0.5
+    target = torch.rand(2, 1, 4, 6, generator=generator)
+    counted = (torch.arange(6) < 3).expand(2, 4, 6)
+    left = hpg_loss(logits[..., :3], heatmap[..., :3], foreground[..., :3], target[..., :3])
+    torch.testing.assert_close(hpg_loss(logits, heatmap, foreground, target, counted), left)
+    assert hpg_loss(logits, heatmap, foreground, target, torch.zeros_like(counted)) == 0

@@ -81,8 +81,8 @@ class TrainHeads:
     """Passes over the features; the learning rate falls to a tenth every ten."""
     rate: float = 1e-3
     """Learning rate to begin with."""
-    at_once: int = 8
-    """Images that go through HPG together, of the 32 of a step: fewer take less memory."""
+    at_once: int = 4
+    """Images that go through HPG together, of the 32 of a step; each takes about 1 GB with the paper's HPG."""
     interior: bool = False
     """Move a centre that lies outside its own object (rings, occluded things) onto it, which the paper does not do."""
     sigma: float = 6.0

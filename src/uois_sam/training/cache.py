@@ -32,7 +32,7 @@ from uois_sam.training.rows import MapRows, R, TokenRows, join_rows
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever shards come to hold something else."""
 MARKER = "cache.json"
 MAPS, TOKENS = "maps", "tokens"

@@ -99,6 +99,8 @@ def look_through(data: Dataset, advance: Callable[[int], None] = lambda done: No
         digest.update(name.encode())
         digest.update(sample.labels.tobytes())
         digest.update(sample.image[::16, ::16].tobytes())
+        if sample.ignore is not None:
+            digest.update(np.packbits(sample.ignore).tobytes())
         objects += len(np.unique(sample.labels[sample.labels > 0]))
         advance(done)
     return DataFacts(digest.hexdigest(), len(data), objects)

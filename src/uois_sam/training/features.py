@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,7 +20,10 @@ from uois_sam.training.base import covered_share
 from uois_sam.training.losses import iou_targets
 from uois_sam.training.rows import MapRows, TokenRows
 from uois_sam.training.views import IntLabels, View, plain_view, random_view, sample_prompts
+from uois_sam.types import LabelMap, Sample
 
+IGNORED = 65535
+"""Label of ignored pixels on the way through a view."""
 UPSCALE_CHUNK = 8
 """Prompts whose four masks are made at once."""
 
@@ -52,7 +55,14 @@ class ViewRows:
 
 
 @torch.inference_mode()
-def view_rows(base: FrozenBase, proposer: HPG | None, data: Dataset, config: FeatureConfig, item: int) -> ViewRows:
+def view_rows(
+    base: FrozenBase,
+    proposer: HPG | None,
+    data: Dataset,
+    config: FeatureConfig,
+    item: int,
+    dtype: torch.dtype = torch.float16,
+) -> ViewRows:
     """Features and targets of view ``item % views`` of image ``item // views``, on the CPU.
 
     The same arguments give the same rows, whatever was computed before.
@@ -63,27 +73,44 @@ def view_rows(base: FrozenBase, proposer: HPG | None, data: Dataset, config: Fea
         data: labelled images.
         config: what to compute.
         item: number of the view.
+        dtype: of features, tokens and scores; float16 is what a cache keeps.
     """
     index, number = divmod(item, config.views)
     rng = np.random.default_rng([config.seed, index, number])
-    sample = data[index]
-    size_hw = config.view_hw or (sample.labels.shape[0], sample.labels.shape[1])
-    view = plain_view(sample, size_hw) if number == 0 else random_view(sample, size_hw, rng)
+    view = make_view(data[index], config.view_hw, None if number == 0 else rng)
     with base.computing():
         image = torch.from_numpy(np.ascontiguousarray(view.image)).permute(2, 0, 1).to(base.device)
         features = base.encoder(image)
         points, ids = _choose_prompts(proposer, features, view, config, rng)
-        tokens = _token_rows(base, features, view, points, ids)
-    labels = renumbered(_nearest(view.labels, base.heads.frame_hw))
-    maps = features.prompt_features.half().cpu().contiguous()
+        tokens = _token_rows(base, features, view, points, ids, dtype)
+    labels = _nearest(view.labels, base.heads.frame_hw).astype(np.int16)
+    maps = features.prompt_features.to("cpu", dtype).contiguous()
     return ViewRows(MapRows(maps, torch.from_numpy(labels)[None]), tokens)
 
 
-def renumbered(labels: IntLabels) -> np.ndarray:
-    """The same map with objects numbered from 1 in the same order: uint8 if they are at most 255, else int16."""
+def make_view(sample: Sample, size_hw: tuple[int, int] | None, rng: np.random.Generator | None) -> View:
+    """A sample as the networks see it: plain, or augmented if there is a generator; ignored pixels are labelled -1.
+
+    Args:
+        sample: a labelled image. Its objects are numbered anew, from 1, in ascending order.
+        size_hw: rows and columns to stretch to; None keeps the sample's own.
+        rng: what the augmentation is drawn from.
+    """
+    labels = renumbered(sample.labels)
+    if sample.ignore is not None:
+        labels = np.where(sample.ignore, np.uint16(IGNORED), labels)
+    size = size_hw or (labels.shape[0], labels.shape[1])
+    numbered = replace(sample, labels=labels)
+    view = plain_view(numbered, size) if rng is None else random_view(numbered, size, rng)
+    ignored = view.labels == IGNORED
+    # Where all is ignored nothing could be prompted: such a view counts as background.
+    return View(view.image, np.where(ignored, np.int32(0 if ignored.all() else -1), view.labels))
+
+
+def renumbered(labels: LabelMap) -> LabelMap:
+    """The same map with objects numbered from 1 in the same order."""
     values, inverse = np.unique(labels, return_inverse=True)
-    numbers = inverse.reshape(labels.shape) + (1 if values[0] != 0 else 0)
-    return numbers.astype(np.uint8 if numbers.max() <= np.iinfo(np.uint8).max else np.int16)
+    return (inverse.reshape(labels.shape) + (1 if values[0] != 0 else 0)).astype(np.uint16)
 
 
 def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
@@ -103,7 +130,9 @@ def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
     return covered_share(torch.from_numpy(framed), different)[which]
 
 
-def _token_rows(base: FrozenBase, features: SceneFeatures, view: View, points: Tensor, ids: Tensor) -> TokenRows:
+def _token_rows(
+    base: FrozenBase, features: SceneFeatures, view: View, points: Tensor, ids: Tensor, dtype: torch.dtype
+) -> TokenRows:
     """Decode the prompts and compare all four masks of each with the object under it (Eq. 6)."""
     frame, mask_features = features.mask_frame, features.mask_features
     hw = view.labels.shape[0], view.labels.shape[1]
@@ -118,7 +147,7 @@ def _token_rows(base: FrozenBase, features: SceneFeatures, view: View, points: T
         logits = base.decoder.upscale(mask_features, chosen, at[on_device], every)
         true_iou.append(iou_targets(logits, truth[chunk].to(base.device)))
     rows = (predictions.iou_token, predictions.mask_tokens, predictions.scores, torch.cat(true_iou))
-    return TokenRows(*(value[None].half().cpu().contiguous() for value in rows))
+    return TokenRows(*(value[None].to("cpu", dtype).contiguous() for value in rows))
 
 
 def _choose_prompts(
@@ -133,6 +162,7 @@ def _choose_prompts(
         peaks = map_points(found, proposer.frame_hw, hw).numpy()
         columns, rows = (np.clip(peaks.round().astype(int), 0, (hw[1] - 1, hw[0] - 1))).T
         under = view.labels[rows, columns]
+        peaks, under = peaks[under >= 0], under[under >= 0]
     points, ids = sample_prompts(view.labels, config.prompts - len(peaks), config.background_share, rng)
     return torch.from_numpy(np.concatenate([peaks, points])), torch.from_numpy(np.concatenate([under, ids]))
 
@@ -141,5 +171,5 @@ def _nearest(labels: IntLabels, size_hw: tuple[int, int]) -> IntLabels:
     """Labels on another grid; INTER_NEAREST would shift them by half a pixel against the image."""
     if labels.shape == size_hw:
         return labels
-    resized = cv2.resize(labels.astype(np.uint16), (size_hw[1], size_hw[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    resized = cv2.resize(labels.astype(np.int16), (size_hw[1], size_hw[0]), interpolation=cv2.INTER_NEAREST_EXACT)
     return resized.astype(np.int32)

@@ -23,7 +23,7 @@ from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkp
 from uois_sam.training.curves import Epoch
 from uois_sam.training.losses import hpg_loss, score_loss
 from uois_sam.training.processes import add_up, share_buffers, spread
-from uois_sam.training.rows import MapRows, R, RowSource, TokenRows, batches, count_rows
+from uois_sam.training.rows import MapRows, R, Rows, RowSource, TokenRows, batches, count_rows
 from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
 
@@ -51,7 +51,7 @@ class HeadConfig:
     """Epochs after which the rate is multiplied by ``decay``."""
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
-    hpg_at_once: int = 8
+    hpg_at_once: int = 4
     """Views of a step that go through HPG together: bounds memory. Batch norm and the class weights of Eq. 3 see this
     many views."""
     seed: int = 0
@@ -87,8 +87,8 @@ def fit_hpg(
 
     def loss(module: nn.Module, batch: MapRows) -> Tensor:
         logits, heatmap = module(batch.prompt_features.float())
-        foreground, wanted = map_targets(batch.labels, target, (logits.shape[-2], logits.shape[-1]))
-        return hpg_loss(logits, heatmap, foreground.to(logits.device), wanted.to(logits.device))
+        targets = map_targets(batch.labels, target, (logits.shape[-2], logits.shape[-1])).to(logits.device)
+        return hpg_loss(logits, heatmap, targets.foreground, targets.heatmap, targets.counted)
 
     fit = Fit("hpg", config.hpg_images, config.hpg_at_once, validation, config, place, {"target": asdict(target)})
     return fit.run(head, rows, loss)
@@ -106,12 +106,26 @@ def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: 
     return Fit("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(head, rows, loss)
 
 
-def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Foreground (B, h, w) bool and heatmap (B, 1, h, w) float32 on the head's grid, from (B, H, W) labels."""
-    maps = [view.numpy().astype(np.int32) for view in labels.cpu()]
-    foreground = torch.stack([torch.from_numpy(foreground_target(view, grid_hw)) for view in maps])
-    heatmap = torch.stack([torch.from_numpy(heatmap_target(view, target, grid_hw)) for view in maps])
-    return foreground, heatmap[:, None]
+@dataclass(frozen=True)
+class MapTargets(Rows):
+    """What HPG's maps should be, on their own grid."""
+
+    foreground: Tensor
+    """(B, h, w) bool."""
+    heatmap: Tensor
+    """(B, 1, h, w) float32."""
+    counted: Tensor
+    """(B, h, w) bool: cells of which less than half is to be ignored."""
+
+
+def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int]) -> MapTargets:
+    """Targets on the head's grid from (B, H, W) int16 labels (``MapRows.labels``)."""
+    views = [view.numpy().astype(np.int32) for view in labels.cpu()]
+    return MapTargets(
+        foreground=torch.stack([torch.from_numpy(foreground_target(view, grid_hw)) for view in views]),
+        heatmap=torch.stack([torch.from_numpy(heatmap_target(view, target, grid_hw)) for view in views])[:, None],
+        counted=torch.stack([torch.from_numpy(~foreground_target(-view, grid_hw)) for view in views]),
+    )
 
 
 def as_predictions(rows: TokenRows) -> TokenPredictions:

@@ -12,33 +12,39 @@ FOCAL_WEIGHT = 5.0
 """SAM's 20 with the factor 0.25 that its focal loss has for objects."""
 
 
-def heatmap_loss(predicted: Tensor, target: Tensor, peak_weight: float = 0.0) -> Tensor:
+def heatmap_loss(predicted: Tensor, target: Tensor, peak_weight: float = 0.0, counted: Tensor | None = None) -> Tensor:
     """Eq. 2: mean squared error over all pixels.
 
     Args:
         predicted: (B, 1, h, w) float32.
         target: (B, 1, h, w) float32 in [0, 1].
         peak_weight: with 0, the paper's loss; above, a pixel of height t counts 1 + peak_weight * t times.
+        counted: (B, h, w) bool, pixels that are not to be ignored; None for all.
     """
-    return ((1 + peak_weight * target) * (predicted - target) ** 2).mean()
+    errors = (1 + peak_weight * target) * (predicted - target) ** 2
+    return errors.mean() if counted is None else (errors[:, 0] * counted).sum() / counted.sum().clamp(min=1)
 
 
-def foreground_loss(logits: Tensor, target: Tensor) -> Tensor:
+def foreground_loss(logits: Tensor, target: Tensor, counted: Tensor | None = None) -> Tensor:
     """Eq. 3: cross-entropy with weights inverse to the pixel count of the label, normalised to sum 1.
 
     Args:
         logits: (B, 2, h, w) float32.
         target: (B, h, w) bool.
+        counted: (B, h, w) bool, pixels that are not to be ignored; None for all.
     """
     entropy = F.cross_entropy(logits, target.long(), reduction="none")
-    present = [entropy[target == value] for value in (False, True)]
-    means = [values.mean() for values in present if values.numel()]
-    return torch.stack(means).mean()
+    labelled = [target == value if counted is None else counted & (target == value) for value in (False, True)]
+    means = [entropy[pixels].mean() for pixels in labelled if pixels.any()]
+    return torch.stack(means).mean() if means else 0 * logits.sum()
 
 
-def hpg_loss(logits: Tensor, heatmap: Tensor, foreground: Tensor, target: Tensor) -> Tensor:
-    """Eq. 4: 0.1 L_fg + 1 L_h."""
-    return LAMBDA_FOREGROUND * foreground_loss(logits, foreground) + LAMBDA_HEATMAP * heatmap_loss(heatmap, target)
+def hpg_loss(
+    logits: Tensor, heatmap: Tensor, foreground: Tensor, target: Tensor, counted: Tensor | None = None
+) -> Tensor:
+    """Eq. 4: 0.1 L_fg + 1 L_h, over the pixels that are counted ((B, h, w) bool, None for all)."""
+    wrong = foreground_loss(logits, foreground, counted)
+    return LAMBDA_FOREGROUND * wrong + LAMBDA_HEATMAP * heatmap_loss(heatmap, target, counted=counted)
 
 
 def iou_targets(logits: Tensor, truth: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ class MapRows(Rows):
     prompt_features: Tensor
     """(B, Cp, hp, wp) float16, of the frozen encoder."""
     labels: Tensor
-    """(B, Hp, Wp) uint8 (int16 with more than 255 objects): the view's objects in the prompt frame, numbered from 1;
-    targets of any kind follow from it, so that trying another one costs no pass through the encoder."""
+    """(B, Hp, Wp) int16: the view's objects in the prompt frame, numbered from 1, 0 on background, -1 where nothing is
+    to be learned; targets of any kind follow from it, so that trying another costs no pass through the encoder."""
 
 
 @dataclass(frozen=True)

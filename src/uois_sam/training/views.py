@@ -79,7 +79,7 @@ def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: 
     an object, where false prompts come from in practice.
 
     Args:
-        labels: (H, W) int32.
+        labels: (H, W) int32; on negative ones no point is placed.
         count: number of points.
         background_share: how many of them lie on background, 0 to 1; all do when there is no object.
 
@@ -89,7 +89,7 @@ def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: 
     ids = np.unique(labels)
     ids = ids[ids > 0]
     background = count if len(ids) == 0 else round(background_share * count)
-    if (labels > 0).all():
+    if not (labels == 0).any():
         background = 0
     chosen = np.resize(rng.permutation(ids), count - background) if len(ids) else ids[:0]
     points = [_point_on(labels == value, rng) for value in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from generate_speed import steady_rate, table
 
 
@@ -18,7 +19,8 @@ def test_too_few_scenes_have_no_rate() -> None:
 
 def test_the_table_has_a_column_a_variant() -> None:
     seconds = {"render": 3.0, "trace": 1.5, "labels": 0.5}
-    result = {"steady_scenes_an_hour": 900.0, "scenes_an_hour": 800, "peak_mb_a_worker": 700, "seconds_a_scene": seconds}
+    rates = {"steady_scenes_an_hour": 900.0, "scenes_an_hour": 800, "peak_mb_a_worker": 700}
+    result = {**rates, "seconds_a_scene": seconds}
     lines = table({"llvm": result, "scalar": {**result, "steady_scenes_an_hour": None}}).splitlines()
     assert lines[0] == "| | llvm | scalar |"
     assert "| scenes an hour, steady | 900 |  |" in lines

@@ -27,6 +27,8 @@ DEEP_M = 0.003
 """Objects that reach further than this into another are jammed ..."""
 JAM_LOOKS = 4
 """... and taken out when they stay so for this many looks."""
+MASS_KG = (0.08, 0.6)
+"""Objects are made no lighter and no heavier: a carton of a kilogram would press a paper clip through the table."""
 DRAG_PER_S = (0.6, 2.5)
 """Share of linear and angular speed lost to the air each second: what rolls comes to a halt."""
 LOWEST_Z_M = -0.02
@@ -80,10 +82,15 @@ def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple
     model = spec.compile()
     for index in range(len(shapes)):
         body = model.body(f"object{index}")
+        scale = np.clip(body.mass[0], *MASS_KG) / body.mass[0]
+        model.body_mass[body.id] *= scale
+        model.body_inertia[body.id] *= scale
         dof = int(body.dofadr[0])
         model.dof_damping[dof : dof + 3] = DRAG_PER_S[0] * body.mass[0]
         model.dof_damping[dof + 3 : dof + 6] = DRAG_PER_S[1] * body.inertia.mean()
-    return model, mujoco.MjData(model)
+    data = mujoco.MjData(model)
+    mujoco.mj_setConst(model, data)
+    return model, data
 
 
 def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:

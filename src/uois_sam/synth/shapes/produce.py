@@ -65,9 +65,10 @@ def apple(rng: Rng) -> list[Part]:
     depth = rng.uniform(0, 0.07) * np.ones(36)
     body = _lobed(rng, radius, z, lobes, depth)
     top = [0, 0, z[-1] - 0.002]
-    parts = [Part(body, "skin"), Part(_stalk(rng, top, rng.uniform(0.008, 0.02), 0.0011), "wood")]
+    stalk = _stalk(rng, top, rng.uniform(0.008, 0.016), 0.0011)
+    parts = [Part(body, "skin"), Part(stalk, "wood", (body.vertices,))]  # a stalk gives way
     if rng.random() < 0.3:
-        parts.append(Part(_leaf(rng, r * rng.uniform(0.6, 1.0), top), "skin"))
+        parts.append(Part(_leaf(rng, r * rng.uniform(0.6, 1.0), top), "skin", (body.vertices,)))
     return parts
 
 

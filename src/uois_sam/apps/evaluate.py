@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from uois_sam.evaluation.run import Failure, FrameOutcome, Predictor, Scoring
 
 
+_MANY_SETS = ("folder", "bop")
+"""Layouts that many data sets come in, so that the folder's name tells which one it is."""
+
+
 @dataclass(frozen=True)
 class Evaluate:
     """Score a model, a baseline or anyone's label PNGs on a data set, by the published protocol.
@@ -234,8 +238,8 @@ class Evaluate:
         from uois_sam.evaluation.run import read_pair
         from uois_sam.files import write_together
 
-        title = self.title or (dataset.info.title if dataset.info.homepage else self.root.resolve().name)
-        info = DatasetInfo(self.dataset, title, len(dataset), dataset.notes)
+        own_name = self.root.resolve().name if self.dataset in _MANY_SETS else dataset.info.title
+        info = DatasetInfo(self.dataset, self.title or own_name, len(dataset), dataset.notes)
         report = make_report(outcomes, method, info, scoring, seconds)
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         places = {dataset.names[index]: index for index in indices}

@@ -4,7 +4,7 @@
 
 The content is drawn, not photographed: discs on a noisy ground, one more in every frame of a sequence, with OCID's
 background labels, and predictions that are shifted, merged, split, missing or on the ground. Nothing about the scores
-means anything; files, sizes and counts are what matters. FOLDER keeps the tree (1 to 2 GB) for the next run.
+means anything; files, sizes and counts are what matters. FOLDER keeps the tree for the next run.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from machine import describe_machine, summary
 FRAMES = 2390
 SEQUENCE = 20
 """Frames of a sequence: 0 to 19 objects."""
+DRAWN = 4
+"""Sequences drawn for floors and for tables each; the others are links to their files."""
 KINDS = {
     "ARID20": ("",),
     "ARID10": ("box", "curved", "fruits", "mixed", "non-fruits"),
@@ -43,37 +45,48 @@ _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_
 
 
 def build(root: Path) -> None:
-    """Draw the tree below ``root/OCID-dataset`` and the predictions below ``root/predictions``, where missing."""
+    """Make the tree below ``root/OCID-dataset`` and the predictions below ``root/predictions``, where missing."""
     done = root / "complete"
     if done.exists():
         return
-    grounds = [_ground(seed) for seed in range(16)]
+    drawn: dict[tuple[bool, int, int], dict[str, Path]] = {}
     for index in range(FRAMES):
-        folder = FOLDERS[index // SEQUENCE % len(FOLDERS)]
-        sequence = index // SEQUENCE // len(FOLDERS)
-        _write_frame(root, f"{folder}/seq{sequence:02d}", index, grounds[index // SEQUENCE % len(grounds)])
+        number, step = divmod(index, SEQUENCE)
+        folder = FOLDERS[number % len(FOLDERS)]
+        sequence = f"{folder}/seq{number // len(FOLDERS):02d}"
+        paths = _paths(root, sequence, f"result_2018-08-21-{index:05d}")
+        on_table = folder.split("/")[1] == "table"
+        same = drawn.setdefault((on_table, number % DRAWN, step), paths)
+        if same is paths:
+            _draw(paths, on_table, number % DRAWN, step)
+        else:
+            for kind, path in paths.items():
+                path.unlink(missing_ok=True)
+                os.link(same[kind], path)
     done.touch()
 
 
-def _write_frame(root: Path, sequence: str, index: int, ground: npt.NDArray[np.uint8]) -> None:
-    rng = np.random.default_rng(index // SEQUENCE)  # the same objects all through a sequence
-    first = 2 if "/floor/" in f"/{sequence}/" else 3
-    objects, found = _objects(rng, index % SEQUENCE)
-    labels = np.where(objects > 0, objects + first - 1, 1).astype(np.uint16)
-    if first == 3:
-        labels[200:][objects[200:] == 0] = 2
-    colours = rng.integers(0, 256, (SEQUENCE + 1, 3)).astype(np.uint8)
-    image = np.where(objects[:, :, None] > 0, colours[objects] // 2 + ground // 2, ground)
-    stem = f"result_2018-08-21-{index:05d}"
-    for kind, picture in (("rgb", image), ("label", labels)):
-        path = root / "OCID-dataset" / sequence / kind / f"{stem}.png"
+def _paths(root: Path, sequence: str, stem: str) -> dict[str, Path]:
+    paths = {kind: root / "OCID-dataset" / sequence / kind / f"{stem}.png" for kind in ("rgb", "label")}
+    paths["prediction"] = root / "predictions" / sequence / f"{stem}.png"
+    for path in paths.values():
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture, _QUICK)
-    path = root / "predictions" / sequence / f"{stem}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), found, _QUICK)
+    return paths | {"scores": paths["prediction"].with_suffix(".json")}
+
+
+def _draw(paths: dict[str, Path], on_table: bool, variant: int, step: int) -> None:
+    rng = np.random.default_rng(variant + DRAWN * on_table)  # the same objects all through a sequence
+    ground = _ground(rng)
+    colours = rng.integers(0, 256, (SEQUENCE + 1, 3)).astype(np.uint8)
+    objects, found = _objects(rng, step)
+    labels = np.where(objects > 0, objects + 1 + on_table, 1).astype(np.uint16)
+    if on_table:
+        labels[200:][objects[200:] == 0] = 2
+    image = np.where(objects[:, :, None] > 0, colours[objects] // 2 + ground // 2, ground)
+    for kind, picture in (("rgb", image), ("label", labels), ("prediction", found)):
+        cv2.imwrite(str(paths[kind]), picture, _QUICK)
     scores = {str(value): round(float(rng.random()), 3) for value in np.unique(found) if value}
-    path.with_suffix(".json").write_text(json.dumps({"scores": scores}))
+    paths["scores"].write_text(json.dumps({"scores": scores}))
 
 
 def _objects(rng: np.random.Generator, count: int) -> tuple[Labels, Labels]:
@@ -95,9 +108,8 @@ def _objects(rng: np.random.Generator, count: int) -> tuple[Labels, Labels]:
     return truth, found
 
 
-def _ground(seed: int) -> npt.NDArray[np.uint8]:
+def _ground(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """(480, 640, 3): slow shades and the noise of a camera, so that files are as large as photographs."""
-    rng = np.random.default_rng(10_000 + seed)
     coarse = cv2.resize(rng.integers(60, 190, (6, 8, 3)).astype(np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
     return np.clip(coarse + rng.normal(0, 3, (480, 640, 3)), 0, 255).astype(np.uint8)
 

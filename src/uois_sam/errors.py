@@ -32,3 +32,13 @@ class MissingExtraError(UOISError):
 
 class OutputError(UOISError):
     """A result cannot be written: the message names the path and the system's reason."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the CPU or an accelerator; PyTorch and OpenCV have no exception for it in common."""
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in message for sign in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "enough memory", "insufficient memory")
+"""How PyTorch and OpenCV word it, in lower case."""

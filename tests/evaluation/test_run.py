@@ -50,13 +50,14 @@ class Threshold:
 
     calls: list[int] = field(default_factory=list)
     fails_at: int | None = None
+    error: Exception = field(default_factory=lambda: UOISError("out of ideas"))
     name = "threshold"
     description: Mapping[str, Any] = field(default_factory=lambda: {"kind": "test"})
 
     def __call__(self, image: ImageArray) -> Prediction:
         self.calls.append(len(self.calls))
         if self.fails_at == len(self.calls) - 1:
-            raise UOISError("out of ideas")
+            raise self.error
         labels = np.roll((image[:, :, 0] // 100).astype(np.uint16), 1, axis=1)
         return Prediction(labels, {1: 0.9, 2: 0.6})
 
@@ -106,6 +107,18 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 def test_a_failing_photo_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     outcomes = list(predict_missing(Squares(4), range(4), Threshold(fails_at=1), PredictionFolder(tmp_path)))
     assert outcomes == [None, Failure("scene/001", "out of ideas"), None, None]
+
+
+def test_a_photo_too_large_for_memory_fails_alone_and_a_bug_does_not_hide(tmp_path: Path) -> None:
+    method = Threshold(fails_at=0, error=RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"))
+    outcomes = list(predict_missing(Squares(2), range(2), method, PredictionFolder(tmp_path / "a")))
+    assert outcomes == [Failure("scene/000", "no free memory for this photo"), None]
+    with pytest.raises(ZeroDivisionError):
+        list(
+            predict_missing(
+                Squares(1), [0], Threshold(fails_at=0, error=ZeroDivisionError()), PredictionFolder(tmp_path)
+            )
+        )
 
 
 @pytest.mark.parametrize(

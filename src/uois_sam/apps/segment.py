@@ -18,13 +18,11 @@ from uois_sam import __version__
 from uois_sam.apps import print_line
 from uois_sam.apps.sources import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.config import PromptMode, ScoreMode, Selection
-from uois_sam.errors import OutputError, UOISError
+from uois_sam.errors import OutputError, UOISError, is_out_of_memory
 
 if TYPE_CHECKING:
     from uois_sam.types import ImageArray, Instances, LabelMap, PromptMaps
 
-_OUT_OF_MEMORY = ("out of memory", "allocate memory", "enough memory", "insufficient memory")
-"""How PyTorch and OpenCV word it (lower case); they have no exception in common."""
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -211,7 +209,7 @@ def _jpeg(picture: ImageArray) -> bytes:
 def _reason(path: Path, error: Exception) -> str:
     """One line for an input that failed; errors that are neither the input's nor the machine's fault pass through."""
     message = str(error)
-    if isinstance(error, MemoryError) or any(sign in message.lower() for sign in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         return f"{path}: no free memory for this photo"
     if not isinstance(error, UOISError):
         raise error

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from uois_sam.datasets.protocol import Dataset
-from uois_sam.errors import OutputError, UOISError
+from uois_sam.errors import OutputError, UOISError, is_out_of_memory
 from uois_sam.evaluation.frames import FrameResult, Prediction, resize_labels, resize_sample, score_frame
 from uois_sam.evaluation.metrics import UCN
 from uois_sam.evaluation.metrics import Protocol as MetricProtocol
@@ -114,8 +114,8 @@ def predict_missing(
             folder.write(name, replace(prediction, seconds=time.perf_counter() - start))
         except OutputError:
             raise
-        except UOISError as error:
-            yield Failure(name, str(error))
+        except Exception as error:
+            yield Failure(name, _reason(error))
             continue
         yield None
 
@@ -183,6 +183,15 @@ def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, inde
         sample = resize_sample(sample, scoring.size_hw)
         prediction = replace(prediction, labels=resize_labels(prediction.labels, scoring.size_hw))
     return sample, prediction
+
+
+def _reason(error: Exception) -> str:
+    """One line for a frame that failed; errors that are neither the frame's nor the machine's fault pass through."""
+    if is_out_of_memory(error):
+        return "no free memory for this photo"
+    if not isinstance(error, UOISError):
+        raise error
+    return str(error)
 
 
 def _check_size(prediction: Prediction, sample: Sample, scoring: Scoring, folder: PredictionFolder) -> None:

@@ -1,10 +1,11 @@
 """The paper's full model at full size, on random weights in Meta's file format: seconds and peak memory of each stage.
 
     python benchmarks/random_official_weights.py WEIGHTS --base sam-vit-l
-    python benchmarks/full_size.py PHOTO --weights WEIGHTS [--base sam-vit-l] [--out benchmarks/results/NAME.json]
+    python benchmarks/full_size.py PHOTO --weights WEIGHTS [--data DATA] [--base sam-vit-l] [--out RESULT.json]
 
 Speed and memory do not depend on what the numbers are; the masks are noise. Every stage is a process of its own, so
-that its peak memory is its own.
+that its peak memory is its own. With labelled images (DATA holds rgb/ and label/) eight of them are cached, and both
+heads are fitted on the cache for one epoch, in the paper's sizes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,48 +26,134 @@ from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically
 
 HERE = Path(__file__).parent
+IMAGES = 8
+"""Images that are cached."""
 GRID_SIDE = 8
 """Of the segmented photo's prompts: 64 points, about twice the paper's K = 30."""
 
 
-def load(weights: Path, base: str, photo: Path) -> None:
-    """Both files to a base that could run."""
-    from uois_sam.hub import load_base
+@dataclass(frozen=True)
+class Job:
+    """What a stage works on; field names are options of the script."""
 
-    loaded = load_base(base, sam=weights / "sam.pth", dinov2=weights / "dinov2.pth", device="cpu")
+    photo: Path
+    weights: Path
+    base: str
+    data: Path | None
+    work: Path | None
+    """Folder with the cache."""
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, work: Path | None) -> Job:
+        return cls(options.photo, options.weights, options.base, options.data, work)
+
+    def arguments(self) -> list[str]:
+        """The command line that says the same."""
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "photo"}
+        return [str(self.photo), *(str(x) for k, v in named.items() if v is not None for x in (f"--{k}", v))]
+
+    def files(self) -> dict[str, Any]:
+        """Both weight files."""
+        return {"sam": self.weights / "sam.pth", "dinov2": self.weights / "dinov2.pth"}
+
+    def load_base(self) -> Any:
+        """The base, on the processor."""
+        from uois_sam.hub import load_base
+
+        return load_base(self.base, **self.files(), device="cpu")
+
+    def cache_folder(self) -> Path:
+        """Where features lie."""
+        if self.work is None or self.data is None:
+            raise UOISError("expected --data and --work for the stages of training")
+        return self.work / "cache"
+
+    def cached(self) -> Any:
+        """What the stage ``cache`` left, without the base it came from."""
+        from uois_sam.training.cache import CacheState
+
+        marker = json.loads((self.cache_folder() / "cache.json").read_text())
+        identity = marker["identity"]
+        return CacheState(self.cache_folder(), IMAGES, identity["settings"]["shard"], marker["view_bytes"], identity)
+
+    def place(self) -> Any:
+        """One process; epochs are told."""
+        from uois_sam.training.heads import Place
+        from uois_sam.training.processes import start_processes
+
+        return Place(start_processes("cpu"), lambda epoch: print(epoch, file=sys.stderr))
+
+
+def load(job: Job) -> None:
+    """Both files to a base that could run."""
+    loaded = job.load_base()
     # A mapped file costs nothing until it is read; reading it all is part of loading.
     total = sum(float(p.sum()) for part in (loaded.encoder, loaded.decoder) for p in part.parameters())  # type: ignore[attr-defined]
     print(f"sum of all parameters: {total}", file=sys.stderr)
 
 
-def identify(weights: Path, base: str, photo: Path) -> None:
+def identify(job: Job) -> None:
     """As :func:`load`, and the SHA256 that heads know it by."""
-    from uois_sam.hub import load_base
-
-    loaded = load_base(base, sam=weights / "sam.pth", dinov2=weights / "dinov2.pth", device="cpu")
+    loaded = job.load_base()
     print(loaded.sha256, file=sys.stderr)
 
 
-def segment(weights: Path, base: str, photo: Path) -> None:
+def segment(job: Job) -> None:
     """Load, and segment one photo by 64 grid points, all their masks kept to the end."""
     from uois_sam import UOISSAM
 
-    model = UOISSAM.from_pretrained(base, sam=weights / "sam.pth", dinov2=weights / "dinov2.pth", device="cpu")
+    model = UOISSAM.from_pretrained(job.base, **job.files(), device="cpu")
     loose = {"score_threshold": -100.0, "max_area_fraction": 1.0, "nms_iou": 1.0, "grid_side": GRID_SIDE}
-    print(f"{len(model.with_selection(**loose).predict(photo))} masks", file=sys.stderr)
+    print(f"{len(model.with_selection(**loose).predict(job.photo))} masks", file=sys.stderr)
 
 
-STAGES: dict[str, Callable[[Path, str, Path], None]] = {"load": load, "identify": identify, "segment": segment}
+def cache(job: Job) -> None:
+    """Load, and cache the features of eight images: encode, decode 30 prompts each, all four masks (Eq. 6)."""
+    from uois_sam.datasets import open_dataset
+    from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
+    from uois_sam.training.data import SubsetDataset
+    from uois_sam.training.features import FeatureConfig
+    from uois_sam.training.processes import start_processes
+
+    data = SubsetDataset(open_dataset("folder", job.data), range(IMAGES))
+    request = CacheRequest(job.load_base(), data, "benchmark", FeatureConfig())
+    state = open_cache(request, job.cache_folder())  # its measure of a view's size is one image more
+    for done in fill_cache(request, state, start_processes("cpu")):
+        print(f"{done} cached, {state.view_bytes} bytes each", file=sys.stderr)
+
+
+def fit_hdnet(job: Job) -> None:
+    """One epoch of HDNet on the cache."""
+    from uois_sam.training import heads
+
+    head = BASES[job.base].heads.fresh_hdnet()
+    heads.fit_hdnet(head, job.cached().tokens(), 1, heads.HeadConfig(epochs=1), job.place())
+
+
+def fit_hpg(job: Job) -> None:
+    """One epoch of HPG on the cache."""
+    from uois_sam.training import heads
+    from uois_sam.training.targets import HeatmapTarget
+
+    head = BASES[job.base].heads.fresh_hpg()
+    heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), heads.HeadConfig(epochs=1), job.place())
+
+
+STAGES: dict[str, Callable[[Job], None]] = {
+    "load": load, "identify": identify, "segment": segment, "cache": cache, "fit_hdnet": fit_hdnet, "fit_hpg": fit_hpg,
+}  # fmt: skip
 """Name -> what runs, in a process of its own."""
+WITH_DATA = ("cache", "fit_hdnet", "fit_hpg")
+"""Stages that need labelled images, in an order in which they build on each other."""
 
 
-def measure(stage: str, weights: Path, base: str, photo: Path) -> dict[str, Any]:
+def measure(stage: str, job: Job) -> dict[str, Any]:
     """Seconds and peak MiB of one stage, interpreter and imports included.
 
     Raises:
         UOISError: the stage failed.
     """
-    inner = [sys.executable, __file__, str(photo), "--weights", str(weights), "--base", base, "--stage", stage]
+    inner = [sys.executable, __file__, *job.arguments(), "--stage", stage]
     command = [sys.executable, "-I", "-S", str(HERE / "run_measured.py"), *inner]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     measured: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
@@ -73,29 +162,38 @@ def measure(stage: str, weights: Path, base: str, photo: Path) -> dict[str, Any]
     return {name: round(value, 1) for name, value in measured.items()}
 
 
+def measure_all(job: Job, names: list[str]) -> dict[str, Any]:
+    """Measure stages one after the other, printing a line for each."""
+    stages = {}
+    for name in names:
+        stages[name] = measure(name, job)
+        print(f"{name:10s} {stages[name]['seconds']:8.1f} s {stages[name]['peak_mib']:8.0f} MiB peak", flush=True)
+    return stages
+
+
 def main() -> int:
     """Run the script; 2 on bad input, told in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="folder with sam.pth and dinov2.pth")
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
+    parser.add_argument("--data", type=Path, help="labelled images, for the stages of training")
+    parser.add_argument("--work", type=Path, help="folder for the cache; a temporary one if left out")
+    parser.add_argument("--stages", nargs="+", choices=list(STAGES), help="measure these only")
     parser.add_argument("--stage", choices=list(STAGES), help="run this one here, unmeasured")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
         if options.stage:
-            STAGES[options.stage](options.weights, options.base, options.photo)
+            STAGES[options.stage](Job.of(options, options.work))
             return 0
-        stages = {}
-        for stage in STAGES:
-            stages[stage] = measure(stage, options.weights, options.base, options.photo)
-            print(
-                f"{stage:10s} {stages[stage]['seconds']:8.1f} s {stages[stage]['peak_mib']:8.0f} MiB peak", flush=True
-            )
+        with tempfile.TemporaryDirectory() as temporary:
+            job = Job.of(options, options.work or Path(temporary))
+            stages = measure_all(job, options.stages or [s for s in STAGES if options.data or s not in WITH_DATA])
         result = {
             "benchmark": "full_size", "base": options.base, "weights": "random, in Meta's file format",
             "file_mib": round(sum(path.stat().st_size for path in options.weights.glob("*.pth")) / 2**20, 1),
-            "grid_points": GRID_SIDE**2, "stages": stages, "machine": describe_machine(),
+            "grid_points": GRID_SIDE**2, "cached_images": IMAGES, "stages": stages, "machine": describe_machine(),
         }  # fmt: skip
         if options.out:
             write_atomically(options.out, (json.dumps(result, indent=2) + "\n").encode())

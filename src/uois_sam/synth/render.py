@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.errors import MissingExtraError
+from uois_sam.synth.guides import guide_layers
 from uois_sam.synth.labels import Truth, see
 from uois_sam.synth.scene import Scene
 from uois_sam.synth.sensor import develop
@@ -25,8 +26,6 @@ FloatImage = npt.NDArray[np.float32]
 MAX_BOUNCES = 7
 """Enough to see through both walls of a glass and back."""
 ROULETTE_FROM = 4
-GUIDE_SAMPLES = 4
-"""Rays a pixel for the denoiser's albedo and normals."""
 LLVM_CANDIDATES = ("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1")
 """Where Debian and Ubuntu put a libLLVM that is known to work; versions 15 and 16 abort on AVX-512 machines."""
 
@@ -73,14 +72,13 @@ def render(scene: Scene, size_hw: tuple[int, int], samples: int) -> Rendering:
     import mitsuba as mi
 
     loaded = build(scene, size_hw)
-    light, guides = _integrators()
     seed = scene.seed % 2**31
     with stage("trace"):
-        colour = np.array(mi.render(loaded, integrator=light, spp=samples, seed=seed))
+        colour = np.array(mi.render(loaded, integrator=_light_transport(mi.variant()), spp=samples, seed=seed))
     with stage("guides"):
-        layers = np.array(mi.render(loaded, integrator=guides, spp=GUIDE_SAMPLES, seed=seed))
+        albedo, normal = guide_layers(loaded, size_hw, seed)
     with stage("denoise"):
-        colour = _denoise(colour, layers[..., :3], layers[..., 3:])
+        colour = _denoise(colour, albedo, normal)
     with stage("labels"):
         truth = see(loaded.shapes(), scene.camera, size_hw, len(scene.objects))
     del loaded
@@ -91,14 +89,11 @@ def render(scene: Scene, size_hw: tuple[int, int], samples: int) -> Rendering:
 
 
 @functools.cache
-def _integrators() -> tuple[Any, Any]:
-    """Light transport, and the albedo and normals that guide the denoiser."""
+def _light_transport(_variant: str) -> Any:
+    """One integrator a variant: those of another cannot be used."""
     import mitsuba as mi
 
-    return (
-        mi.load_dict({"type": "path", "max_depth": MAX_BOUNCES, "rr_depth": ROULETTE_FROM}),
-        mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}),
-    )
+    return mi.load_dict({"type": "path", "max_depth": MAX_BOUNCES, "rr_depth": ROULETTE_FROM})
 
 
 def _denoise(colour: FloatImage, albedo: FloatImage, normal: FloatImage) -> FloatImage:
@@ -106,5 +101,4 @@ def _denoise(colour: FloatImage, albedo: FloatImage, normal: FloatImage) -> Floa
         import pyoidn
     except ImportError as error:
         raise MissingExtraError("denoising renders", "synth", "pyoidn") from error
-    guides = {"albedo": np.ascontiguousarray(albedo), "normal": np.ascontiguousarray(normal)}
-    return np.asarray(pyoidn.denoise(np.ascontiguousarray(colour), hdr=True, **guides))
+    return np.asarray(pyoidn.denoise(np.ascontiguousarray(colour), hdr=True, albedo=albedo, normal=normal))

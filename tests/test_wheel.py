@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PAGE = "evaluation/templates/report.html.jinja"
 
 
 def run(*command: object, cwd: Path) -> str:
@@ -30,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_code_weights_and_type_marker_but_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("weights/compact/model.safetensors", "weights/compact/model.json", "py.typed", "apps/cli.py"):
+    for needed in ("weights/compact/model.safetensors", "weights/compact/model.json", "py.typed", "apps/cli.py", PAGE):
         assert f"uois_sam/{needed}" in names
     assert not [name for name in names if "test" in name.split("/")[0]]
     assert wheel.stat().st_size < 25e6

@@ -54,7 +54,8 @@ def families_of(variety: Variety) -> list[str]:
         raise DatasetError(f"variety: unknown families {', '.join(unknown)}; expected of {', '.join(FAMILIES)}")
     if variety.families:
         return list(variety.families)
-    return [name for name, f in FAMILIES.items() if variety.split == "all" or f.heldout == (variety.split == "val")]
+    built_in = {name: f for name, f in FAMILIES.items() if f.group != "mesh"}
+    return [name for name, f in built_in.items() if variety.split == "all" or f.heldout == (variety.split == "val")]
 
 
 def sample_object(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> ObjectSpec:

@@ -117,13 +117,18 @@ def mesh_of(solid: Solid) -> Mesh:
     """
     raw = solid.to_mesh64() if hasattr(solid, "to_mesh64") else solid.to_mesh()
     points = np.asarray(raw.vert_properties, dtype=float)[:, :3]
-    corners = points[np.asarray(raw.tri_verts)]
+    return faceted(points[np.asarray(raw.tri_verts)])
+
+
+def faceted(corners: Array) -> Mesh:
+    """A mesh from (F, 3, 3) corners of triangles, textured by projection from the six sides of its box."""
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    corners, normals = corners[(normals**2).sum(axis=1) > 0], normals[(normals**2).sum(axis=1) > 0]
+    real = (normals**2).sum(axis=1) > 0
+    corners, normals = corners[real], normals[real]
     axis = np.abs(normals).argmax(axis=1)
     sign = np.sign(normals[np.arange(len(axis)), axis])
-    low, extent = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-9)
-    place = (corners - low) / extent
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    place = (corners - low) / max(float((high - low).max()), 1e-9)
     across = np.array([1, 0, 0])[axis]  # u runs along y, x, x ...
     upward = np.array([2, 2, 1])[axis]  # ... and v along z, z, y
     flip = np.array([1.0, -1.0, 1.0])[axis] * sign

@@ -7,12 +7,12 @@ import numpy as np
 from uois_sam.synth.meshes import Array, Mesh, Vector, fan, grid_faces, join
 
 
-def tube(path: Array, radii: Array | float, segments: int = 16) -> Mesh:
+def tube(path: Array, radii: Vector | float, segments: int = 16) -> Mesh:
     """A round tube along a (P, 3) path with a radius (m) at every point, closed by flat caps."""
     return loft(tube_rings(path, radii, segments))
 
 
-def tube_rings(path: Array, radii: Array | float, segments: int = 16) -> Array:
+def tube_rings(path: Array, radii: Vector | float, segments: int = 16) -> Array:
     """(P, ``segments``, 3) circles around a path; frames turn no more than the path does, so nothing twists."""
     path = np.asarray(path, dtype=float)
     tangents = np.gradient(path, axis=0)

@@ -74,7 +74,9 @@ def pipe(rng: Rng) -> list[Part]:
             )
         return [Part(mesh_of(solid), pick(rng, "metal", "body", "accent"), pieces)]
     directions = {1: (0, 90), 2: (-90, 0, 90), 3: (-90, 0, 90, 180)}[kind]
-    solids, bores, all_pieces = [], [], []
+    solids: list[Solid] = []
+    bores: list[Solid] = []
+    all_pieces: list[Array] = []
     for angle in directions:
         end, pieces = _socket(radius, bore, reach, lip)
         solids.append(end.rotate((0.0, float(angle), 0.0)))

@@ -22,7 +22,7 @@ def stretches(rings: Array, every: int = 3, *, closed: bool = False) -> Pieces:
     return tuple(rings[k : min(k + every, last) + 1].reshape(-1, 3) for k in range(0, last, every))
 
 
-def tube_pieces(path: Array, radii: Array | float, every: int = 3, *, closed: bool = False) -> Pieces:
+def tube_pieces(path: Array, radii: Vector | float, every: int = 3, *, closed: bool = False) -> Pieces:
     """Pieces of a round tube: eight-sided stretches."""
     width = np.broadcast_to(np.asarray(radii, dtype=float), len(path))
     return stretches(tube_rings(path, width, 8), every, closed=closed)

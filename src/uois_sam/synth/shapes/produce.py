@@ -112,7 +112,9 @@ def banana(rng: Rng) -> list[Part]:
     """One banana, or a hand of two to four: five-sided, bent, with stalk and tip."""
     count = int(rng.choice([1, 1, 2, 3, 4]))
     length, bend, thick = rng.uniform(0.13, 0.2), rng.uniform(0.8, 1.5), rng.uniform(0.014, 0.019)
-    meshes, ends, pieces = [], [], []
+    meshes: list[Mesh] = []
+    ends: list[Mesh] = []
+    pieces: list[Array] = []
     for k in range(count):
         t = np.linspace(-1, 1, 32)
         own = bend * rng.uniform(0.93, 1.07)

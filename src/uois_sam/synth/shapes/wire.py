@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uois_sam.synth.meshes import Array, join, lathe, superquadric
+from uois_sam.synth.meshes import Array, Mesh, join, lathe, superquadric
 from uois_sam.synth.shapes.part import Part, Rng, pick, turn
 from uois_sam.synth.shapes.pieces import brick, tube_pieces, walls
 from uois_sam.synth.solids import mesh_of, rounded_box
@@ -15,13 +15,11 @@ def whisk(rng: Rng) -> list[Part]:
     """A balloon whisk: loops of wire on a handle."""
     handle, bulb, r = rng.uniform(0.08, 0.13), rng.uniform(0.09, 0.15), rng.uniform(0.022, 0.036)
     wire, loops = rng.uniform(0.0008, 0.0014), int(rng.integers(4, 8))
-    t = np.linspace(0, np.pi, 28)
-    across, along = np.sin(t) ** 1.6, (1 - np.cos(t)) / 2
-    t2 = np.linspace(0, 2 * np.pi, 49)
-    shape = np.column_stack([r * np.sin(t2) * np.abs(np.sin(t2 / 2)) ** 1.2, 0 * t2, bulb * (1 - np.cos(t2)) / 2])
-    del across, along
-    shape[:, 0] += np.where(t2 < np.pi, 1, -1) * 0.003 * np.cos(t2 / 2) ** 2
-    meshes, pieces = [], []
+    t = np.linspace(0, 2 * np.pi, 49)
+    shape = np.column_stack([r * np.sin(t) * np.abs(np.sin(t / 2)) ** 1.2, 0 * t, bulb * (1 - np.cos(t)) / 2])
+    shape[:, 0] += np.where(t < np.pi, 1, -1) * 0.003 * np.cos(t / 2) ** 2
+    meshes: list[Mesh] = []
+    pieces: list[Array] = []
     for k in range(loops):
         path = shape @ turn("z", 180 * k / loops).T
         meshes.append(tube(path, wire, 8))
@@ -131,7 +129,9 @@ def eyeglasses(rng: Rng) -> list[Part]:
     """Spectacles or sunglasses, unfolded or with their arms folded in."""
     wide, tall, bar = rng.uniform(0.044, 0.054), rng.uniform(0.03, 0.046), rng.uniform(0.0012, 0.0026)
     bridge, e = rng.uniform(0.015, 0.021), rng.uniform(0.55, 1.0)
-    lenses, frame, pieces = [], [], []
+    lenses: list[Mesh] = []
+    frame: list[Mesh] = []
+    pieces: list[Array] = []
     outline = oval(wide, tall, e, 40)
     outline[:, 1] *= 1 - 0.12 * np.sign(outline[:, 1]) * (outline[:, 1] < 0)
     for s in (-1, 1):

@@ -88,7 +88,7 @@ def load(job: Job) -> None:
     """Both files to a base that could run."""
     loaded = job.load_base()
     # A mapped file costs nothing until it is read; reading it all is part of loading.
-    total = sum(float(p.sum()) for part in (loaded.encoder, loaded.decoder) for p in part.parameters())  # type: ignore[attr-defined]
+    total = sum(float(p.sum()) for part in (loaded.encoder, loaded.decoder) for p in part.parameters())
     print(f"sum of all parameters: {total}", file=sys.stderr)
 
 
@@ -115,7 +115,7 @@ def cache(job: Job) -> None:
     from uois_sam.training.features import FeatureConfig
     from uois_sam.training.processes import start_processes
 
-    data = SubsetDataset(open_dataset("folder", job.data), range(IMAGES))
+    data = SubsetDataset(open_dataset("folder", job.data or ""), range(IMAGES))
     request = CacheRequest(job.load_base(), data, "benchmark", FeatureConfig())
     state = open_cache(request, job.cache_folder())  # its measure of a view's size is one image more
     for done in fill_cache(request, state, start_processes("cpu")):

@@ -53,6 +53,8 @@ def test_the_defaults_are_the_papers() -> None:
         (("--percent", 0), "expected above 0, at most 100"),
         (("--data", "/nowhere"), "expected a folder with rgb"),
         (("--sam", "x.pth"), "compact has its own weights"),
+        (("--set", "every"), "expected --set with key=value"),
+        (("--val-set", "splitt=val"), "found 'splitt'"),
         (("--epochs", 0), "epochs=0: expected at least 1"),
         (("--sigma", 0), "sigma=0: expected above 0"),
         (("--at-once", 0), "at-once=0: expected at least 1"),
@@ -67,6 +69,17 @@ def test_bad_options_are_told_in_one_line(
     assert said.startswith("error: ")
     assert told in said
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_validation_images_may_be_other_ones_of_the_same_folder(rectangles: Path) -> None:
+    options = {"every": 2, "offset": 0}, {"every": 2, "offset": 1}
+    said = [tuple(f"{key}={value}" for key, value in chosen.items()) for chosen in options]
+    command = TrainHeads(data=(rectangles,), out=Path(), set=said[0], val_set=said[1])
+    training, validation = command.images()
+    assert list(training.names) == ["0", "2", "4"]
+    assert validation is not None
+    assert list(validation.names) == ["1", "3", "5"]
+    assert TrainHeads(data=(rectangles, rectangles), out=Path()).images()[0].names[6] == "1/0"
 
 
 def test_data_without_an_object_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

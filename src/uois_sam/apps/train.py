@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from uois_sam.apps.evaluate import parse_option
 from uois_sam.config import NmsMode
 
 if TYPE_CHECKING:
@@ -72,9 +73,13 @@ class TrainHeads:
     dinov2: str | None = None
     """DINOv2's weights, likewise."""
     dataset: str = "folder"
-    """Kind of the data: folder (rgb/ and label/), uoais-sim, tod, ocid, ..."""
+    """Kind of the data: folder (rgb/ and label/ of your own), uoais-sim, tod, bop, ..."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """An option of the data set, for example subset=bin; may be given often. An unknown key lists them all."""
     val: tuple[Path, ...] = ()
     """Folders of the same kind to choose the best epoch by; if left out, a tenth of the images is held out for it."""
+    val_set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """As --set for the validation images, for example split=val, which are then looked for in --data without --val."""
     percent: float = 100.0
     """Share of the images to train on, chosen by the seed; the paper takes 10 of UOAIS-Sim."""
     epochs: int = 30
@@ -105,7 +110,7 @@ class TrainHeads:
         from uois_sam.training.full import train_heads
         from uois_sam.training.processes import start_processes
 
-        data, validation = _open(self.dataset, self.data), _open(self.dataset, self.val) if self.val else None
+        data, validation = self.images()
         processes = start_processes(self.device)
         console.quiet = not processes.is_main_process
         several_gpus = processes.num_processes > 1 and processes.device.type == "cuda"
@@ -118,6 +123,15 @@ class TrainHeads:
             )  # fmt: skip
         console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
         return 0
+
+    def images(self) -> tuple[Dataset, Dataset | None]:
+        """Images to train on, and those to validate by if there are any of their own."""
+        options = dict(parse_option(text) for text in self.set)
+        data = _open(self.dataset, self.data, options)
+        if not (self.val or self.val_set):
+            return data, None
+        options |= dict(parse_option(text) for text in self.val_set)
+        return data, _open(self.dataset, self.val or self.data, options)
 
     def _check(self) -> None:
         """Raise UOISError for numbers that no training can have."""
@@ -162,12 +176,12 @@ class Train:
         return self.what.run(console)
 
 
-def _open(kind: str, roots: tuple[Path, ...]) -> Dataset:
+def _open(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None = None) -> Dataset:
     """One data set, or several of a kind joined."""
     from uois_sam.datasets import open_dataset
     from uois_sam.datasets.joined import JoinedDataset
 
-    sets = [open_dataset(kind, root) for root in roots]
+    sets = [open_dataset(kind, root, **(options or {})) for root in roots]
     return sets[0] if len(sets) == 1 else JoinedDataset(sets)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_processes_give_the_same(tmp_path: Path) -> None:
     for a, b in zip(alone, together, strict=True):
         if isinstance(a, FrameResult) and isinstance(b, FrameResult):
             assert (a.name, a.scores, a.errors, a.by_size) == (b.name, b.scores, b.errors, b.by_size)
+
+
+class Deadly(Squares):
+    """Ends the process that reads it, as the system does when memory runs out."""
+
+    def __getitem__(self, index: int) -> Sample:
+        os._exit(9)
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UOISError, match="ended from outside.*fewer --workers"):
+        list(score_all(Deadly(40), range(40), PredictionFolder(tmp_path), Scoring(), workers=2))
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:

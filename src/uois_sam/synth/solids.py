@@ -45,6 +45,11 @@ def cylinder(
     return solid.rotate(turn).translate(tuple(map(float, centre)))
 
 
+def ball(radius: float, centre: Vector = (0.0, 0.0, 0.0), segments: int = 32) -> Solid:
+    """A sphere."""
+    return library().Manifold.sphere(float(radius), segments).translate(tuple(map(float, centre)))
+
+
 def rounded_box(size: Vector, radius: float, centre: Vector = (0.0, 0.0, 0.0), segments: int = 12) -> Solid:
     """A box with rounded edges and corners."""
     half = np.asarray(size, dtype=float) / 2

@@ -117,6 +117,13 @@ def arc(centre: Vector, radius: float, start_deg: float, end_deg: float, count: 
     return np.asarray(centre)[:2] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
 
 
+def rounded_rectangle(width: float, height: float, corner: float) -> Array:
+    """(32, 2) counter-clockwise outline with round corners of radius ``corner``."""
+    w, h = width / 2 - corner, height / 2 - corner
+    corners = ((1, 1, 0), (-1, 1, 90), (-1, -1, 180), (1, -1, 270))
+    return np.concatenate([arc((sx * w, sy * h), corner, start, start + 90, 8) for sx, sy, start in corners])
+
+
 def smooth_path(points: Array, count: int = 40) -> Array:
     """(count, D) points of a smooth curve through the given ones."""
     from scipy.interpolate import CubicSpline

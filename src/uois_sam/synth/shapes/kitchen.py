@@ -153,12 +153,11 @@ def spatula(rng: Rng) -> list[Part]:
     path = smooth_path(np.array([[0, 0.012, 0.002], [0, -0.01, 0.004], [0, -0.045, 0.022], [0, -stem, 0.03]]), 24)
     t = np.linspace(0, 1, 24)
     radii = np.interp(t, [0, 0.4, 0.5, 0.95, 1], [0.003, 0.0035, 0.0075, 0.0085, 0.005])
-    tail = loft_tube = tube(path, radii, 14)
+    stick = tube(path, radii, 14)
     role = pick(rng, "body", "accent", "wood", "rubber", "metal")
-    del loft_tube
     return [
         Part(blade, pick(rng, "metal", "rubber", "body", "wood"), (solid_blade,)),
-        Part(tail, role, tube_pieces(path, radii, 6)),
+        Part(stick, role, tube_pieces(path, radii, 6)),
     ]
 
 

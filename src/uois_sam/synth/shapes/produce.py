@@ -7,7 +7,7 @@ import numpy as np
 from uois_sam.synth.meshes import Array, Mesh, displaced, join, lathe, superquadric
 from uois_sam.synth.shapes.part import Part, Rng, pick, turn
 from uois_sam.synth.shapes.pieces import stretches, tube_pieces
-from uois_sam.synth.sweeps import loft, smooth_path, tube
+from uois_sam.synth.sweeps import loft, sheet, smooth_path, tube
 
 
 def lump(rng: Rng) -> list[Part]:
@@ -73,8 +73,6 @@ def apple(rng: Rng) -> list[Part]:
 
 
 def _leaf(rng: Rng, length: float, base: list[float]) -> Mesh:
-    from uois_sam.synth.sweeps import sheet
-
     s, u = np.linspace(0, 1, 12), np.linspace(-1, 1, 5)
     width = 0.24 * length * np.sin(np.pi * s**0.8) + 0.0004
     grid = np.stack(

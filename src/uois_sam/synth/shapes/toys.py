@@ -8,8 +8,8 @@ from uois_sam.synth.meshes import join, lathe, prism, superquadric
 from uois_sam.synth.shapes.part import Part, Rng, pick, place, turn
 from uois_sam.synth.shapes.pieces import brick as cornered
 from uois_sam.synth.shapes.pieces import stretches
-from uois_sam.synth.solids import cuboid, cylinder, mesh_of, rounded_box, union
-from uois_sam.synth.sweeps import along_x, loft, oval
+from uois_sam.synth.solids import ball, cuboid, cylinder, mesh_of, rounded_box, union
+from uois_sam.synth.sweeps import along_x, loft, oval, tube
 
 
 def block(rng: Rng) -> list[Part]:
@@ -129,8 +129,6 @@ def toy_car(rng: Rng) -> list[Part]:
     for index in range(4):
         ends_ = np.array([corners[0][index], corners[1][index]])
         direction = ends_[1] - ends_[0]
-        from uois_sam.synth.sweeps import tube
-
         pillars.append(tube(np.linspace(ends_[0] - 0.05 * direction, ends_[1], 3), length * 0.014, 10))
     tyre = lathe(
         [
@@ -170,8 +168,6 @@ def die(rng: Rng) -> list[Part]:
     """A die or lettered cube with dimples."""
     a = rng.uniform(0.012, 0.045)
     cube = rounded_box((a, a, a), a * rng.uniform(0.06, 0.2), segments=16)
-    from uois_sam.synth.solids import library
-
     spots = []
     grid = 0.25 * a
     layouts = {
@@ -185,7 +181,7 @@ def die(rng: Rng) -> list[Part]:
     for (axis, sign), count in zip(((2, 1), (0, 1), (1, 1), (1, -1), (0, -1), (2, -1)), range(1, 7), strict=True):
         for u, v in layouts[count]:
             centre = np.roll([u * grid, v * grid, sign * a * 0.53], axis - 2)
-            spots.append(library().Manifold.sphere(float(a * 0.1), 16).translate(tuple(map(float, centre))))
+            spots.append(ball(a * 0.1, centre, 16))
     pips = union(spots)
     inlay = pips ^ rounded_box((a * 0.985,) * 3, a * 0.06)
     return [
@@ -194,7 +190,7 @@ def die(rng: Rng) -> list[Part]:
     ]
 
 
-def top(rng: Rng) -> list[Part]:
+def turned(rng: Rng) -> list[Part]:
     """Spinning tops, chess pieces, door knobs, candlesticks: turned pieces with beads and coves."""
     count, height = int(rng.integers(4, 8)), rng.uniform(0.035, 0.14)
     r = rng.uniform(0.012, 0.03)

@@ -7,7 +7,7 @@ import numpy as np
 from uois_sam.synth.meshes import Array, Mesh, join, lathe, superquadric
 from uois_sam.synth.shapes.part import Part, Rng, pick, turn
 from uois_sam.synth.shapes.pieces import brick, tube_pieces, walls
-from uois_sam.synth.solids import mesh_of, rounded_box
+from uois_sam.synth.solids import Solid, cuboid, cylinder, hull, mesh_of, rounded_box, union
 from uois_sam.synth.sweeps import arc, oval, smooth_path, tube
 
 
@@ -178,14 +178,12 @@ def eyeglasses(rng: Rng) -> list[Part]:
     ]
 
 
-def _lens(ring: Array) -> object:
-    from uois_sam.synth.solids import hull
-
+def _lens(ring: Array) -> Solid:
     thick = np.array([0, 0.0005, 0])
     return hull(np.concatenate([ring - thick, ring + thick]))
 
 
-def paper_clip(rng: Rng) -> list[Part]:
+def clip(rng: Rng) -> list[Part]:
     """A large paper clip, clothes hanger end or key ring with keys."""
     if rng.random() < 0.5:
         return _keys(rng)
@@ -209,8 +207,6 @@ def paper_clip(rng: Rng) -> list[Part]:
 
 
 def _keys(rng: Rng) -> list[Part]:
-    from uois_sam.synth.solids import cuboid, cylinder, union
-
     parts = []
     r = rng.uniform(0.012, 0.018)
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)

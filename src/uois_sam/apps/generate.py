@@ -62,7 +62,8 @@ class Generate:
     meshes: Path | None = None
     """Folder of your own meshes (OBJ, PLY, GLB, STL): half of the objects are drawn from them."""
     mesh_scale: float = 1.0
-    """Metres that one unit of your meshes stands for: 0.001 for millimetres."""
+    """Metres that one unit of your meshes stands for: 0.001 for millimetres. At 1, files too large for any tabletop are
+    taken as millimetres, centimetres or inches, whichever fits, and the choice is told."""
     textures: Path | None = None
     """Folder of your own pictures for surfaces, used beside the built-in textures."""
     hdris: Path | None = None

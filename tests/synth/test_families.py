@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull
 from uois_sam.synth.families import FAMILIES, ROLES, collision_pieces, make_parts
 from uois_sam.synth.meshes import Mesh
 
-SEEDS = range(3)
+SEEDS = (0, 3)
 OLD_FAMILIES = {
     "carton", "block", "can", "bottle", "vessel", "mug", "plate", "container", "lump", "bag", "bent", "stick", "tool",
     "toy", "book", "ring", "gadget",
@@ -58,9 +58,7 @@ def test_pieces_cover_the_object_and_stay_within_it(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_seed_makes_the_same_object_and_another_seed_another(family: str) -> None:
-    first = make_parts(family, 1)
-    make_parts.cache_clear()
-    again, other = make_parts(family, 1), make_parts(family, 2)
+    first, again, other = (FAMILIES[family].draw(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert [part.role for part in first] == [part.role for part in again]
     for one, same in zip(first, again, strict=True):
         assert np.array_equal(one.mesh.vertices, same.mesh.vertices)

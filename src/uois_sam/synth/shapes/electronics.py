@@ -120,19 +120,7 @@ def controller(rng: Rng) -> list[Part]:
     low = rng.random() < 0.5
     for side in (-1, 1):
         x, y = (side * 0.022 * s, -0.008 * s) if low or side > 0 else (-0.044 * s, 0.018 * s)
-        sticks.append(
-            lathe(
-                [
-                    (0.005, top - 0.003),
-                    (0.0045, top + 0.005),
-                    (0.0085, top + 0.008),
-                    (0.009, top + 0.011),
-                    (0.006, top + 0.0105),
-                    (0, top + 0.009),
-                ],
-                28,
-            ).transformed(None, (x, y, 0))
-        )
+        sticks.append(_thumb_stick(top).transformed(None, (x, y, 0)))
     centre = np.array([-0.044 * s, 0.018 * s]) if low else np.array([-0.022 * s, -0.008 * s])
     cross = union([rounded_box((0.022, 0.0075, 0.006), 0.001), rounded_box((0.0075, 0.022, 0.006), 0.001)]).translate(
         (float(centre[0]), float(centre[1]), float(top + 0.001))
@@ -152,6 +140,11 @@ def controller(rng: Rng) -> list[Part]:
         Part(join([*sticks, mesh_of(cross), *shoulders]), "rubber", tuple(m.vertices for m in (*sticks, *shoulders))),
         Part(join(buttons), "accent"),
     ]
+
+
+def _thumb_stick(z: float) -> Mesh:
+    profile = [(0.005, -0.003), (0.0045, 0.005), (0.0085, 0.008), (0.009, 0.011), (0.006, 0.0105), (0, 0.009)]
+    return lathe([(radius, z + height) for radius, height in profile], 28)
 
 
 def _sausage(path: Array, radii: Array) -> Mesh:

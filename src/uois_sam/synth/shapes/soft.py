@@ -125,75 +125,48 @@ def soft_toy(rng: Rng) -> list[Part]:
 
 
 def shoe(rng: Rng) -> list[Part]:
-    """A child's or woman's shoe: sole, upper with an opening, laces or a strap."""
+    """A child's or woman's shoe: sole, upper with an opening, collar, laces."""
     length = rng.uniform(0.14, 0.26)
     wide, heel = length * rng.uniform(0.34, 0.4), length * rng.uniform(0.0, 0.06)
     t = np.linspace(0, 1, 34)
-    half = (
-        wide
-        / 2
-        * np.interp(
-            t, [0, 0.03, 0.12, 0.35, 0.6, 0.78, 0.92, 0.98, 1], [0.3, 0.5, 0.72, 0.7, 0.92, 1.0, 0.72, 0.42, 0.15]
-        )
-    )
+    x = (t - 0.5) * length
+    widths = [0.3, 0.5, 0.72, 0.7, 0.92, 1.0, 0.72, 0.42, 0.15]
+    half = wide / 2 * np.interp(t, [0, 0.03, 0.12, 0.35, 0.6, 0.78, 0.92, 0.98, 1], widths)
     bend = 0.02 * length * np.sin(np.pi * (t - 0.3))
     sole_h = length * rng.uniform(0.06, 0.12)
-    spring_up = 0.05 * length * np.clip((t - 0.8) / 0.2, 0, 1) ** 2
-    top = spring_up + sole_h + heel * np.clip(1 - t / 0.5, 0, 1)
-    sole = np.stack(
-        [
-            _section(x, b, h * 1.06, z0, z1, 0.35)
-            for x, b, h, z0, z1 in zip((t - 0.5) * length, bend, half, spring_up, top, strict=True)
-        ]
-    )
+    ground = 0.05 * length * np.clip((t - 0.8) / 0.2, 0, 1) ** 2
+    top = ground + sole_h + heel * np.clip(1 - t / 0.5, 0, 1)
+    sole = np.stack([_section(*at, 0.35) for at in zip(x, bend, half * 1.06, ground, top, strict=True)])
     ankle = length * rng.uniform(0.26, 0.42)
-    instep = np.interp(
-        t,
-        [0, 0.04, 0.3, 0.42, 0.6, 0.85, 0.97, 1],
-        [ankle * 0.7, ankle, ankle * 0.9, ankle * 0.86, ankle * 0.62, ankle * 0.4, ankle * 0.24, 0.012],
-    )
-    upper = np.stack(
-        [
-            _section(x, b, h, z0 - 0.003, z0 + z, 0.75, 0.35)
-            for x, b, h, z0, z in zip((t - 0.5) * length, bend, half, top, instep, strict=True)
-        ]
-    )
+    rise = np.interp(t, [0, 0.04, 0.3, 0.42, 0.6, 0.85, 0.97], ankle * np.array([0.7, 1, 0.9, 0.86, 0.62, 0.4, 0.24]))
+    rise = np.where(t > 0.97, np.interp(t, [0.97, 1], [ankle * 0.24, 0.012]), rise)
+    upper = np.stack([_section(*at, 0.75, 0.35) for at in zip(x, bend, half, top - 0.003, top + rise, strict=True)])
+
+    def ridge(share: Array | float) -> tuple[Array, Array, Array]:
+        """Centre line, height and half-width of the upper at shares of the length."""
+        return np.interp(share, t, bend), np.interp(share, t, top + rise), np.interp(share, t, half)
+
     where = np.linspace(0.06, 0.42, 16)
-    mouth_x = (where - 0.5) * length
-    mouth_z = np.interp(where, t, top + instep)
-    mouth_w = np.interp(where, t, half) * 0.62 * np.sqrt(np.clip(np.sin(np.pi * (where - 0.06) / 0.36), 0.02, 1))
-    u = np.linspace(-1, 1, 9)
-    grid = np.stack(
-        [
-            np.broadcast_to(mouth_x, (9, 16)),
-            u[:, None] * mouth_w + np.interp(where, t, bend),
-            np.broadcast_to(mouth_z + 0.0012, (9, 16)) - 0.0035 * (u[:, None] ** 2),
-        ],
-        axis=2,
+    middle, height, reach = ridge(where)
+    reach = reach * 0.62 * np.sqrt(np.clip(np.sin(np.pi * (where - 0.06) / 0.36), 0.02, 1))
+    u = np.linspace(-1, 1, 9)[:, None]
+    mouth = np.stack(
+        np.broadcast_arrays((where - 0.5) * length, u * reach + middle, height + 0.0012 - 0.0035 * u**2), axis=2
     )
-    lining = sheet(grid, 0.0008)
-    edge = np.concatenate([grid[0], grid[-1, ::-1]])
+    edge = np.concatenate([mouth[0], mouth[-1, ::-1]])
     collar = tube(np.concatenate([edge, edge[:2]]), 0.0032, 10)
     laces = []
     for k in np.linspace(0.45, 0.68, int(rng.integers(3, 6))):
-        z, w, b = np.interp(k, t, top + instep), np.interp(k, t, half) * 0.5, np.interp(k, t, bend)
-        path = smooth_path(
-            np.array(
-                [
-                    [(k - 0.5) * length, b - w, z - 0.008],
-                    [(k - 0.495) * length, b, z + 0.002],
-                    [(k - 0.5) * length, b + w, z - 0.008],
-                ]
-            ),
-            12,
-        )
-        laces.append(tube(path, 0.0022, 10))
+        b, z, w = ridge(k)
+        at = (k - 0.5) * length
+        knots = np.array([[at, b - w / 2, z - 0.008], [at + 0.005 * length, b, z + 0.002], [at, b + w / 2, z - 0.008]])
+        laces.append(tube(smooth_path(knots, 12), 0.0022, 10))
     fabric = pick(rng, "fabric", "rubber", "body", "fabric")
     return [
         Part(loft(sole), pick(rng, "rubber", "rubber", "body"), stretches(sole, 8)),
         Part(loft(upper), fabric, stretches(upper, 8)),
         Part(join([collar, *laces]), pick(rng, "fabric", "accent")),
-        Part(lining, "rubber", slab(grid, 0.0008, 1, 1)),
+        Part(sheet(mouth, 0.0008), "rubber", slab(mouth, 0.0008, 1, 1)),
     ]
 
 

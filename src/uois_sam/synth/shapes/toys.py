@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uois_sam.synth.meshes import join, lathe, prism, superquadric
+from uois_sam.synth.meshes import Array, Mesh, join, lathe, prism, superquadric
 from uois_sam.synth.shapes.part import Part, Rng, pick, place, turn
 from uois_sam.synth.shapes.pieces import brick as cornered
 from uois_sam.synth.shapes.pieces import stretches
@@ -84,84 +84,69 @@ def brick(rng: Rng) -> list[Part]:
 
 
 def toy_car(rng: Rng) -> list[Part]:
-    """A toy car, van, pick-up or lorry: body, windows, four wheels."""
+    """A toy car or van: body, windows, roof on pillars, four wheels, lamps."""
     length = rng.uniform(0.06, 0.17)
     wide, tall = length * rng.uniform(0.36, 0.48), length * rng.uniform(0.16, 0.24)
     wheel = length * rng.uniform(0.075, 0.11)
     floor = wheel * 0.7
+    chassis = _chassis(length, wide, tall, floor, slope=rng.uniform(0.6, 1.0))
+    van = rng.random() < 0.35
+    low, high = floor + tall * 0.92, floor + tall * (1.9 if van else 1.75)
+    back, front = rng.uniform(-0.46, -0.3), rng.uniform(0.15, 0.4) if van else rng.uniform(0.05, 0.2)
+    rake = 0.03 if van else rng.uniform(0.08, 0.16)
+    sill, eaves = (
+        np.array(
+            [
+                [x * length, y * narrow * wide / 2, z]
+                for x, y in ((back + inset * 0.6, -1), (front - inset, -1), (front - inset, 1), (back + inset * 0.6, 1))
+            ]
+        )
+        for z, inset, narrow in ((low, 0.0, 0.92), (high, rake, 0.74))
+    )
+    windows = loft(np.linspace(sill, eaves, 6))
+    corners = eaves + [[-0.004, -0.001, 0], [0.002, -0.001, 0], [0.002, 0.001, 0], [-0.004, 0.001, 0]]
+    roof = rounded_box((*np.ptp(corners[:, :2], axis=0), 0.004), 0.0018, (corners[:, 0].mean(), 0, high))
+    pillars = [
+        tube(np.linspace(a - 0.05 * (b - a), b, 3), length * 0.014, 10) for a, b in zip(sill, eaves, strict=True)
+    ]
+    tyres, rims = _wheels(length, wide, wheel)
+    lamp = superquadric((0.003, wide * 0.08, tall * 0.12), 0.6, 0.8, 10, 18)
+    lamps = [
+        lamp.transformed(None, (e * 0.497 * length, s * wide * 0.32, floor + tall * 0.55))
+        for s in (-1, 1)
+        for e in (-1, 1)
+    ]
+    cabin = np.concatenate([sill, eaves])
+    body = join([loft(chassis), mesh_of(roof), *pillars])
+    return [
+        Part(body, pick(rng, "body", "body", "metal"), (*stretches(chassis, 13), cabin)),
+        Part(windows, pick(rng, "accent", "clear", "rubber"), (cabin,)),
+        Part(join(tyres), "rubber", tuple(m.vertices for m in tyres)),
+        Part(join([*rims, *lamps]), pick(rng, "metal", "accent"), (rims[0].vertices,)),
+    ]
+
+
+def _chassis(length: float, wide: float, tall: float, floor: float, slope: float) -> Array:
+    """Cross-sections of a car below its windows; the bonnet falls to ``slope`` of the height."""
     t = np.linspace(0, 1, 26)
     ends = np.clip(np.sin(np.pi * np.clip(t, 0.015, 0.985)), 0, 1) ** 0.14
     sections = []
-    slope = rng.uniform(0.6, 1.0)
     for at, e in zip(t, ends, strict=True):
         top = tall * np.interp(at, [0, 0.3, 0.7, 1], [0.85, 1, 1, slope])
         ring = oval(wide * e, top * (0.7 + 0.3 * e), 0.35, 36)
         ring[:, 1] += floor + tall / 2 - (tall - top) / 2
         sections.append(ring)
-    hull = along_x(sections, (t - 0.5) * length)
-    van = rng.random() < 0.35
-    low, high = floor + tall * 0.92, floor + tall * (1.9 if van else 1.75)
-    back, front = rng.uniform(-0.46, -0.3), rng.uniform(0.15, 0.4) if van else rng.uniform(0.05, 0.2)
-    rake = 0.03 if van else rng.uniform(0.08, 0.16)
-    corners = []
-    for z, inset, narrow in ((low, 0.0, 0.92), (high, rake, 0.74)):
-        corners.append(
-            np.array(
-                [
-                    [(back + inset * 0.6) * length, -narrow * wide / 2, z],
-                    [(front - inset) * length, -narrow * wide / 2, z],
-                    [(front - inset) * length, narrow * wide / 2, z],
-                    [(back + inset * 0.6) * length, narrow * wide / 2, z],
-                ]
-            )
-        )
-    k = np.linspace(0, 1, 6)
-    windows = loft(np.stack([corners[0] * (1 - s) + corners[1] * s for s in k]))
-    roof_corners = corners[1] + [[-0.004, -0.001, 0], [0.002, -0.001, 0], [0.002, 0.001, 0], [-0.004, 0.001, 0]]
-    roof = mesh_of(
-        rounded_box(
-            (np.ptp(roof_corners[:, 0]), np.ptp(roof_corners[:, 1]), 0.004),
-            0.0018,
-            (roof_corners[:, 0].mean(), 0, high),
-        )
-    )
-    pillars = []
-    for index in range(4):
-        ends_ = np.array([corners[0][index], corners[1][index]])
-        direction = ends_[1] - ends_[0]
-        pillars.append(tube(np.linspace(ends_[0] - 0.05 * direction, ends_[1], 3), length * 0.014, 10))
-    tyre = lathe(
-        [
-            (wheel * 0.6, -wheel * 0.34),
-            (wheel * 0.92, -wheel * 0.36),
-            (wheel, -wheel * 0.26),
-            (wheel, wheel * 0.26),
-            (wheel * 0.92, wheel * 0.36),
-            (wheel * 0.6, wheel * 0.34),
-        ],
-        36,
-    )
-    rim = lathe([(0, -wheel * 0.26), (wheel * 0.62, -wheel * 0.3), (wheel * 0.62, wheel * 0.3), (0, wheel * 0.26)], 24)
-    tyres, rims = [], []
-    for x in (-0.31, 0.31):
-        for s in (-1, 1):
-            place_at = (x * length, s * wide * 0.46, wheel)
-            tyres.append(tyre.transformed(turn("x", 90), place_at))
-            rims.append(rim.transformed(turn("x", 90), place_at))
-    lamps = [
-        superquadric((0.003, wide * 0.08, tall * 0.12), 0.6, 0.8, 10, 18).transformed(
-            None, (e * 0.497 * length, s * wide * 0.32, floor + tall * 0.55)
-        )
-        for s in (-1, 1)
-        for e in (-1, 1)
-    ]
-    cabin = np.concatenate(corners)
-    return [
-        Part(join([loft(hull), roof, *pillars]), pick(rng, "body", "body", "metal"), (*stretches(hull, 13), cabin)),
-        Part(windows, pick(rng, "accent", "clear", "rubber"), (cabin,)),
-        Part(join(tyres), "rubber", tuple(m.vertices for m in tyres)),
-        Part(join([*rims, *lamps]), pick(rng, "metal", "accent"), (rims[0].vertices,)),
-    ]
+    return along_x(sections, (t - 0.5) * length)
+
+
+def _wheels(length: float, wide: float, r: float) -> tuple[list[Mesh], list[Mesh]]:
+    """Four tyres and their rims, of radius ``r``."""
+    side = [(0.6, -0.34), (0.92, -0.36), (1.0, -0.26), (1.0, 0.26), (0.92, 0.36), (0.6, 0.34)]
+    tyre = lathe([(x * r, z * r) for x, z in side], 36)
+    rim = lathe([(x * r, z * r) for x, z in ((0, -0.26), (0.62, -0.3), (0.62, 0.3), (0, 0.26))], 24)
+    places = [(x * length, s * wide * 0.46, r) for x in (-0.31, 0.31) for s in (-1, 1)]
+    axle = turn("x", 90)
+    return [tyre.transformed(axle, at) for at in places], [rim.transformed(axle, at) for at in places]
 
 
 def die(rng: Rng) -> list[Part]:

@@ -13,7 +13,8 @@ from uois_sam.synth.sweeps import along_x, along_z, arc, loft, oval, rounded_rec
 LYING = turn("y", 90)
 
 
-def _lever(side: float, outline: Array, thickness: float) -> Array:
+def _lever(side: float, outline: Array) -> Array:
+    """An outline as it is, or mirrored and still counter-clockwise."""
     return np.column_stack([side * outline[:, 0], outline[:, 1]])[:: int(side)]
 
 
@@ -23,60 +24,47 @@ def pliers(rng: Rng) -> list[Part]:
     thick, wide = rng.uniform(0.007, 0.011), rng.uniform(0.009, 0.014)
     opening = rng.uniform(0, 16)
     slim = rng.uniform(0.15, 0.6)
-    parts: list[Part] = []
+    outline = np.array([[0.0005, -0.004], [wide, -0.002], [wide * 0.85, jaw * 0.45], [wide * slim, jaw], [0.0005, jaw]])
+    steel: list[Part] = []
+    sleeves: list[Part] = []
     for side in (1.0, -1.0):
-        rotate = turn("z", -side * opening)
-        outline = np.array(
-            [[0.0005, -0.004], [wide, -0.002], [wide * 0.85, jaw * 0.45], [wide * slim, jaw], [0.0005, jaw]]
-        )
-        steel = extruded(_lever(side, outline, thick), thick, thick * 0.12)
-        arm = hull(
-            np.concatenate(
-                [
-                    np.column_stack([arc((0, 0), wide, 0, 360, 24), np.full(24, z)])
-                    for z in (-thick * 0.42, thick * 0.42)
-                ]
-            )
-        )
-        mesh = mesh_of(union([steel, arm]))
-        path = smooth_path(
-            np.array(
-                [
-                    [-side * 0.001, 0.004, 0],
-                    [-side * wide * 0.75, -0.012, 0],
-                    [-side * wide * 1.5, -handle * 0.4, 0],
-                    [-side * wide * 1.3, -handle * 0.8, 0],
-                    [-side * wide * 1.0, -handle, 0],
-                ]
-            ),
-            22,
-        )
-        radii = np.interp(np.linspace(0, 1, 22), [0, 0.25, 0.32, 0.95, 1], [0.004, 0.0042, 0.0062, 0.0068, 0.004])
-        split = 6
-        bare, sleeve = tube(path[: split + 1], radii[: split + 1], 14), tube(path[split:], radii[split:] * 1.05, 14)
-        halves = [
-            Part(
-                mesh,
-                "metal",
-                (
-                    plate(_lever(side, outline, thick), -thick / 2, thick / 2),
-                    plate(arc((0, 0), wide, 0, 330, 12), -thick / 2, thick / 2),
-                ),
-            ),
-            Part(bare, "metal", tube_pieces(path[: split + 1], radii[: split + 1], 3)),
-            Part(sleeve, "rubber" if len(parts) == 0 else parts[2].role, tube_pieces(path[split:], radii[split:], 5)),
-        ]
-        if not parts:
-            halves[2] = Part(sleeve, pick(rng, "rubber", "accent", "accent"), halves[2].pieces)
-        parts += place(halves, rotate)
+        *metal, sleeve = place(_pliers_half(side, outline, thick, wide, handle), turn("z", -side * opening))
+        steel += metal
+        sleeves.append(sleeve)
     pin = lathe([(0, -thick * 0.56), (0.005, -thick * 0.56), (0.005, thick * 0.56), (0, thick * 0.56)], 24)
-    joined = [
+    return [
+        Part(join([*(part.mesh for part in steel), pin]), "metal", tuple(p for part in steel for p in part.pieces)),
         Part(
-            join([parts[k].mesh for k in group]), parts[group[0]].role, tuple(p for k in group for p in parts[k].pieces)
-        )
-        for group in ((0, 1, 3, 4), (2, 5))
+            join([part.mesh for part in sleeves]),
+            pick(rng, "rubber", "accent", "accent"),
+            tuple(p for part in sleeves for p in part.pieces),
+        ),
     ]
-    return [Part(join([joined[0].mesh, pin]), "metal", joined[0].pieces), joined[1]]
+
+
+def _pliers_half(side: float, outline: Array, thick: float, wide: float, handle: float) -> list[Part]:
+    """Jaw, bare arm and sleeve of one lever; ``side`` -1 mirrors it."""
+    jaw = _lever(side, outline)
+    eye = np.concatenate(
+        [np.column_stack([arc((0, 0), wide, 0, 360, 24), np.full(24, z)]) for z in (-0.42 * thick, 0.42 * thick)]
+    )
+    head = mesh_of(union([extruded(jaw, thick, thick * 0.12), hull(eye)]))
+    points = [
+        [-0.001, 0.004],
+        [-0.75 * wide, -0.012],
+        [-1.5 * wide, -0.4 * handle],
+        [-1.3 * wide, -0.8 * handle],
+        [-wide, -handle],
+    ]
+    path = smooth_path(np.array([[side * x, y, 0] for x, y in points]), 22)
+    radii = np.interp(np.linspace(0, 1, 22), [0, 0.25, 0.32, 0.95, 1], [0.004, 0.0042, 0.0062, 0.0068, 0.004])
+    bare, gripped = np.s_[:7], np.s_[6:]
+    flats = (plate(jaw, -thick / 2, thick / 2), plate(arc((0, 0), wide, 0, 330, 12), -thick / 2, thick / 2))
+    return [
+        Part(head, "metal", flats),
+        Part(tube(path[bare], radii[bare], 14), "metal", tube_pieces(path[bare], radii[bare], 3)),
+        Part(tube(path[gripped], radii[gripped] * 1.05, 14), "rubber", tube_pieces(path[gripped], radii[gripped], 5)),
+    ]
 
 
 def scissors(rng: Rng) -> list[Part]:
@@ -101,7 +89,7 @@ def scissors(rng: Rng) -> list[Part]:
                 [-wide * 0.5, 0],
             ]
         )
-        shape = _lever(side, outline, thick)
+        shape = _lever(side, outline)
         steel.append(mesh_of(extruded(shape, thick)).transformed(rotate, (0, 0, lift)))
         steel_pieces.append(plate(shape, -thick / 2, thick / 2) @ rotate.T + [0, 0, lift])
         rx, ry = rng.uniform(0.013, 0.018), rng.uniform(0.017, 0.03)

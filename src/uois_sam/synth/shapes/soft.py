@@ -142,9 +142,9 @@ def shoe(rng: Rng) -> list[Part]:
     rise = np.where(t > 0.97, np.interp(t, [0.97, 1], [ankle * 0.24, 0.012]), rise)
     upper = np.stack([_section(*at, 0.75, 0.35) for at in zip(x, bend, half, top - 0.003, top + rise, strict=True)])
 
-    def ridge(share: Array | float) -> tuple[Array, Array, Array]:
+    def ridge(share: Array | float) -> Array:
         """Centre line, height and half-width of the upper at shares of the length."""
-        return np.interp(share, t, bend), np.interp(share, t, top + rise), np.interp(share, t, half)
+        return np.stack([np.interp(share, t, side) for side in (bend, top + rise, half)])
 
     where = np.linspace(0.06, 0.42, 16)
     middle, height, reach = ridge(where)

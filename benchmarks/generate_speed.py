@@ -2,7 +2,7 @@
 
     python benchmarks/generate_speed.py [--variants llvm scalar] [--scenes 40] [--workers N] [--out results.json]
 
-Scenes are 640x480 at 16 samples with the default variety. The first scenes of every process are left out of the rate:
+Scenes are 640x480 at 8 samples with the default variety. The first scenes of every process are left out of the rate:
 they include starting up and compiling kernels, which a data set of thousands does once.
 """
 
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--width", type=int, default=640)
-    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     results = {}

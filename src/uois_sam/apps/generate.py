@@ -42,7 +42,7 @@ class Generate:
     """Rows of each picture."""
     width: int = 640
     """Columns of each picture."""
-    samples: int = 16
+    samples: int = 8
     """Light paths a pixel before denoising."""
     amodal: bool = False
     """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""

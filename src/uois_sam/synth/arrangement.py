@@ -70,7 +70,7 @@ def touching(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
             direction = turns[other] + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.15)
             gap = min(objects[other].half_xy) + min(item.half_xy) + rng.uniform(0, 0.004)
             place = centres[other] + gap * np.array([np.cos(direction), np.sin(direction)])
-            free = min(np.linalg.norm(place - c) - min(o.half_xy) - min(item.half_xy)
+            free = min(float(np.linalg.norm(place - c)) - min(o.half_xy) - min(item.half_xy)
                        for c, o in zip(centres, objects, strict=False))  # fmt: skip
             free -= 2 * float(np.maximum(np.abs(place) - half, 0).sum())
             if free > room:

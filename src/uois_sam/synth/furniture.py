@@ -192,7 +192,7 @@ def _shelf(rng: Rng, angle: float, distance: float, z: float, variety: Variety) 
     for level in (0.2, 0.65, 1.1):
         props.append(box_prop((0.3, 1.0, 0.03), back + [0, 0, z + level], look, angle, solid=False))
         for place in np.arange(-0.4, 0.4, rng.uniform(0.12, 0.3)):
-            size = rng.uniform([0.1, 0.05, 0.12], [0.26, 0.22, 0.34])
+            size = tuple(rng.uniform([0.1, 0.05, 0.12], [0.26, 0.22, 0.34]).tolist())
             thing = sample_furnishing(rng, SPINES, variety)
             props.append(box_prop(size, back + place * aside + [0, 0, z + level + 0.015 + size[2] / 2], thing, angle,
                                   texture_metres=0.25, solid=False))  # fmt: skip

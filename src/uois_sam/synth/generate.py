@@ -22,7 +22,7 @@ from uois_sam.synth.variety import Variety
 
 __all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
 
-PRESETS = {"tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, samples=8, variety=Variety(split="val"))}
+PRESETS = {"tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val"))}
 """Data sets that are the same for everybody, by name."""
 
 

@@ -44,7 +44,7 @@ class GenerateConfig:
     """Rows of each picture."""
     width: int = 640
     """Columns of each picture."""
-    samples: int = 16
+    samples: int = 8
     """Light paths a pixel before denoising."""
     variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
     """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed, else the slower scalar one."""

@@ -62,9 +62,9 @@ def _smear(linear: FloatImage, camera: Camera) -> FloatImage:
         middle = side // 2
         for t in np.linspace(-0.5, 0.5, 4 * side):
             kernel[round(middle + t * dy), round(middle + t * dx)] += 1
-        linear = cv2.filter2D(linear, -1, kernel / kernel.sum())
+        linear = np.asarray(cv2.filter2D(linear, -1, kernel / kernel.sum()), dtype=np.float32)
     sigma = camera.blur * width
-    return cv2.GaussianBlur(linear, (0, 0), sigma) if sigma > 0.2 else linear  # type: ignore[return-value]
+    return np.asarray(cv2.GaussianBlur(linear, (0, 0), sigma) if sigma > 0.2 else linear, dtype=np.float32)
 
 
 def _vignette(linear: FloatImage, amount: float) -> FloatImage:
@@ -72,7 +72,7 @@ def _vignette(linear: FloatImage, amount: float) -> FloatImage:
         return linear
     height, width = linear.shape[:2]
     y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)[None]
-    return linear * (1 - np.float32(amount) * (x**2 + y**2) / 2)[..., None]
+    return np.asarray(linear * (1 - np.float32(amount) * (x**2 + y**2) / 2)[..., None], dtype=np.float32)
 
 
 def _tone(encoded: FloatImage, contrast: float) -> FloatImage:

@@ -76,8 +76,8 @@ def carpet(rng: Rng, size: int) -> Picture:
         yarn = random_colour(rng) if rng.random() < 0.25 else vary(base, rng, 70)
         pixels = mix(pixels, yarn, noise(rng, size, streak) > rng.uniform(0.3, 1.6)).astype(np.float32)
     factor = 1 + rng.uniform(0.05, 0.2) * noise(rng, size, 0.8) + 0.04 * clouds(rng, size, size / 4)
-    pixels = shade(pixels, factor)
-    return pixels if rng.random() < 0.5 else np.ascontiguousarray(pixels.transpose(1, 0, 2))
+    dyed = shade(pixels, factor)
+    return dyed if rng.random() < 0.5 else np.ascontiguousarray(dyed.transpose(1, 0, 2))
 
 
 def jute(rng: Rng, size: int) -> Picture:

@@ -113,6 +113,8 @@ def test_the_package_works_without_any_extra() -> None:
         "transformers",
         "huggingface_hub",
         "segment_anything",
+        "accelerate",
+        "tensorboard",
     ]
     code = f"""
 import sys

@@ -112,16 +112,19 @@ class TrainHeads:
 
         data, validation = self.images()
         processes = start_processes(self.device)
-        console.quiet = not processes.is_main_process
         several_gpus = processes.num_processes > 1 and processes.device.type == "cuda"
         device = str(processes.device) if several_gpus else self.device
-        base = load_base(self.base, sam=self.sam, dinov2=self.dinov2, device=device, precision=self.precision)
-        with _progress(console) as watch:
-            folder = train_heads(
-                base, data, self.recipe(), self.out, watch, processes,
-                validation=validation, tensorboard=self.tensorboard,
-            )  # fmt: skip
-        console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
+        console.quiet = not processes.is_main_process  # one of them talks, but an error may come from any
+        try:
+            base = load_base(self.base, sam=self.sam, dinov2=self.dinov2, device=device, precision=self.precision)
+            with _progress(console) as watch:
+                folder = train_heads(
+                    base, data, self.recipe(), self.out, watch, processes,
+                    validation=validation, tensorboard=self.tensorboard,
+                )  # fmt: skip
+            console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
+        finally:
+            console.quiet = False
         return 0
 
     def images(self) -> tuple[Dataset, Dataset | None]:

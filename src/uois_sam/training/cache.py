@@ -93,7 +93,8 @@ class CacheState:
     @property
     def missing(self) -> list[int]:
         """First views of the shards that are not there yet."""
-        return [start for start in self.starts if not all(path.exists() for path in self.paths(start))]
+        there = set.intersection(*({path.name for path in (self.folder / p).iterdir()} for p in (MAPS, TOKENS)))
+        return [start for start in self.starts if self.paths(start)[0].name not in there]
 
     @property
     def cached(self) -> int:

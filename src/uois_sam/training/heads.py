@@ -235,7 +235,7 @@ class Fit:
                     processes.backward(value * weight)
                 total += torch.tensor([float(value.detach()) * len(chunk), len(chunk)], dtype=torch.float64)
             optimiser.step()
-        summed = add_up(total.to(processes.device), processes)
+        summed = add_up(total, processes)
         return float(summed[0] / summed[1].clamp(min=1))
 
     @torch.no_grad()
@@ -250,7 +250,7 @@ class Fit:
             if number % processes.num_processes == processes.process_index:
                 value = float(loss(module, batch.to(processes.device)))
                 total += torch.tensor([value * len(batch), len(batch)], dtype=torch.float64)
-        summed = add_up(total.to(processes.device), processes)
+        summed = add_up(total, processes)
         return float(summed[0] / summed[1])
 
     def _report(self, epoch: Epoch) -> None:

@@ -52,12 +52,12 @@ def share_buffers(head: nn.Module, processes: Accelerator) -> None:
 
 
 def add_up(values: torch.Tensor, processes: Accelerator) -> torch.Tensor:
-    """Element-wise sum over all processes."""
+    """Element-wise sum over all processes, on the CPU."""
     if processes.num_processes == 1:
         return values
-    total = processes.reduce(values, reduction="sum")
+    total = processes.reduce(values.to(processes.device), reduction="sum")
     assert isinstance(total, torch.Tensor)
-    return total
+    return total.cpu()
 
 
 def from_main(compute: Callable[[], T], processes: Accelerator) -> T:

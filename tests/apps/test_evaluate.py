@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from uois_sam.apps.cli import main
-from uois_sam.apps.evaluate import parse_option, spread
+from uois_sam.apps.evaluate import parse_option
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
@@ -44,7 +44,7 @@ def own_labels(rectangles: Path, tmp_path: Path) -> Path:
 
 
 def evaluate(*arguments: object) -> int:
-    return main(["evaluate", *(str(argument) for argument in arguments), "--workers", "1", "--pictures", "1"])
+    return main(["evaluate", "--workers", "1", "--pictures", "1", *(str(argument) for argument in arguments)])
 
 
 def report_of(out: Path) -> dict[str, Any]:
@@ -159,6 +159,7 @@ def test_bad_files_fail_alone(
         (["folder", "{data}", "--predictions", "{data}/nowhere"], "found no folder"),
         (["folder", "{data}", "--predictions", "{data}/nowhere", "--missing", "skip"], "found no folder"),
         (["folder", "{data}", "--limit", "0"], "at least 1, found 0"),
+        (["folder", "{data}", "--pictures", "-1"], "--pictures of at least 0, found -1"),
         (["folder", "{data}", "--size", "0", "4"], "height and width in pixels, found 0 4"),
         (["folder", "{data}", "--set", "split"], "key=value"),
         (["folder", "{data}", "--set", "partail=1"], "did you mean partial"),
@@ -179,14 +180,6 @@ def test_bad_input_is_told_in_one_line(
 def test_an_output_folder_that_cannot_be(rectangles: Path, own_labels: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert evaluate("folder", rectangles, "--predictions", own_labels, "--out", tmp_path / "file" / "out") == 2
-
-
-@pytest.mark.parametrize(
-    ("frames", "limit", "expected"),
-    [(5, None, [0, 1, 2, 3, 4]), (5, 9, [0, 1, 2, 3, 4]), (10, 3, [0, 3, 6]), (10, 1, [0]), (2390, 2, [0, 1195])],
-)
-def test_spread(frames: int, limit: int | None, expected: list[int]) -> None:
-    assert spread(frames, limit) == expected
 
 
 @pytest.mark.parametrize(

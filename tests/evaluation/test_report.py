@@ -120,7 +120,7 @@ def test_markdown_beside_the_paper() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     assert any(line.startswith("| **mine** |") for line in rows)
     assert "| UOIS-SAM (paper) | U-S | RGB | 75.4 | 84.8 | 78.9 | 58.3 | 81.3 | 66.1 | 82.5 |" in rows
-    assert "a sample of 6 frames, evenly spread over 20; every 10th frame." in page
+    assert "a sample of 6 frames, drawn from all over 20; every 10th frame." in page
     assert "5 non-empty frames" in page
     assert "| missed | 4 |" in page
 

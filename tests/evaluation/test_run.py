@@ -16,7 +16,7 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation.frames import FrameResult, Prediction, resize_sample
 from uois_sam.evaluation.metrics import score_image
 from uois_sam.evaluation.predictions import PredictionFolder
-from uois_sam.evaluation.run import Failure, Scoring, Skipped, predict_missing, score_all
+from uois_sam.evaluation.run import Failure, Scoring, Skipped, predict_missing, score_all, spread
 from uois_sam.types import ImageArray, Sample
 
 
@@ -173,3 +173,21 @@ def test_resizing_keeps_labels_and_whole_values() -> None:
     assert set(np.unique(small.labels)) == {0, 1, 2} and small.labels.dtype == np.uint16
     assert (small.labels > 0).sum() * 4 == pytest.approx((sample.labels > 0).sum(), rel=0.2)
     assert resize_sample(sample, (24, 32)) is sample
+
+
+@pytest.mark.parametrize(("frames", "limit"), [(10, 3), (10, 9), (2390, 239), (7, 1)])
+def test_a_sample_has_one_frame_of_every_stretch(frames: int, limit: int) -> None:
+    drawn = spread(frames, limit)
+    assert len(drawn) == limit and drawn == spread(frames, limit)
+    for i, index in enumerate(drawn):
+        assert frames * i // limit <= index < frames * (i + 1) // limit
+
+
+def test_a_sample_does_not_keep_step_with_sequences() -> None:
+    places = {index % 20 for index in spread(2390, 239)}
+    assert places == set(range(20))
+
+
+@pytest.mark.parametrize("limit", [None, 5, 9])
+def test_no_sample_is_everything(limit: int | None) -> None:
+    assert spread(5, limit) == [0, 1, 2, 3, 4]

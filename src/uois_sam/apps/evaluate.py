@@ -20,6 +20,7 @@ from uois_sam.errors import UOISError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from uois_sam.datasets.frames import FrameDataset
     from uois_sam.evaluation.frames import FrameResult
     from uois_sam.evaluation.predictions import PredictionFolder
     from uois_sam.evaluation.report import MethodInfo, Report
@@ -81,7 +82,7 @@ class Evaluate:
     partial: bool = False
     """Go on when the data set has fewer frames than published."""
     limit: int | None = None
-    """Score only so many frames, evenly spread."""
+    """Score only so many frames, drawn from all over the data set, always the same ones."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """Another option of the data set, for example split=test; may be given often. An unknown key lists them all."""
 
@@ -116,24 +117,29 @@ class Evaluate:
             UOISError: nothing could be done: another layout, missing predictions, unknown names, --out not writable.
         """
         from uois_sam.datasets import open_dataset
+        from uois_sam.evaluation.run import spread
         from uois_sam.files import make_output_folder
 
         self._check()
         dataset = open_dataset(self.dataset, self.root, **self._dataset_options())
-        indices = spread(len(dataset), self.limit)
-        scoring = self._scoring()
+        task = _Task(dataset, spread(len(dataset), self.limit), self._scoring(), console)
         make_output_folder(self.out)
-        folder, method, failures = self._predictions(dataset, indices, scoring, console)
-        outcomes, seconds = self._score(dataset, indices, folder, scoring, failures, console)
-        return self._report(dataset, indices, folder, scoring, outcomes, method, seconds, console)
+        folder, method, failures = self._predictions(task)
+        outcomes, seconds = self._score(task, folder, failures)
+        return self._report(task, folder, outcomes, method, seconds)
 
     def _check(self) -> None:
         if self.predictions is not None and (self.baseline or self.prompts or self.scores):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
-        if self.limit is not None and self.limit < 1:
-            raise UOISError(f"expected --limit of at least 1, found {self.limit}")
+        for option, value, least in (
+            ("limit", self.limit, 1),
+            ("workers", self.workers, 1),
+            ("pictures", self.pictures, 0),
+        ):
+            if value is not None and value < least:
+                raise UOISError(f"expected --{option} of at least {least}, found {value}")
         if self.size is not None and min(self.size) < 1:
             raise UOISError(f"expected --size as height and width in pixels, found {self.size[0]} {self.size[1]}")
 
@@ -154,9 +160,7 @@ class Evaluate:
         )
         return Settings(protocol, self.size, self.missing if self.predictions is not None else "error")
 
-    def _predictions(
-        self, dataset: Any, indices: Sequence[int], scoring: Scoring, console: Console
-    ) -> tuple[PredictionFolder, MethodInfo, dict[str, Failure]]:
+    def _predictions(self, task: _Task) -> tuple[PredictionFolder, MethodInfo, dict[str, Failure]]:
         """The folder to score, what made it, and the frames that could not be predicted."""
         from uois_sam.evaluation.predictions import PredictionFolder as Folder
         from uois_sam.evaluation.report import MethodInfo as Info
@@ -164,7 +168,7 @@ class Evaluate:
         if self.predictions is not None:
             folder = Folder(self.predictions, self.background_labels)
             if self.missing == "error":
-                folder.check_complete([dataset.names[index] for index in indices])
+                folder.check_complete([task.dataset.names[index] for index in task.indices])
             elif not self.predictions.is_dir():
                 raise UOISError(f"{self.predictions}: expected a folder of label PNGs, found no folder")
             made_by = folder.method() or {"name": self.predictions.resolve().name, "kind": "predictions"}
@@ -173,7 +177,7 @@ class Evaluate:
         folder = Folder(self.out / "predictions")
         made_by = {"name": predictor.name, **predictor.description, "size": self.size}
         folder.claim(made_by, replace=self.overwrite)
-        failures = self._predict(dataset, indices, predictor, folder, console)
+        failures = self._predict(task, predictor, folder)
         return folder, Info(self.name or predictor.name, made_by), failures
 
     def _load(self) -> Predictor:
@@ -186,14 +190,12 @@ class Evaluate:
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
 
-    def _predict(
-        self, dataset: Any, indices: Sequence[int], predictor: Predictor, folder: PredictionFolder, console: Console
-    ) -> dict[str, Failure]:
+    def _predict(self, task: _Task, predictor: Predictor, folder: PredictionFolder) -> dict[str, Failure]:
         from uois_sam.evaluation.run import predict_missing
 
         failures = {}
-        outcomes = predict_missing(dataset, indices, predictor, folder, self.size, anew=self.overwrite)
-        with progress(console, "predicting", len(indices)) as advance:
+        outcomes = predict_missing(task.dataset, task.indices, predictor, folder, self.size, anew=self.overwrite)
+        with progress(task.console, "predicting", len(task.indices)) as advance:
             for failure in outcomes:
                 if failure is not None:
                     failures[failure.name] = failure
@@ -201,35 +203,24 @@ class Evaluate:
         return failures
 
     def _score(
-        self,
-        dataset: Any,
-        indices: Sequence[int],
-        folder: PredictionFolder,
-        scoring: Scoring,
-        failures: dict[str, Failure],
-        console: Console,
+        self, task: _Task, folder: PredictionFolder, failures: dict[str, Failure]
     ) -> tuple[list[FrameOutcome], float]:
+        """The outcome of every frame, and what scoring took in seconds."""
         from uois_sam.evaluation.run import score_all
 
         start = time.perf_counter()
         outcomes: list[FrameOutcome] = []
-        with progress(console, "scoring", len(indices)) as advance:
-            for index, outcome in zip(indices, score_all(dataset, indices, folder, scoring, self.workers), strict=True):
-                outcomes.append(failures.get(dataset.names[index], outcome))
+        scored = score_all(task.dataset, task.indices, folder, task.scoring, self.workers)
+        with progress(task.console, "scoring", len(task.indices)) as advance:
+            for index, outcome in zip(task.indices, scored, strict=True):
+                outcomes.append(failures.get(task.dataset.names[index], outcome))
                 advance()
         return outcomes, time.perf_counter() - start
 
     def _report(
-        self,
-        dataset: Any,
-        indices: Sequence[int],
-        folder: PredictionFolder,
-        scoring: Scoring,
-        outcomes: list[FrameOutcome],
-        method: MethodInfo,
-        seconds: float,
-        console: Console,
+        self, task: _Task, folder: PredictionFolder, outcomes: list[FrameOutcome], method: MethodInfo, seconds: float
     ) -> int:
+        """Write everything below --out, tell the main figures, and return the exit status."""
         from uois_sam.evaluation import html, markdown
         from uois_sam.evaluation.frames import FrameResult as Result
         from uois_sam.evaluation.gallery import choose, draw
@@ -238,13 +229,13 @@ class Evaluate:
         from uois_sam.evaluation.run import read_pair
         from uois_sam.files import write_together
 
-        own_name = self.root.resolve().name if self.dataset in _MANY_SETS else dataset.info.title
-        info = DatasetInfo(self.dataset, self.title or own_name, len(dataset), dataset.notes)
-        report = make_report(outcomes, method, info, scoring, seconds)
+        own_name = self.root.resolve().name if self.dataset in _MANY_SETS else task.dataset.info.title
+        info = DatasetInfo(self.dataset, self.title or own_name, len(task.dataset), task.dataset.notes)
+        report = make_report(outcomes, method, info, task.scoring, seconds)
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-        places = {dataset.names[index]: index for index in indices}
+        places = {task.dataset.names[index]: index for index in task.indices}
         shown = [
-            (choice, draw(*read_pair(dataset, folder, scoring, places[choice.result.name])))
+            (choice, draw(*read_pair(task.dataset, folder, task.scoring, places[choice.result.name])))
             for choice in choose(results, self.pictures)
         ]
         write_together(
@@ -255,15 +246,18 @@ class Evaluate:
                 self.out / REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode(),
             }
         )
-        _print_summary(console, report, results, self.out)
+        _print_summary(task.console, report, results, self.out)
         return 1 if report["failures"] else 0
 
 
-def spread(frames: int, limit: int | None) -> list[int]:
-    """Indices of at most ``limit`` frames, evenly spread over all of them."""
-    if limit is None or limit >= frames:
-        return list(range(frames))
-    return [frames * i // limit for i in range(limit)]
+@dataclass(frozen=True)
+class _Task:
+    """What is evaluated, and where progress goes."""
+
+    dataset: FrameDataset
+    indices: Sequence[int]
+    scoring: Scoring
+    console: Console
 
 
 def parse_option(text: str) -> tuple[str, Any]:

@@ -114,7 +114,7 @@ def coverage(report: Report) -> str:
         f"({scores['predicted_objects']} predicted)"
     ]
     if data["asked"] < data["frames"]:
-        said.append(f"a sample of {data['asked']} frames, evenly spread over {data['frames']}")
+        said.append(f"a sample of {data['asked']} frames, drawn from all over {data['frames']}")
     if report["failures"]:
         said.append(f"{len(report['failures'])} frames failed and are left out")
     if report["left_out"]:

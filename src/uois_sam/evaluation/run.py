@@ -7,6 +7,7 @@ goes on.
 from __future__ import annotations
 
 import multiprocessing
+import random
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,17 @@ class Skipped:
 
 
 FrameOutcome = FrameResult | Failure | Skipped
+
+
+def spread(frames: int, limit: int | None) -> list[int]:
+    """Indices of at most ``limit`` frames: one from each of as many equal stretches, always the same.
+
+    Drawn, not every n-th: sequences of a fixed length would otherwise give the same place in each of them.
+    """
+    if limit is None or limit >= frames:
+        return list(range(frames))
+    draw = random.Random(0)  # Python keeps this generator's numbers the same from version to version
+    return [draw.randrange(frames * i // limit, frames * (i + 1) // limit) for i in range(limit)]
 
 
 def predict_missing(

@@ -14,9 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from predictions import join_predictions
 from uois_sam.geometry import map_points, resize_logits
 from uois_sam.models.point_decoder import CompactDecoder
-from uois_sam.models.protocols import MaskFeatures, PointDecoder, join_predictions
+from uois_sam.models.protocols import MaskFeatures, PointDecoder
 from uois_sam.pipeline import PROMPT_CHUNK, UOISSAM, EncodedImage
 from uois_sam.types import TokenPredictions
 

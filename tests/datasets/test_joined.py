@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from uois_sam.datasets import FolderDataset
-from uois_sam.datasets.joined import open_folders
+from uois_sam.datasets.joined import JoinedDataset
 
 
 def test_names_tell_the_parts_apart_and_samples_carry_them(rectangles: Path) -> None:
-    joined = open_folders([rectangles, rectangles])
+    joined = JoinedDataset([FolderDataset(rectangles), FolderDataset(rectangles)])
     assert len(joined) == 12
     assert (joined.names[0], joined.names[6]) == ("0/0", "1/0")
     assert [sample.name for sample in joined] == list(joined.names)
     assert (joined[7].labels == FolderDataset(rectangles)[1].labels).all()
-
-
-def test_one_folder_stays_as_it_is(rectangles: Path) -> None:
-    assert isinstance(open_folders([rectangles]), FolderDataset)

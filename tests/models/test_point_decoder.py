@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from conftest import TINY
+from predictions import join_predictions
 from uois_sam.geometry import grid_points
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.models.point_decoder import CompactDecoder, FourierPositions
-from uois_sam.models.protocols import MaskFeatures, join_predictions, select_prompts
+from uois_sam.models.protocols import MaskFeatures, select_prompts
 from uois_sam.types import TokenPredictions
 
 HEIGHT, WIDTH = TINY.input_hw

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from uois_sam.datasets.folder import FolderDataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.types import Sample
 
@@ -25,13 +23,3 @@ class JoinedDataset:
     def __getitem__(self, index: int) -> Sample:
         part, inner = self._places[index]
         return replace(part[inner], name=self.names[index])
-
-
-def open_folders(roots: Sequence[Path]) -> Dataset:
-    """One folder data set, or several joined.
-
-    Raises:
-        DatasetError: a folder is missing or has another layout.
-    """
-    sets = [FolderDataset(root) for root in roots]
-    return sets[0] if len(sets) == 1 else JoinedDataset(sets)

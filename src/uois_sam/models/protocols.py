@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from uois_sam.geometry import Frame
@@ -80,14 +79,4 @@ def select_prompts(predictions: TokenPredictions, index: Tensor) -> TokenPredict
         mask_tokens=predictions.mask_tokens[index],
         scores=predictions.scores[index],
         image_state=predictions.image_state[index],
-    )
-
-
-def join_predictions(chunks: list[TokenPredictions]) -> TokenPredictions:
-    """Concatenate predictions over prompts."""
-    return TokenPredictions(
-        iou_token=torch.cat([c.iou_token for c in chunks]),
-        mask_tokens=torch.cat([c.mask_tokens for c in chunks]),
-        scores=torch.cat([c.scores for c in chunks]),
-        image_state=torch.cat([c.image_state for c in chunks]),
     )

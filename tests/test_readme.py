@@ -33,7 +33,7 @@ def test_symbols_named_in_the_paper_map_exist() -> None:
     from importlib import import_module
 
     text = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:config|types|pipeline|models\.\w+|training\.\w+)\.[A-Za-z_.]+)", text)
+    named = re.findall(r"`((?:config|types|pipeline|models\.\w+|training\.\w+)\.[A-Za-z0-9_.]+)", text)
     assert len(named) > 20
     for name in named:
         parts = name.split(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +17,8 @@ PAGE = "evaluation/templates/report.html.jinja"
 
 
 def run(*command: object, cwd: Path) -> str:
-    result = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True, check=False)
+    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # it would come before the wheel
+    result = subprocess.run([str(c) for c in command], cwd=cwd, env=alone, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr + result.stdout
     return result.stdout
 

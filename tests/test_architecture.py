@@ -13,7 +13,7 @@ import uois_sam
 
 ROOT = Path(uois_sam.__file__).parent
 LAYERS = [
-    {"__init__", "errors", "types", "config", "checks", "geometry", "files", "images", "coco", "visualize"},
+    {"__init__", "errors", "types", "config", "checks", "geometry", "files", "images", "coco", "visualize", "wording"},
     {"models"},
     {"devices", "downloads", "tensor_files", "model_folder"},
     {"pipeline", "bases", "heads_folder", "hub", "catalogue"},

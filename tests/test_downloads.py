@@ -104,17 +104,24 @@ def test_what_arrives_altered_is_refused_and_not_kept(published: HubServer) -> N
 
 
 def test_offline_the_cache_works_and_what_is_missing_is_told(
-    published: HubServer, tiny_base: TinyBase, monkeypatch: pytest.MonkeyPatch
+    published: HubServer, tiny_base: TinyBase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     load_base(NAME, dinov2=tiny_base.dinov2, device="cpu", precision="float32")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     published.asked.clear()
     load_base(NAME, dinov2=tiny_base.dinov2, device="cpu", precision="float32")
-    with pytest.raises(
-        WeightsError, match=rf"cannot get model\.safetensors of {SPEC.dinov2_repo}: .*--dinov2 FILE"
-    ) as e:
+    caplog.clear()
+    with (
+        caplog.at_level(logging.INFO, logger="uois_sam"),
+        pytest.raises(
+            WeightsError, match=rf"{SPEC.dinov2_repo} is not in the cache .*HF_HUB_OFFLINE.*--dinov2 FILE"
+        ) as e,
+    ):
         load()
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(e.value) and len(str(e.value)) < 400
+    assert "downloading" not in caplog.text
+    with pytest.raises(WeightsError, match=r"model\.json of lab/bins is not in the cache .*HF_HUB_OFFLINE.*folder"):
+        UOISSAM.from_pretrained("lab/bins")
     assert published.asked == []
 
 

@@ -105,7 +105,7 @@ def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> No
             UOISSAM.from_pretrained(name)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "CPU", "mps:3"])
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "mps:3"])
 def test_an_unknown_device_is_answered_with_those_there_are(folder: Path, name: str) -> None:
     with pytest.raises(UOISError, match=r"unknown device.*auto, cpu"):
         UOISSAM.from_pretrained(folder, device=name)
@@ -126,7 +126,7 @@ def test_devices_are_those_of_the_machine(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert {name: str(choose_device(name)) for name in known} == known
     for name in unknown:
-        with pytest.raises(UOISError, match="unknown device"):
+        with pytest.raises(UOISError, match=rf"no such device here: '{name}'; this machine has: auto, cpu"):
             choose_device(name)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uois_sam.downloads import fetch_weights, looks_like_hub_id
-from uois_sam.errors import WeightsError
+from uois_sam.downloads import check_reachable, fetch_weights, looks_like_hub_id
+from uois_sam.errors import MissingExtraError, WeightsError
 from uois_sam.model_folder import load_strictly
 from uois_sam.models.dinov2 import Dinov2Encoder, Dinov2Size, build_dinov2
 from uois_sam.models.foundation import FoundationEncoder
@@ -99,13 +99,37 @@ def load_foundation(
     return FrozenBase(name, encoder, decoder, spec.heads, device, precision)
 
 
+def check_foundation(name: str, sam: str | os.PathLike[str] | None, dinov2: str | os.PathLike[str] | None) -> None:
+    """What can be told of a base at once: packages and files are there, or may be downloaded.
+
+    Raises:
+        MissingExtraError: the extra ``full`` is not installed.
+        WeightsError: a file that was given is not there, or a download is forbidden.
+    """
+    try:
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("SAM", "full", "transformers") from error
+    for given, published in ((sam, BASES[name].sam_repo), (dinov2, BASES[name].dinov2_repo)):
+        if (repo := _hub_id(given, published)) is not None:
+            check_reachable(repo, GIVE_FILES)
+        elif given is not None and not Path(given).exists():
+            raise WeightsError(f"{given}: expected a file with weights, found nothing")
+
+
+def _hub_id(given: str | os.PathLike[str] | None, published: str) -> str | None:
+    """Where on the hub one network's weights are, if they are not on disk."""
+    if given is None:
+        return published
+    path = Path(given)
+    on_hub = not path.exists() and path.suffix not in FILE_SUFFIXES and looks_like_hub_id(os.fspath(given))
+    return os.fspath(given) if on_hub else None
+
+
 def _tensors(given: str | os.PathLike[str] | None, published: str) -> tuple[Path, dict[str, Tensor]]:
     """Find and read one network's weights: a file, a Hugging Face folder or id, by default the published id."""
-    path = Path(published if given is None else given)
-    if given is None or (
-        not path.exists() and path.suffix not in FILE_SUFFIXES and looks_like_hub_id(os.fspath(given))
-    ):
-        path = fetch_weights(published if given is None else os.fspath(given), LICENCE, GIVE_FILES)
+    repo = _hub_id(given, published)
+    path = Path(given or "") if repo is None else fetch_weights(repo, LICENCE, GIVE_FILES)
     file = folder_weights(path) if path.is_dir() else path
     expected = OFFICIAL_SHA256.get(file.name)
     if expected is not None and file.is_file() and (found := file_sha256(file)) != expected:

@@ -29,6 +29,8 @@ class NamedModel:
     """What heads it comes with."""
     licence: str
     note: str
+    needs_full: bool = False
+    """Whether the extra ``full`` is missing for it."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ def _base(name: str, spec: BaseSpec) -> NamedModel:
         there = [f"{what} {path.stat().st_size / 1e9:.2f} GB" for what, path in cached.items() if path is not None]
         here = f"cached: {', '.join(there)}" if there else f"not downloaded ({spec.millions * 4e-3:.1f} GB)"
         here += f"; {' and '.join(w for w, path in cached.items() if path is None)} missing" if len(there) == 1 else ""
+        needs_full = False
     except MissingExtraError:
-        here = "needs: pip install 'uois-sam[full]'"
+        here, needs_full = "needs the extra full", True
     note = f"SAM {spec.sam_repo}, DINOv2 {spec.dinov2_repo}{'; ' + spec.note if spec.note else ''}"
-    return NamedModel(name, spec.millions, here, "none: train them, or scores=sam", LICENCE, note)
+    return NamedModel(name, spec.millions, here, "none: train them, or scores=sam", LICENCE, note, needs_full)
 
 
 def _described(folder: Path) -> str:

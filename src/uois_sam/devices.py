@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from uois_sam.errors import UOISError
+
+_DEVICE = re.compile(r"cuda(:\d+)?|mps")
+"""Devices that other machines have."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -19,7 +24,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(available[1] if len(available) > 1 and available[1].startswith("cuda") else "cpu")
     if name not in available and not (name == "cuda" and "cuda:0" in available):
-        raise UOISError(f"unknown device {name!r}; this machine has: auto, {', '.join(available)}")
+        problem = "no such device here:" if _DEVICE.fullmatch(name) else "unknown device"
+        raise UOISError(f"{problem} {name!r}; this machine has: auto, {', '.join(available)}")
     return torch.device(name)
 
 

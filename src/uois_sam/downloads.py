@@ -47,6 +47,17 @@ def cached_files(filename: str) -> list[tuple[str, Path]]:
     return [(repo, path) for repo in repos if (path := cached_file(repo, filename)) is not None]
 
 
+def check_reachable(repo: str, instead: str) -> None:
+    """Make sure that published weights are in the cache or may be downloaded; asks no server.
+
+    Raises:
+        MissingExtraError: huggingface_hub is not installed.
+        WeightsError: they are not in the cache, and HF_HUB_OFFLINE forbids downloads.
+    """
+    if cached_weights(repo) is None and _client().constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{repo} {_forbidden(instead)}")
+
+
 def fetch_weights(repo: str, licence: str, instead: str) -> Path:
     """The tensors of a published model: from the cache, else downloaded into it.
 
@@ -61,6 +72,7 @@ def fetch_weights(repo: str, licence: str, instead: str) -> Path:
     """
     if (cached := cached_weights(repo)) is not None:
         return cached
+    check_reachable(repo, instead)
     _LOG.info("downloading %s (licence %s) into %s", repo, licence, _client().constants.HF_HUB_CACHE)
     for name in FOLDER_FILES:
         if (path := _download(repo, name, instead)) is not None:
@@ -75,7 +87,7 @@ def fetch_folder(repo: str, filenames: Sequence[str]) -> Path:
         MissingExtraError: huggingface_hub is not installed.
         WeightsError: as :func:`fetch_weights`.
     """
-    paths = [_download(repo, name, "a folder on disk loads without a network") for name in filenames]
+    paths = [_download(repo, name, "give a folder on disk, which loads without a network") for name in filenames]
     if paths[0] is None or None in paths:
         raise WeightsError(f"{repo} on the Hugging Face hub: expected {' and '.join(filenames)}, found not all of them")
     return paths[0].parent
@@ -128,10 +140,17 @@ def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
     except (_client().errors.RepositoryNotFoundError, _client().errors.HFValidationError) as error:
         raise WeightsError(f"the Hugging Face hub has no model {repo!r} that you may read") from error
     except _failures() as error:
+        if _client().constants.HF_HUB_OFFLINE:
+            raise WeightsError(f"{filename} of {repo} {_forbidden(instead)}") from error
         raise WeightsError(
             f"cannot get {filename} of {repo}: not in the cache {_client().constants.HF_HUB_CACHE}, and no download "
             f"({_first_line(error)}); {instead}"
         ) from error
+
+
+def _forbidden(instead: str) -> str:
+    cache = _client().constants.HF_HUB_CACHE
+    return f"is not in the cache {cache}, and HF_HUB_OFFLINE is set, which forbids downloads: unset it, or {instead}"
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -27,11 +27,16 @@ class MissingExtraError(UOISError):
     """A feature needs packages of an extra that is not installed; the message gives the install command."""
 
     def __init__(self, feature: str, extra: str, missing: str) -> None:
-        super().__init__(f"{feature} needs the package {missing!r}: pip install 'uois-sam[{extra}]'")
+        super().__init__(f"{feature} needs the package {missing!r}: {install_command(extra)}")
 
 
 class OutputError(UOISError):
     """A result cannot be written: the message names the path and the system's reason."""
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra, wherever the package came from."""
+    return f"pip install 'uois-sam[{extra}]' (from a clone: pip install -c constraints.txt '.[{extra}]')"
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -63,6 +63,8 @@ def make_output_folder(folder: str | os.PathLike[str]) -> None:
         OutputError: it cannot be created (for example below a regular file) or not written into.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write {folder}: expected a folder, found a file")
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{uuid4().hex}.tmp"

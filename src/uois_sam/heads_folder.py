@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from uois_sam.bases import LICENCE
 from uois_sam.checks import check_modes
 from uois_sam.config import Selection
-from uois_sam.errors import UOISError, WeightsError
+from uois_sam.errors import UOISError, WeightsError, install_command
 from uois_sam.model_folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, save_folder
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
 from uois_sam.models.hdnet import HDNet
@@ -157,8 +157,10 @@ library_name: uois-sam
 pipeline_tag: image-segmentation
 tags: [instance-segmentation, unseen-objects, robotics]
 ---
-{what}, version {card.version}, for [uois-sam](https://pypi.org/project/uois-sam/): a mask for every object in one
-RGB photo of clutter, none of them seen before (arXiv 2409.15481).
+{what}, version {card.version}, for uois-sam: a mask for every object in one RGB photo of clutter, none of them seen
+before (arXiv 2409.15481).
+
+Install: {install_command("full")}
 
 ```python
 from uois_sam import UOISSAM

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from uois_sam.bases import BASES, load_foundation
+from uois_sam.bases import BASES, check_foundation, load_foundation
 from uois_sam.devices import choose_device, choose_precision
 from uois_sam.downloads import fetch_folder, looks_like_hub_id, push_folder
 from uois_sam.errors import UOISError, WeightsError
@@ -46,6 +46,7 @@ __all__ = [
     "CARD_FILE",
     "WEIGHTS_FILE",
     "assemble",
+    "check_base",
     "choose_device",
     "choose_precision",
     "compact_architecture",
@@ -147,18 +148,41 @@ def load_base(
         WeightsError: weights that cannot be had, are truncated or altered, or belong to another model.
         MissingExtraError: the extra ``full`` is not installed.
     """
-    chosen = choose_device(device)
-    arithmetic = choose_precision(precision, chosen)
+    chosen, arithmetic = check_base(name, sam=sam, dinov2=dinov2, device=device, precision=precision)
     if name in BASES:
         return load_foundation(name, sam, dinov2, chosen, arithmetic)
-    if name not in BUNDLED:
-        raise WeightsError(_unknown(name, (*BUNDLED, *BASES)))
-    _refuse_foreign(name, sam, dinov2)
     card, tensors = read_folder(BUNDLED[name])
     model = build(card, BUNDLED[name])
     load_strictly(model, tensors, BUNDLED[name] / WEIGHTS_FILE)
     model.requires_grad_(False).eval().to(chosen)
     return compact_base(model, name, chosen, arithmetic)
+
+
+def check_base(
+    name: str,
+    *,
+    sam: Weights = None,
+    dinov2: Weights = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[torch.device, torch.dtype]:
+    """What :func:`load_base` can refuse at once, before anything is downloaded or read.
+
+    Returns:
+        Device and arithmetic that the names stand for.
+
+    Raises:
+        UOISError, WeightsError, MissingExtraError: as :func:`load_base`.
+    """
+    chosen = choose_device(device)
+    arithmetic = choose_precision(precision, chosen)
+    if name in BASES:
+        check_foundation(name, sam, dinov2)
+    elif name in BUNDLED:
+        _refuse_foreign(name, sam, dinov2)
+    else:
+        raise WeightsError(_unknown(name, (*BUNDLED, *BASES)))
+    return chosen, arithmetic
 
 
 def compact_base(

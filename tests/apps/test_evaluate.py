@@ -105,7 +105,8 @@ def test_an_interrupted_run_goes_on_and_methods_do_not_mix(
     assert (out / "predictions" / "3.png").stat().st_mtime_ns == kept
     assert (out / "predictions" / "4.png").is_file()
     assert evaluate(*common, "--prompts", "grid", "--scores", "sam") == 2
-    assert "made in the same way, found name" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "made in the same way, found name" in said and "--overwrite" in said
     assert evaluate(*common, "--baseline", "components", "--overwrite") == 0
     assert report_of(out)["method"]["kind"] == "components"
 
@@ -228,6 +229,14 @@ def test_tables_of_saved_reports(
 
 def test_tables_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tables", str(tmp_path)]) == 2
-    assert main(["tables", str(tmp_path / "report.json")]) == 2
-    said = capsys.readouterr().err
-    assert "found none" in said and "report.json" in said
+    assert "found none" in capsys.readouterr().err
+    assert main(["tables", str(tmp_path / "nothere")]) == 2
+    assert "nothere: expected a report or a folder of reports, found neither" in capsys.readouterr().err
+
+
+def test_one_frame_is_one_frame(
+    rectangles: Path, own_labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate("folder", rectangles, "--predictions", own_labels, "--limit", 1, "--out", tmp_path / "out")
+    assert "1 frame scored" in capsys.readouterr().err
+    assert "1 frame, " in (tmp_path / "out" / "report.md").read_text()

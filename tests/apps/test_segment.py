@@ -192,9 +192,28 @@ def test_batch_goes_on_and_lists_failures(tmp_path):
     assert all(" expected " in line for line in failures)
 
 
-def test_folder_in_which_everything_fails_is_a_batch(tmp_path):
+@pytest.mark.parametrize("missing", [False, True], ids=["broken", "missing"])
+def test_a_batch_in_which_everything_fails_has_done_nothing(tmp_path, missing):
+    names = [tmp_path / "in/a.png", tmp_path / "in/b.png"]
+    inputs = names if missing else [broken(path).parent for path in names]
+    status, said = segment(*inputs, out=tmp_path / "out")
+    assert status == 2
+    head, *failures = said.splitlines()
+    assert head == "error: nothing could be segmented, 2 inputs failed:"
+    assert [line.strip().startswith(f"{path}: expected") for line, path in zip(failures, names, strict=True)]
+
+
+def test_a_folder_whose_only_photo_fails_is_one_line(tmp_path):
     broken(tmp_path / "in/a.png")
-    assert segment(tmp_path / "in", out=tmp_path / "out")[0] == 1
+    with pytest.raises(UOISError, match=r"a\.png: expected"):
+        segment(tmp_path / "in", out=tmp_path / "out")
+
+
+def test_with_earlier_results_a_broken_photo_is_one_failure(tmp_path):
+    photo(tmp_path / "in/a.png")
+    segment(tmp_path / "in", out=tmp_path / "out")
+    broken(tmp_path / "in/b.png")
+    assert segment(tmp_path / "in", out=tmp_path / "out", overwrite=False)[0] == 1
 
 
 def test_video_frames(tmp_path):
@@ -330,8 +349,12 @@ def test_progress_bar_on_a_terminal(tmp_path):
 
 def test_a_line_now_and_then_in_a_log(tmp_path, monkeypatch):
     monkeypatch.setattr(segment_module, "_SECONDS_BETWEEN_LINES", -1.0)
-    photo(tmp_path / "a.png")
-    assert "1 photo, 2 objects so far" in segment(tmp_path / "a.png", out=tmp_path / "out")[1]
+    photos = [photo(tmp_path / f"{name}.png") for name in "abc"]
+    first, second, third, summary = segment(*photos, out=tmp_path / "out")[1].splitlines()
+    assert [first, second, third] == [
+        f"{done} so far" for done in ("0 photos, 0 objects", "1 photo, 2 objects", "2 photos, 4 objects")
+    ]
+    assert summary.startswith("3 photos, 6 objects in ")
 
 
 # --- the command line

@@ -94,7 +94,7 @@ def test_completeness(tmp_path: Path) -> None:
         folder.check_complete(["a", "b"])
     Image.fromarray(LABELS).save(tmp_path / "b.png")
     folder.check_complete(["b"])
-    with pytest.raises(PredictionError, match="2 frames, found 1; .* a.png .the folder has 1 PNGs, first b.png"):
+    with pytest.raises(PredictionError, match="2 frames, found 1; .* a.png .the folder has 1 PNG, first b.png"):
         folder.check_complete(["a", "b"])
     with pytest.raises(PredictionError, match="found no folder"):
         PredictionFolder(tmp_path / "nowhere").check_complete(["a"])

@@ -219,7 +219,7 @@ def test_a_page_without_pictures_scores_or_objects() -> None:
 def test_failures_are_on_the_page_and_in_the_text() -> None:
     made = report([*RESULTS, Failure("broken", "no reason")])
     assert "broken: no reason" in markdown.report_page(made)
-    assert "1 frames failed" in html.render(made, RESULTS, [])
+    assert "1 frame failed" in html.render(made, RESULTS, [])
 
 
 def test_chosen_frames() -> None:

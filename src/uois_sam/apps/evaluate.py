@@ -16,6 +16,7 @@ from uois_sam.apps import print_line
 from uois_sam.apps.progress import progress
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import UOISError
+from uois_sam.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -284,8 +285,8 @@ def _print_summary(console: Console, report: Report, results: Sequence[FrameResu
     print_line(console, f"{report['method']['name']} on {report['dataset']['title']}: {figures}")
     seconds = report["seconds"]["scoring"]
     rate = f"{len(results) / seconds:.1f} frames/s" if seconds else "at once"
-    print_line(console, f"{len(results)} frames scored ({rate}); report.html and the rest are in {out}")
+    print_line(console, f"{count(len(results), 'frame')} scored ({rate}); report.html and the rest are in {out}")
     if report["failures"]:
-        print_line(console, f"{len(report['failures'])} frames failed:")
+        print_line(console, f"{count(len(report['failures']), 'frame')} failed:")
         for failure in report["failures"]:
             print_line(console, f"  {failure['name']}: {failure['reason']}")

@@ -36,12 +36,13 @@ class Models:
         from rich.table import Table
 
         from uois_sam.catalogue import named_models, trained_models
-        from uois_sam.errors import UOISError
+        from uois_sam.errors import UOISError, install_command
 
         if missing := [str(folder) for folder in self.folders if not folder.is_dir()]:
             raise UOISError(f"expected folders, found none at {', '.join(missing)}")
         table = Table("name", "parameters", "here", "heads", "licence", "what", box=None, pad_edge=False)
-        for model in named_models():
+        models = named_models()
+        for model in models:
             size = f"{model.millions:.1f} M" if model.millions < 10 else f"{model.millions:.0f} M"
             cells = (model.name, size, model.here, model.heads, model.licence, model.note)
             table.add_row(*(escape(cell) for cell in cells))
@@ -49,6 +50,8 @@ class Models:
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
         output.print(table)
+        if any(model.needs_full for model in models):
+            output.print(f"\nthe extra full: {install_command('full')}", markup=False, soft_wrap=True)
         folders = self.folders or ((_RUNS,) if _RUNS.is_dir() else ())
         for index, trained in enumerate(trained_models(folders)):
             if index == 0:

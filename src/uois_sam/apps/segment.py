@@ -19,6 +19,7 @@ from uois_sam.apps import print_line
 from uois_sam.apps.sources import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.config import PromptMode, ScoreMode, Selection
 from uois_sam.errors import OutputError, UOISError, is_out_of_memory
+from uois_sam.wording import count
 
 if TYPE_CHECKING:
     from uois_sam.types import ImageArray, Instances, LabelMap, PromptMaps
@@ -67,7 +68,7 @@ class Segment:
 
         Raises:
             UOISError: nothing could be done: no input, --out not writable, unknown model or device, or the only
-                input failed.
+                photo failed.
         """
         return segment_inputs(self, console, self._load_model)
 
@@ -114,23 +115,37 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
 
     sources, failures = find_sources(options.inputs, options.out)
     if not sources:
-        raise UOISError("; ".join(failures) or "expected photos, folders or videos to segment, found none")
+        return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])
     make_output_folder(options.out)
     model = load_model()
     tally = Tally(failures=failures)
     protected = frozenset(source.path.resolve() for source in sources)
-    with _progress(console, sources, tally) as advance:
+    with _progress(console, sources, tally) as show:
         for source in sources:
             try:
                 for photo in photos_of(source):
+                    show()
                     _segment_photo(photo, model, options, protected, tally)
-                    advance()
             except Exception as error:
                 tally.failures.append(_reason(source.path, error))
-    if tally.failures and options.inputs == (sources[0].path,) and not tally.photos + tally.skipped:
-        raise UOISError(tally.failures[0])
+    if tally.failures and not tally.photos + tally.skipped:
+        return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
     return 1 if tally.failures else 0
+
+
+def _nothing_done(console: Console, failures: Sequence[str]) -> int:
+    """Tell why and return the exit status; a single reason is the error."""
+    if len(failures) == 1:
+        raise UOISError(failures[0])
+    print_line(console, f"error: nothing could be segmented, {count(len(failures), 'input')} failed:")
+    _print_failures(console, failures)
+    return 2
+
+
+def _print_failures(console: Console, failures: Sequence[str]) -> None:
+    for failure in failures:
+        print_line(console, f"  {failure}")
 
 
 def _segment_photo(photo: Photo, model: Segmenter, options: Segment, protected: frozenset[Path], tally: Tally) -> None:
@@ -218,25 +233,31 @@ def _reason(path: Path, error: Exception) -> str:
 
 @contextmanager
 def _progress(console: Console, sources: Sequence[Source], tally: Tally) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal; elsewhere (a log file) a line now and then. Yields what to call after a photo."""
+    """A progress bar on a terminal; elsewhere (a log file) a line now and then. Yields what to call before a photo:
+    after the last one comes the summary, which says the same."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not console.is_terminal:
         last = tally.started
 
-        def advance() -> None:
+        def show() -> None:
             nonlocal last
             now = time.perf_counter()
             if now - last > _SECONDS_BETWEEN_LINES:
                 last = now
                 print_line(console, f"{_done(tally)} so far")
 
-        yield advance
+        yield show
         return
+    missing = len(tally.failures)  # inputs that are not there are no part of the total
+
+    def show_bar() -> None:
+        progress.update(task, completed=tally.photos + tally.skipped + len(tally.failures) - missing)
+
     columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=count_photos(sources))
-        yield lambda: progress.advance(task)
+        yield show_bar
 
 
 def _print_summary(console: Console, tally: Tally, out: Path) -> None:
@@ -244,16 +265,11 @@ def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
     print_line(console, f"{_done(tally)} in {seconds:.1f} s{rate}, results in {out}")
     if tally.skipped:
-        print_line(console, f"{_count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
+        print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     if tally.failures:
-        print_line(console, f"{_count(len(tally.failures), 'input')} failed:")
-        for failure in tally.failures:
-            print_line(console, f"  {failure}")
+        print_line(console, f"{count(len(tally.failures), 'input')} failed:")
+        _print_failures(console, tally.failures)
 
 
 def _done(tally: Tally) -> str:
-    return f"{_count(tally.photos, 'photo')}, {_count(tally.objects, 'object')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"

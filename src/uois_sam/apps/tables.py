@@ -12,6 +12,7 @@ import tyro
 
 from uois_sam.apps import print_line
 from uois_sam.errors import UOISError
+from uois_sam.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +52,7 @@ class Tables:
             sys.stdout.write(text)
         else:
             write_atomically(self.out, text.encode())
-            print_line(console, f"tables of {len(found)} reports in {self.out}")
+            print_line(console, f"tables of {count(len(found), 'report')} in {self.out}")
         return 0
 
 
@@ -65,6 +66,8 @@ def find_reports(given: Sequence[Path]) -> list[Path]:
 
     found: dict[Path, Path] = {}
     for path in given:
+        if not path.exists():
+            raise UOISError(f"{path}: expected a report or a folder of reports, found neither: it does not exist")
         inside = sorted(path.rglob(REPORT_FILE)) if path.is_dir() else [path]
         if not inside:
             raise UOISError(f"{path}: expected a report or a folder with {REPORT_FILE} somewhere in it, found none")

@@ -20,6 +20,7 @@ from uois_sam.evaluation.published import (
     published_for,
 )
 from uois_sam.evaluation.report import Report, percentages
+from uois_sam.wording import count
 
 _SHORT = ("P", "R", "F", "bP", "bR", "bF", "%75")
 
@@ -110,15 +111,15 @@ def coverage(report: Report) -> str:
     """Which frames the figures are made from, in one paragraph."""
     data, scores = report["dataset"], report["scores"]
     said = [
-        f"{data['scored']} frames, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
+        f"{count(data['scored'], 'frame')}, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
         f"({scores['predicted_objects']} predicted)"
     ]
     if data["asked"] < data["frames"]:
-        said.append(f"a sample of {data['asked']} frames, drawn from all over {data['frames']}")
+        said.append(f"a sample of {count(data['asked'], 'frame')}, drawn from all over {data['frames']}")
     if report["failures"]:
-        said.append(f"{len(report['failures'])} frames failed and are left out")
+        said.append(f"left out because they failed: {count(len(report['failures']), 'frame')}")
     if report["left_out"]:
-        said.append(f"{len(report['left_out'])} frames without a prediction are left out")
+        said.append(f"left out for lack of a prediction: {count(len(report['left_out']), 'frame')}")
     return "; ".join([*said, *data["notes"]]) + "."
 
 

@@ -27,6 +27,7 @@ from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import UOISError
 from uois_sam.evaluation.frames import Prediction
 from uois_sam.files import make_output_folder, write_atomically, write_together
+from uois_sam.wording import count
 
 METHOD_FILE = "method.json"
 _ENDINGS = (".png", "_label.png")
@@ -105,10 +106,11 @@ class PredictionFolder:
         missing = self.missing(names)
         if missing:
             there = sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*.png"))
-            instead = f"the folder has {len(there)} PNGs, first {there[0]}" if there else "the folder has no PNG"
+            instead = f"{count(len(there), 'PNG')}, first {there[0]}" if there else "no PNG"
             raise PredictionError(
-                f"{self.root}: expected predictions for {len(names)} frames, found {len(names) - len(missing)}; "
-                f"the first one missing is {missing[0]}.png ({instead})"
+                f"{self.root}: expected predictions for {count(len(names), 'frame')}, "
+                f"found {len(names) - len(missing)}; "
+                f"the first one missing is {missing[0]}.png (the folder has {instead})"
             )
 
     def method(self) -> dict[str, Any] | None:
@@ -143,7 +145,7 @@ class PredictionFolder:
             if found != wanted:
                 raise PredictionError(
                     f"{self.root}: expected the predictions of an interrupted run to be made in the same way, "
-                    f"found {_difference(found, wanted)}; choose another folder or replace them"
+                    f"found {_difference(found, wanted)}; choose another folder, or take this one over (--overwrite)"
                 )
         write_atomically(record, (json.dumps(wanted, indent=1) + "\n").encode())
 

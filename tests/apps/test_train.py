@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,15 +83,73 @@ def test_validation_images_may_be_other_ones_of_the_same_folder(rectangles: Path
     assert TrainHeads(data=(rectangles, rectangles), out=Path()).images()[0].names[6] == "1/0"
 
 
-def test_data_without_an_object_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def empty_images(root: Path, number: int) -> Path:
+    """A data set without an object."""
     for kind, pixels in (("rgb", np.zeros((8, 8, 3), np.uint8)), ("label", np.zeros((8, 8), np.uint8))):
-        (tmp_path / kind).mkdir()
-        for number in range(3):
-            Image.fromarray(pixels).save(tmp_path / kind / f"{number}.png")
-    assert heads(tmp_path, tmp_path / "run") == 2
-    assert "expected labelled objects to learn from, found none in 3 images" in " ".join(
-        capsys.readouterr().err.split()
-    )
+        (root / kind).mkdir(parents=True)
+        for index in range(number):
+            Image.fromarray(pixels).save(root / kind / f"{index}.png")
+    return root
+
+
+def refuse(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("long work has started")
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "told"),
+    [
+        (3, (), "expected labelled objects to learn from, found none in 3 images"),
+        (1, (), "training needs at least 2 labelled images"),
+        (3, ("--percent", 200), "percent=200: expected above 0, at most 100"),
+        (3, ("--device", "cuda:77"), "no such device here: 'cuda:77'"),
+        (3, ("--base", "sam-vit-b", "--sam", "not/there.pth"), "not/there.pth: expected a file with weights"),
+        (3, ("--base", "sam-vit-b"), "HF_HUB_OFFLINE"),
+    ],
+)
+def test_what_can_be_told_is_told_before_a_base_is_loaded(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    images: int,
+    options: tuple[object, ...],
+    told: str,
+) -> None:
+    monkeypatch.setattr("uois_sam.hub.load_base", refuse)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert heads(empty_images(tmp_path / "data", images), tmp_path / "run", *options) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert told in said and "Traceback" not in said
+
+
+def test_an_out_that_is_a_file_is_told(rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert heads(rectangles, tmp_path / "file") == 2
+    assert "expected a folder, found a file" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("images", "steps", "told"),
+    [
+        (3, -1, "steps=-1: expected at least 1"),
+        (3, 0, "steps=0: expected at least 1"),
+        (3, 10, "expected labelled objects to learn from, found none in 3 images"),
+        (1, 10, "training needs at least 2 labelled images"),
+    ],
+)
+def test_what_the_compact_model_cannot_be_trained_on_is_told_before_the_work(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    images: int,
+    steps: int,
+    told: str,
+) -> None:
+    monkeypatch.setattr("uois_sam.training.compact.train_base", refuse)
+    data, out = empty_images(tmp_path / "data", images), tmp_path / "run"
+    assert main(["train", "compact", "--data", str(data), "--out", str(out), "--steps", str(steps)]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_missing_extra_is_told_with_the_command(

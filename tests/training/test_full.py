@@ -24,7 +24,7 @@ from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training import cache
 from uois_sam.training.data import SubsetDataset
 from uois_sam.training.features import FeatureConfig
-from uois_sam.training.full import HeadsRecipe, train_heads
+from uois_sam.training.full import HeadsRecipe, examine_images, train_heads
 from uois_sam.training.heads import HeadConfig
 from uois_sam.training.stages import Watch
 from uois_sam.training.targets import HeatmapTarget
@@ -47,7 +47,9 @@ def foundation(tiny_base: TinyBase) -> FrozenBase:
 
 def train(base: FrozenBase, data: Any, out: Path, processes: Any, **changes: Any) -> Path:
     options = {name: changes.pop(name) for name in ("validation", "tensorboard") if name in changes}
-    return train_heads(base, data, replace(RECIPE, **changes), out, QUIET, processes, **options)
+    recipe, tensorboard = replace(RECIPE, **changes), options.pop("tensorboard", False)
+    images = examine_images(data, recipe, QUIET, processes, **options)
+    return train_heads(base, images, recipe, out, QUIET, processes, tensorboard=tensorboard)
 
 
 def test_heads_for_sam_and_dinov2_are_trained_saved_and_loaded(
@@ -147,7 +149,7 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.hub import compact_base
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.features import FeatureConfig
-from uois_sam.training.full import HeadsRecipe, train_heads
+from uois_sam.training.full import HeadsRecipe, examine_images, train_heads
 from uois_sam.training.heads import HeadConfig
 from uois_sam.training.processes import start_processes
 from uois_sam.training.stages import Watch
@@ -156,7 +158,9 @@ torch.manual_seed(0)
 base = compact_base(CompactModel(TINY).eval().requires_grad_(False), "tiny", torch.device("cpu"))
 recipe = HeadsRecipe(FeatureConfig(prompts=6), fit=HeadConfig(epochs=3, hpg_images=7, hdnet_images=7, hpg_at_once=2))
 quiet = Watch(lambda name, total: None, lambda done, note: None)
-train_heads(base, FolderDataset(root), recipe, out, quiet, start_processes("cpu"))
+processes = start_processes("cpu")
+images = examine_images(FolderDataset(root), recipe, quiet, processes)
+train_heads(base, images, recipe, out, quiet, processes)
 """
 """Both as a script for accelerate and, executed here, as one process."""
 

@@ -12,6 +12,7 @@ import tyro
 
 from uois_sam.apps.evaluate import parse_option
 from uois_sam.config import NmsMode
+from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,12 +35,13 @@ class TrainCompact:
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
     steps: int = 1500
-    """Optimiser steps of the base network; 1500 take about 40 minutes on two cores."""
+    """Optimiser steps of the base network; 1500 take about 40 minutes on two cores, of 55 in all."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
+        _expect_positive("steps", self.steps)
         from uois_sam.training.base import BaseConfig
         from uois_sam.training.compact import Recipe, train_compact
 
@@ -101,27 +103,28 @@ class TrainHeads:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the frozen networks; auto takes bfloat16 where the hardware computes in it."""
     tensorboard: bool = False
-    """Also write TensorBoard files (extra: pip install 'uois-sam[tensorboard]')."""
+    """Also write TensorBoard files (extra: tensorboard)."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
         self._check()
-        from uois_sam.hub import load_base
-        from uois_sam.training.full import train_heads
+        from uois_sam.hub import check_base, load_base
+        from uois_sam.training.full import examine_images, train_heads
         from uois_sam.training.processes import start_processes
 
-        data, validation = self.images()
+        weights = {"sam": self.sam, "dinov2": self.dinov2, "precision": self.precision}
+        check_base(self.base, **weights, device=self.device)
+        (data, validation), recipe = self.images(), self.recipe()
         processes = start_processes(self.device)
         several_gpus = processes.num_processes > 1 and processes.device.type == "cuda"
         device = str(processes.device) if several_gpus else self.device
         console.quiet = not processes.is_main_process  # one of them talks, but an error may come from any
         try:
-            base = load_base(self.base, sam=self.sam, dinov2=self.dinov2, device=device, precision=self.precision)
             with _progress(console) as watch:
-                folder = train_heads(
-                    base, data, self.recipe(), self.out, watch, processes,
-                    validation=validation, tensorboard=self.tensorboard,
-                )  # fmt: skip
+                images = examine_images(data, recipe, watch, processes, validation=validation)
+            base = load_base(self.base, **weights, device=device)  # may download, with a progress bar of its own
+            with _progress(console) as watch:
+                folder = train_heads(base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard)
             console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
         finally:
             console.quiet = False
@@ -137,15 +140,19 @@ class TrainHeads:
         return data, _open(self.dataset, self.val or self.data, options)
 
     def _check(self) -> None:
-        """Raise UOISError for numbers that no training can have."""
-        from uois_sam.errors import UOISError
+        """Raise UOISError for numbers that no training can have, a missing package, an --out that is no folder."""
+        from uois_sam.files import make_output_folder
 
-        for name, value in (("epochs", self.epochs), ("at-once", self.at_once)):
-            if value < 1:
-                raise UOISError(f"{name}={value}: expected at least 1")
+        _expect_positive("epochs", self.epochs)
+        _expect_positive("at-once", self.at_once)
         for name, size in (("rate", self.rate), ("sigma", self.sigma)):
             if not 0 < size < float("inf"):
                 raise UOISError(f"{name}={size:g}: expected above 0")
+        make_output_folder(self.out)
+        if self.tensorboard:
+            from uois_sam.training.curves import tensorboard_writer
+
+            tensorboard_writer()
 
     def recipe(self) -> HeadsRecipe:
         """The options as the training takes them."""
@@ -168,7 +175,7 @@ class TrainHeads:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a model on labelled images (extra: pip install 'uois-sam[train]')."""
+    """Train a model on labelled images (extras: train; for heads on SAM, full)."""
 
     what: tyro.conf.OmitSubcommandPrefixes[
         Annotated[TrainCompact, tyro.conf.subcommand("compact")] | Annotated[TrainHeads, tyro.conf.subcommand("heads")]
@@ -177,6 +184,11 @@ class Train:
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
         return self.what.run(console)
+
+
+def _expect_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise UOISError(f"{name}={value}: expected at least 1")
 
 
 def _open(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None = None) -> Dataset:

@@ -66,7 +66,8 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: too few images, or ``out`` belongs to a run with other settings.
+        UOISError: too few images, none with an object, or ``out`` belongs to a run with other settings.
+        MissingExtraError: a package of the extra ``train`` is not installed.
     """
     processes = start_processes("cpu")
     if processes.num_processes > 1:
@@ -75,11 +76,11 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     for folder in (out, out / "base", out / "hpg", out / "hdnet"):
         make_output_folder(folder)
     started = time.monotonic()
-    watch.stage("data", len(data))
-    facts = look_through(data, lambda done: watch.advance(done, "images"))
     torch.manual_seed(recipe.seed)
     model = CompactModel(recipe.architecture)
-    start_from_imagenet(model)
+    start_from_imagenet(model)  # here, because its package may be missing
+    watch.stage("data", len(data))
+    facts = look_through(data, lambda done: watch.advance(done, "images"))
     _train_base(model, data, recipe, out, watch)
     model.requires_grad_(False).eval()
     features = replace(recipe.features, view_hw=recipe.architecture.input_hw)

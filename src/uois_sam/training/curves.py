@@ -52,7 +52,7 @@ class Curves:
     def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
         self.folder = folder
         self.epochs: list[Epoch] = []
-        self._writer = open_tensorboard(folder / "tensorboard") if tensorboard else None
+        self._writer = tensorboard_writer()(str(folder / "tensorboard")) if tensorboard else None
 
     def add(self, epoch: Epoch) -> None:
         """Note an epoch and bring the table up to date."""
@@ -111,8 +111,8 @@ def as_png(epochs: Sequence[Epoch]) -> bytes:
     return buffer.getvalue()
 
 
-def open_tensorboard(folder: Path) -> SummaryWriter:
-    """A writer of TensorBoard files.
+def tensorboard_writer() -> type[SummaryWriter]:
+    """What writes TensorBoard files.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -121,4 +121,4 @@ def open_tensorboard(folder: Path) -> SummaryWriter:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("--tensorboard", "tensorboard", "tensorboard") from error
-    return SummaryWriter(str(folder))
+    return SummaryWriter

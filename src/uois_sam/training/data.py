@@ -14,6 +14,7 @@ import numpy as np
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import DatasetError
 from uois_sam.types import Sample
+from uois_sam.wording import count
 
 READERS = 4
 """Threads that read images; decoding leaves Python's lock alone."""
@@ -57,8 +58,8 @@ def sample_percent(data: Dataset, percent: float, seed: int) -> Dataset:
         raise DatasetError(f"percent={percent:g}: expected above 0, at most 100")
     if percent == 100:
         return data
-    count = max(1, round(len(data) * percent / 100))
-    chosen = np.random.default_rng([seed, 1]).permutation(len(data))[:count]
+    share = max(1, round(len(data) * percent / 100))
+    chosen = np.random.default_rng([seed, 1]).permutation(len(data))[:share]
     return SubsetDataset(data, sorted(chosen.tolist()))
 
 
@@ -87,12 +88,13 @@ class DataFacts:
 
 
 def look_through(data: Dataset, advance: Callable[[int], None] = lambda done: None) -> DataFacts:
-    """Read every image once: tells data sets apart, and finds a file that cannot be read before the long work starts.
+    """Read every image once: tells data sets apart, and finds what cannot be trained on before the long work starts.
 
     Calls ``advance`` with the number of images read.
 
     Raises:
         UOISError: an image or its labels cannot be read.
+        DatasetError: no image has a labelled object.
     """
     digest, objects = hashlib.sha256(), 0
     for done, (name, sample) in enumerate(zip(data.names, _read_ahead(data), strict=True), start=1):
@@ -103,6 +105,8 @@ def look_through(data: Dataset, advance: Callable[[int], None] = lambda done: No
             digest.update(np.packbits(sample.ignore).tobytes())
         objects += len(np.unique(sample.labels[sample.labels > 0]))
         advance(done)
+    if objects == 0:
+        raise DatasetError(f"expected labelled objects to learn from, found none in {count(len(data), 'image')}")
     return DataFacts(digest.hexdigest(), len(data), objects)
 
 

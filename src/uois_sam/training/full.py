@@ -19,7 +19,7 @@ from uois_sam.heads_folder import save_heads
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training.cache import CacheRequest
 from uois_sam.training.curves import Curves
-from uois_sam.training.data import Split, look_through, sample_percent, split_data
+from uois_sam.training.data import DataFacts, Split, look_through, sample_percent, split_data
 from uois_sam.training.features import FeatureConfig
 from uois_sam.training.heads import HeadConfig
 from uois_sam.training.processes import from_main
@@ -48,15 +48,49 @@ class HeadsRecipe:
     """Of the sampled images, the hold-out and the heads' first weights."""
 
 
+@dataclass(frozen=True)
+class Images:
+    """Images that can be trained on."""
+
+    split: Split
+    facts: DataFacts
+
+
+def examine_images(
+    data: Dataset,
+    recipe: HeadsRecipe,
+    watch: Watch,
+    processes: Accelerator,
+    *,
+    validation: Dataset | None = None,
+) -> Images:
+    """Choose the images and read each once, which takes no base: what is wrong with them is told before it is loaded.
+
+    Args:
+        data: labelled images to train on.
+        recipe: the settings.
+        watch: where progress goes.
+        processes: this process among the others.
+        validation: images to choose the epoch by; a share of ``data`` when left out.
+
+    Raises:
+        UOISError: an image cannot be read.
+        DatasetError: a percentage that is none, too few images, or none with an object.
+    """
+    split = choose_images(data, validation, recipe)
+    watch.stage("data", len(split.data))
+    facts = from_main(lambda: look_through(split.data, lambda done: watch.advance(done, "images")), processes)
+    return Images(split, facts)
+
+
 def train_heads(
     base: FrozenBase,
-    data: Dataset,
+    images: Images,
     recipe: HeadsRecipe,
     out: Path,
     watch: Watch,
     processes: Accelerator,
     *,
-    validation: Dataset | None = None,
     tensorboard: bool = False,
 ) -> Path:
     """Train heads for a base, going on from whatever ``out`` holds of an earlier run.
@@ -66,30 +100,24 @@ def train_heads(
 
     Args:
         base: the frozen networks, on this process's device.
-        data: labelled images to train on.
+        images: what :func:`examine_images` made of the labelled images, with the same recipe.
         recipe: the settings.
         out: folder for all results.
         watch: where progress goes.
         processes: this process among the others.
-        validation: images to choose the epoch by; a share of ``data`` when left out.
         tensorboard: write TensorBoard files into ``out/tensorboard`` too.
 
     Returns:
         The heads' folder, which names its base by SHA256.
 
     Raises:
-        DatasetError: too few images, or none with an object.
         OutputError: the disk is too small or full; the same call goes on once there is room.
         MissingExtraError: TensorBoard is asked for and not installed.
     """
     for folder in (out, out / "hpg", out / "hdnet"):
         make_output_folder(folder)
     curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
-    split = choose_images(data, validation, recipe)
-    watch.stage("data", len(split.data))
-    facts = from_main(lambda: look_through(split.data, lambda done: watch.advance(done, "images")), processes)
-    if facts.objects == 0:
-        raise DatasetError(f"expected labelled objects to learn from, found none in {facts.images} images")
+    split, facts = images.split, images.facts
     request = CacheRequest(base, split.data, facts.sha256, recipe.features)
     began = time.monotonic()
     cache = cache_features(request, out / "cache", processes, watch)

@@ -112,8 +112,8 @@ class TrainHeads:
         from uois_sam.training.full import examine_images, train_heads
         from uois_sam.training.processes import start_processes
 
-        weights = {"sam": self.sam, "dinov2": self.dinov2, "precision": self.precision}
-        check_base(self.base, **weights, device=self.device)
+        weights = {"sam": self.sam, "dinov2": self.dinov2}
+        check_base(self.base, **weights, device=self.device, precision=self.precision)
         (data, validation), recipe = self.images(), self.recipe()
         processes = start_processes(self.device)
         several_gpus = processes.num_processes > 1 and processes.device.type == "cuda"
@@ -122,7 +122,8 @@ class TrainHeads:
         try:
             with _progress(console) as watch:
                 images = examine_images(data, recipe, watch, processes, validation=validation)
-            base = load_base(self.base, **weights, device=device)  # may download, with a progress bar of its own
+            # Not below a progress bar: it may download, which shows one of its own.
+            base = load_base(self.base, **weights, device=device, precision=self.precision)
             with _progress(console) as watch:
                 folder = train_heads(base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard)
             console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")

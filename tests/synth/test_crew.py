@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from functools import partial
@@ -23,7 +24,7 @@ def square(job: int) -> int:
 
 def fail_at_three(job: int) -> int:
     if job == 3:
-        raise ValueError("three is too many")
+        raise ValueError("three is\ntoo many")
     return job
 
 
@@ -57,9 +58,14 @@ def test_no_jobs_need_no_processes() -> None:
     assert list(run_jobs(square, [], 2, nothing)) == []
 
 
-def test_an_exception_ends_the_run_with_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"3 failed(?s:.*)ValueError: three is too many"):
+def test_an_exception_ends_the_run_in_one_line_and_its_traceback_is_for_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "uois_sam")
+    with pytest.raises(UOISError, match=r"^3 failed: ValueError: three is too many$"):
         list(run_jobs(fail_at_three, range(5), 2, nothing))
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
+    assert "in fail_at_three" in caplog.text
 
 
 def test_an_error_of_ours_stays_one_line() -> None:

@@ -65,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if list(arguments) == ["--version"]:
         print(f"uois-sam {__version__}")
         return 0
-    command: Command = tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
-    )
     # FFmpeg's own lines about damaged videos would stand beside ours; it reads this when the first video is opened.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     console = Console(stderr=True)
     try:
+        command: Command = tyro.extras.subcommand_cli_from_dict(  # options check their values as they are made
+            COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
+        )
         with _log_to(console):
             return command.run(console)
     except UOISError as error:

@@ -37,7 +37,7 @@ class Generate:
     scenes: int = 100
     """Number of scenes."""
     seed: int = 0
-    """Scenes of different seeds share no shape, texture or layout."""
+    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
     height: int = 480
     """Rows of each picture."""
     width: int = 640
@@ -51,7 +51,7 @@ class Generate:
     implies --amodal. "uois-sam convert" does the same later."""
     preset: Literal["tabletop-val"] | None = None
     """A data set that is the same for everybody, instead of the options above and the variety: tabletop-val is 300
-    scenes of shapes, textures and lights that no training scene shows."""
+    scenes of shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
     from_scenes: Path | None = None
     """Render the descriptions in this file (the scenes.jsonl of a data set) again instead of drawing new scenes; with
     another --height, --width or --samples, say."""
@@ -60,14 +60,16 @@ class Generate:
     variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
     """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
     meshes: Path | None = None
-    """Folder of your own meshes (OBJ, PLY, GLB, STL): half of the objects are drawn from them."""
+    """Folder of your own meshes (OBJ, PLY, GLB, STL), those of folders in it as well: half of the objects are drawn
+    from them."""
     mesh_scale: float = 1.0
     """Metres that one unit of your meshes stands for: 0.001 for millimetres. At 1, files too large for any tabletop are
     taken as millimetres, centimetres or inches, whichever fits, and the choice is told."""
     textures: Path | None = None
-    """Folder of your own pictures for surfaces, used beside the built-in textures."""
+    """Folder of your own pictures for surfaces, used beside the built-in textures; folders in it are not searched."""
     hdris: Path | None = None
-    """Folder of your own HDR panoramas (.hdr, .exr) for light and mirrors, used beside the built-in skies."""
+    """Folder of your own HDR panoramas (.hdr, .exr) for light and mirrors, used beside the built-in skies; folders in
+    it are not searched."""
     ray: str | None = None
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
     variety: Variety = field(default_factory=Variety)
@@ -82,7 +84,7 @@ class Generate:
             from uois_sam.synth.generate import Run
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
-        run = Run(self._config(), self.out, max(1, self.workers), self.ray)
+        run = Run(self._config(), self.out, self.workers, self.ray)
         there = run.total - len(run.todo)
         if there:
             print_line(console, f"{there} of {run.total} scenes are there already")

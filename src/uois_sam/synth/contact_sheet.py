@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,45 +18,43 @@ SHEET_WIDTH_PX = 2560
 GAP_PX = 4
 
 
-def write_contact_sheet(folder: Path, out: Path, count: int = 48, *, labels: bool = True) -> int:
+Picture = tuple[ImageArray, LabelMap | None]
+"""(H, W, 3) uint8 RGB and (H, W) uint16 labels of the same size, or None to show the picture alone."""
+
+
+def write_contact_sheet(read: Callable[[int], Picture], total: int, out: Path, count: int = 48) -> int:
     """Draw up to ``count`` scenes of a data set, spread evenly over it, into one JPEG.
 
     Args:
-        folder: data set in the native layout.
+        read: gives the scene of an index from 0 to ``total`` - 1; called once for each that is shown.
+        total: number of scenes of the data set.
         out: where the sheet goes.
         count: scenes to show; the more there are, the smaller each is.
-        labels: draw the objects' masks over the pictures.
 
     Returns:
-        Number of scenes shown; where there are none, nothing is written.
+        Number of scenes shown.
 
     Raises:
-        DatasetError: ``count`` is not positive.
+        DatasetError: ``count`` or ``total`` is not positive.
     """
-    if count < 1:
-        raise DatasetError(f"contact sheet: expected at least one scene, got {count}")
-    photos = sorted((folder / "rgb").glob("*.png"))
-    if not photos:
-        return 0
-    chosen = [photos[k] for k in np.unique(np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int))]
+    if min(count, total) < 1:
+        raise DatasetError(f"contact sheet: expected at least one scene, got {min(count, total)}")
+    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int)).tolist()
     columns = int(np.ceil(np.sqrt(len(chosen) * 4 / 3)))
     width = (SHEET_WIDTH_PX - GAP_PX) // max(columns, 4) - GAP_PX
-    tiles = [_tile(photo, folder / "label" / photo.name if labels else None, width) for photo in chosen]
+    tiles = [_tile(*read(index), width) for index in chosen]
     write_atomically(out, _jpeg(_grid(tiles, columns)))
     return len(tiles)
 
 
-def _tile(photo: Path, label: Path | None, width: int) -> ImageArray:
-    with Image.open(photo) as image:
-        height = max(1, round(image.height * width / image.width))
-        small = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
-    if label is None:
+def _tile(image: ImageArray, labels: LabelMap | None, width: int) -> ImageArray:
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    small = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+    if labels is None:
         return small
-    with Image.open(label) as image:
-        values = np.asarray(image, dtype=np.uint16)
-    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
-    return overlay(small, _instances(values[rows][:, columns]), show_points=False)
+    rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(int)
+    return overlay(small, _instances(labels[rows][:, columns]), show_points=False)
 
 
 def _instances(labels: LabelMap) -> Instances:

@@ -6,6 +6,7 @@ die: the system ends the largest process when memory runs out, and some versions
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,8 @@ from uois_sam.errors import DatasetError, UOISError
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
+
+_LOG = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
 """A job during which this many processes died is given up, and the run with it."""
@@ -64,8 +67,8 @@ def run_jobs(
 
     Raises:
         DatasetError: processes died over the same job ``MAX_DEATHS`` times.
-        UOISError: a job raised one; the message is the same.
-        RuntimeError: a job raised anything else; the message holds its traceback.
+        UOISError: a job raised one (the message is the same) or anything else (the message names the job and the
+            exception; its traceback is logged at debug level).
     """
     waiting = list(reversed(jobs))
     deaths: dict[JobT, int] = {}
@@ -131,14 +134,16 @@ def attempt(make: Callable[[JobT], ResultT], start: Callable[[], None], job: Job
     except UOISError as error:
         return Failure(str(error), "")
     except Exception as error:
-        return Failure(str(error), traceback.format_exc())
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return Failure(told, traceback.format_exc())
 
 
-def as_error(failure: Failure, job: object) -> Exception:
+def as_error(failure: Failure, job: object) -> UOISError:
     """The exception to raise in the parent for a job that failed."""
     if not failure.trace:
         return UOISError(failure.message)
-    return RuntimeError(f"{job} failed:\n{failure.trace}")
+    _LOG.debug("%s failed:\n%s", job, failure.trace)
+    return UOISError(f"{job} failed: {failure.message}")
 
 
 def _work(pipe: Connection, make: Callable[[JobT], ResultT], start: Callable[[], None]) -> None:

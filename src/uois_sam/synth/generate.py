@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from uois_sam.errors import DatasetError
 from uois_sam.synth import stages
-from uois_sam.synth.contact_sheet import write_contact_sheet
+from uois_sam.synth.contact_sheet import Picture, write_contact_sheet
 from uois_sam.synth.crew import Done, run_jobs
 from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, sources_of, start
-from uois_sam.synth.native import read_descriptions
+from uois_sam.synth.native import NativeScene, read_descriptions
 from uois_sam.synth.record import SceneRecord
-from uois_sam.synth.store import Store
+from uois_sam.synth.render import check_variant
+from uois_sam.synth.store import Store, config_json, differences
 from uois_sam.synth.variety import Variety
 
 __all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
@@ -28,7 +30,12 @@ PRESETS = {"tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=V
 
 @dataclass
 class Run:
-    """A data set being made; iterate over it to make the scenes that its folder does not hold yet."""
+    """A data set being made; iterate over it to make the scenes that its folder does not hold yet.
+
+    Raises:
+        DatasetError: fewer than one worker, own files that cannot be used, or a folder with other scenes.
+        UOISError: the renderer's variant does not work on this machine.
+    """
 
     config: GenerateConfig
     out: Path
@@ -38,6 +45,10 @@ class Run:
     """Address of a Ray cluster to render on instead, or ``local`` to start one here."""
 
     def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise DatasetError(f"workers: expected 1 or more, got {self.workers}")
+        if self.ray is None:
+            check_variant(self.config.variant)
         sources_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
         self._store = Store(self.config, self.out)
         jobs = _jobs(self.config)
@@ -51,6 +62,7 @@ class Run:
 
         Raises:
             DatasetError: a scene cannot be made, or processes keep dying over it.
+            UOISError: making a scene failed; the message names it.
         """
         measured = Measured(self.workers)
         try:
@@ -61,7 +73,15 @@ class Run:
                 yield done.result.record
         finally:
             self._store.close(measured.as_json())
-        write_contact_sheet(self.out, self.out / "contact_sheet.jpg")
+        self._draw_contact_sheet()
+
+    def _draw_contact_sheet(self) -> None:
+        scenes = [NativeScene(self.out, record) for _, record in sorted(self._store.records.items())]
+
+        def read(index: int) -> Picture:
+            return scenes[index].image(), scenes[index].labels()
+
+        write_contact_sheet(read, len(scenes), self.out / "contact_sheet.jpg")
 
     def _made(self) -> Iterator[Done[MadeScene]]:
         if not self.todo:
@@ -135,5 +155,16 @@ def _jobs(config: GenerateConfig) -> list[Job]:
 
 
 def with_preset(config: GenerateConfig, name: str) -> GenerateConfig:
-    """The preset's data set, rendered with the variant and labels that ``config`` asks for."""
-    return replace(PRESETS[name], variant=config.variant, amodal=config.amodal)
+    """The preset's data set, rendered with the variant and labels that ``config`` asks for.
+
+    Raises:
+        DatasetError: ``config`` asks for anything else that is not as usual: the preset would silently drop it.
+    """
+    preset = replace(PRESETS[name], variant=config.variant, amodal=config.amodal)
+    usual = replace(GenerateConfig(), variant=config.variant, amodal=config.amodal)
+    dropped = {option: value for option, _, value in differences(config_json(usual), config_json(config))}
+    fixed = {option for option, _, _ in differences(config_json(preset), config_json(config))}
+    told = ", ".join(f"{option} {value!r}" for option, value in dropped.items() if option in fixed)
+    if told:
+        raise DatasetError(f"preset {name} is the same for everybody: expected no setting of yours besides, got {told}")
+    return preset

@@ -19,7 +19,7 @@ from uois_sam.synth import skies, textures
 from uois_sam.synth.labels import Truth
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.record import SceneRecord, describe
-from uois_sam.synth.render import Rendering, choose_variant, render
+from uois_sam.synth.render import Rendering, choose_variant, limit_threads, render
 from uois_sam.synth.sampling import sample_scene
 from uois_sam.synth.scene import Scene
 from uois_sam.synth.stages import measured, stage
@@ -34,12 +34,16 @@ BLOCKED_SHARE = 0.3
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """What a data set is made from; two runs with equal values write the same scenes."""
+    """What a data set is made from; two runs with equal values write the same scenes.
+
+    Raises:
+        DatasetError: a number is too small.
+    """
 
     scenes: int = 100
     """Number of scenes."""
     seed: int = 0
-    """Scenes of different seeds share no shape, texture or layout."""
+    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
     height: int = 480
     """Rows of each picture."""
     width: int = 640
@@ -62,6 +66,11 @@ class GenerateConfig:
     """Folder of pictures that surfaces show beside the built-in textures."""
     hdris: Path | None = None
     """Folder of HDR panoramas (.hdr, .exr) that light scenes beside the built-in skies."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("scenes", 1), ("seed", 0), ("height", 1), ("width", 1), ("samples", 1)):
+            if (value := getattr(self, name)) < least:
+                raise DatasetError(f"{name}: expected {least} or more, got {value}")
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,16 @@ class MadeScene:
 
 @cache
 def start(config: GenerateConfig, threads: int | None) -> None:
-    """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads."""
+    """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads.
+
+    Raises:
+        UOISError: the variant does not work on this machine.
+        DatasetError: own files cannot be used.
+    """
     choose_variant(config.variant)
     sources_of(config)
     if threads is not None:
-        import drjit
-
-        drjit.set_thread_count(threads)
+        limit_threads(threads)
 
 
 @cache

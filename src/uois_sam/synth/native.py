@@ -16,7 +16,7 @@ from uois_sam.coco import decode_mask
 from uois_sam.errors import DatasetError
 from uois_sam.synth.record import LabelledObject, SceneRecord
 from uois_sam.synth.scene import Scene
-from uois_sam.types import BoolArray, LabelMap
+from uois_sam.types import BoolArray, ImageArray, LabelMap
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class NativeScene:
     def photo(self) -> Path:
         """The picture's file."""
         return self.folder / "rgb" / f"{self.record.index:06d}.png"
+
+    def image(self) -> ImageArray:
+        """(H, W, 3) uint8 RGB."""
+        with Image.open(self.photo) as image:
+            return np.asarray(image.convert("RGB"))
 
     def labels(self) -> LabelMap:
         """(H, W) uint16: 0 background."""

@@ -26,7 +26,7 @@ def run_on_ray(config: GenerateConfig, jobs: Sequence[Job], address: str) -> Ite
     Raises:
         MissingExtraError: Ray is not installed.
         DatasetError: there is no cluster at the address, or processes died over the same scene ``MAX_DEATHS`` times.
-        UOISError, RuntimeError: as :func:`uois_sam.synth.crew.run_jobs`.
+        UOISError: as :func:`uois_sam.synth.crew.run_jobs`.
     """
     try:
         import ray

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from uois_sam.errors import DatasetError
+from uois_sam.synth.own_files import usable_files
 from uois_sam.synth.scene import Sky
 
 FloatImage = npt.NDArray[np.float32]
@@ -64,17 +65,12 @@ def outdoors(rng: np.random.Generator) -> FloatImage:
 def register_files(folder: Path) -> tuple[str, ...]:
     """Make the HDR pictures (.hdr, .exr) of a folder available as skies ``file/<name>`` in this process.
 
+    Those that cannot be read are logged and left out; folders in it are not searched.
+
     Raises:
         DatasetError: no readable HDR picture in it.
     """
-    found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in (".hdr", ".exr"):
-            try:
-                _read(path)
-            except DatasetError:
-                continue
-            found[FILE_PREFIX + path.name] = path
+    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, (".hdr", ".exr"), _read)}
     if not found:
         raise DatasetError(f"{folder}: expected a folder with .hdr or .exr pictures for --hdris, found none to read")
     _FILES.update(found)

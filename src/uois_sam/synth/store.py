@@ -30,7 +30,7 @@ class Store:
         out: the folder; made if missing.
 
     Raises:
-        DatasetError: the folder holds a data set made with another configuration.
+        DatasetError: the folder holds scenes made with another configuration, or pictures of somebody else.
         OutputError: the folder cannot be written.
     """
 
@@ -38,9 +38,9 @@ class Store:
         self.config = config
         self.out = out
         self.folders = ("rgb", "label", "depth", *(("amodal",) if config.amodal else ()))
+        self._claim()
         for folder in self.folders:
             make_output_folder(out / folder)
-        self._claim()
         self.records = {record.index: record for record in self._whole_records()}
 
     def add(self, made: MadeScene) -> None:
@@ -70,17 +70,29 @@ class Store:
         marker = self.out / "dataset.json"
         wanted = config_json(self.config)
         if not marker.exists():
+            if self._holds_pictures():
+                raise DatasetError(f"{self.out} holds pictures, but no dataset.json that says how they were made: "
+                                   "choose another --out")  # fmt: skip
+            make_output_folder(self.out)
             write_atomically(marker, json.dumps({"config": wanted}).encode())
             return
         try:
             found = _completed(json.loads(marker.read_text(encoding="utf-8"))["config"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{marker}: expected the configuration of a data set, found other content") from error
-        names = [name for name in {**wanted, **found} if name not in NOT_COMPARED]
-        other = [name for name in names if wanted.get(name) != found.get(name)]
-        if other:
-            told = "; ".join(f"{name} {found.get(name)!r}, expected {wanted.get(name)!r}" for name in other)
-            raise DatasetError(f"{self.out} holds scenes made with {told}: choose another --out")
+        other = [change for change in differences(found, wanted) if change[0] not in NOT_COMPARED]
+        if other and self._holds_pictures():
+            there = ", ".join(f"{name} {value!r}" for name, value, _ in other)
+            asked = ", ".join(f"{name} {value!r}" for name, _, value in other)
+            raise DatasetError(f"{self.out} holds scenes made with {there}, but asked for was {asked}: "
+                               "choose another --out")  # fmt: skip
+        if other:  # left by a run that stopped before its first scene
+            write_atomically(marker, json.dumps({"config": wanted}).encode())
+
+    def _holds_pictures(self) -> bool:
+        """Whether there is a PNG or JPEG in ``rgb``, whoever put it there, or a line about a scene."""
+        log = self.out / "scenes.jsonl"
+        return any((self.out / "rgb").glob("*.*g")) or (log.exists() and log.stat().st_size > 0)
 
     def _whole_records(self) -> list[SceneRecord]:
         """Records of the scenes whose files are all there; a last line cut short by a killed run is removed."""
@@ -102,6 +114,23 @@ def config_json(config: GenerateConfig) -> dict[str, Any]:
     """The configuration in plain JSON types."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     return values
+
+
+def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Name, our and their value of every setting in which two configurations in plain JSON types differ.
+
+    Settings in a group are named as options are: ``variety.most_objects``.
+    """
+    ours, theirs = _flat(ours), _flat(theirs)
+    names = {**ours, **theirs}
+    return [(name, ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)]
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat.update({f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value})
+    return flat
 
 
 def _completed(found: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,6 @@ Cutting takes seconds a mesh and is done once: pieces are kept in a cache, nothi
 from __future__ import annotations
 
 import hashlib
-import logging
-import multiprocessing
 import os
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -21,6 +19,7 @@ from uois_sam.errors import DatasetError, MissingExtraError, OutputError
 from uois_sam.files import write_atomically
 from uois_sam.synth.families import FAMILIES, Family, Part, make_parts
 from uois_sam.synth.meshes import Array, Mesh
+from uois_sam.synth.own_files import tell, tell_skipped
 from uois_sam.synth.solids import faceted
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
@@ -36,8 +35,6 @@ MOST_PIECES = 32
 CONVEX_SHARE = 0.97
 """Meshes that fill this much of their hull collide as their hull."""
 LARGEST_TEXTURE = 1024
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
     for name, item in loaded.items():
         if not SIZE_M[0] <= item.size * unit <= SIZE_M[1]:
             length = f"{item.size * unit:.3g} m long, expected {SIZE_M[0]} to {SIZE_M[1]} m"
-            _tell(f"skipped {item.path}: {length}; --mesh-scale?")
+            tell_skipped(item.path, f"{length}; --mesh-scale?")
             continue
         pieces = _pieces(item, cache or _cache_folder())
         FAMILIES[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
@@ -100,24 +97,18 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
     return tuple(names)
 
 
-def _tell(message: str) -> None:
-    """Log once: workers of a pool read the same files again."""
-    if multiprocessing.parent_process() is None:
-        _LOG.warning(message)
-
-
 def _read_all(folder: Path) -> dict[str, _Loaded]:
     trimesh = _trimesh()
     loaded: dict[str, _Loaded] = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         name = PREFIX + path.relative_to(folder).with_suffix("").as_posix()
         if name in loaded:
-            _tell(f"skipped {path}: {loaded[name].path.name} has the same name")
+            tell_skipped(path, f"{loaded[name].path.name} has the same name")
             continue
         try:
             loaded[name] = _Loaded(path, _read(trimesh, path))
         except Exception as error:  # a reader of foreign files may raise anything
-            _tell(f"skipped {path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            tell_skipped(path, error)
     return loaded
 
 
@@ -204,7 +195,7 @@ def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
         return scale
     for unit, name in UNITS.items():
         if LIKELY_SIZE_M[0] <= size * unit <= LIKELY_SIZE_M[1]:
-            _tell(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
+            tell(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
             return unit
     return scale
 
@@ -259,7 +250,7 @@ def _keep(path: Path, pieces: list[Array]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, write)
     except (OSError, OutputError) as error:
-        _tell(f"cannot keep convex pieces for the next run: {error}")
+        tell(f"cannot keep convex pieces for the next run: {error}")
 
 
 def _decompose(points: Array, faces: npt.NDArray[np.int64]) -> list[Array]:

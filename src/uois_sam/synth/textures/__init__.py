@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.synth.own_files import usable_files
 from uois_sam.synth.textures import materials, patterns, prints
 from uois_sam.synth.textures.fields import Picture, Rng, to_uint8
 from uois_sam.synth.textures.wear import wear_down
@@ -82,22 +83,24 @@ def in_split(kind: str, split: str) -> bool:
 def register_files(folder: Path) -> tuple[str, ...]:
     """Make the pictures of a folder available as textures ``file/<name>`` in this process.
 
+    Those that cannot be read are logged and left out; folders in it are not searched.
+
     Raises:
         DatasetError: no readable picture in it.
     """
-    found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"):
-            try:
-                with Image.open(path) as image:
-                    image.verify()
-            except (OSError, UnidentifiedImageError):
-                continue
-            found[FILE_PREFIX + path.name] = path
+    suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, suffixes, _decode)}
     if not found:
         raise DatasetError(f"{folder}: expected a folder with pictures for --textures, found none that can be read")
     _FILES.update(found)
     return tuple(found)
+
+
+def _decode(path: Path) -> None:
+    """Raise for a file that cannot be decoded to its end."""
+    with Image.open(path) as image:
+        image.draft("RGB", (64, 64))  # a JPEG at an eighth of its size shows as well whether it is cut short
+        image.load()
 
 
 def paint(kind: str, seed: int, size: int, wear: float = 0.0) -> Picture:

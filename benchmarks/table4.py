@@ -132,6 +132,7 @@ def main() -> int:
     parser.add_argument("data_root", type=Path, help="folder of photos and label PNGs (see FolderDataset)")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--nms", choices=["mask", "box"], help="overlap that suppresses (default: the model's)")
     parser.add_argument("--limit", type=int, help="score only the first N photos")
     rows = range(1, len(VARIANTS) + 1)
     parser.add_argument(
@@ -142,6 +143,8 @@ def main() -> int:
     try:
         dataset = FolderDataset(arguments.data_root)
         model = UOISSAM.from_pretrained(arguments.model, device=arguments.device)
+        if arguments.nms:
+            model = model.with_selection(nms=arguments.nms)
         results = evaluate(model, dataset, arguments.limit, [VARIANTS[row - 1] for row in sorted(set(arguments.rows))])
         recorded = record(results, Path(arguments.model).name, arguments.data_root.resolve().name)
         if arguments.out:

@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from uois_sam.synth import physics
-from uois_sam.synth.families import FAMILIES, Family, Part, collision_points, make_parts
+from uois_sam.synth.families import FAMILIES, Family, Part, make_parts, mesh_points
 from uois_sam.synth.meshes import lathe, superquadric
 from uois_sam.synth.physics import settle
 from uois_sam.synth.sampling import sample_scene
@@ -66,7 +66,7 @@ def on_the_floor(*objects: ObjectSpec, props: tuple[Prop, ...] = (FLOOR,)) -> Sc
 
 def points(spec: ObjectSpec) -> np.ndarray:
     rotation = Rotation.from_quat(spec.pose.quaternion, scalar_first=True).as_matrix()
-    return collision_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position
+    return mesh_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position
 
 
 def test_a_ball_dropped_into_a_bowl_stays_inside_it() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.families import collision_points, make_parts
+from uois_sam.synth.families import make_parts, mesh_points
 from uois_sam.synth.physics import settle
 from uois_sam.synth.sampling import sample_scene
 from uois_sam.synth.scene import ObjectSpec, Pose, Scene, Surface
@@ -18,7 +18,7 @@ from uois_sam.synth.variety import Variety
 
 def heights(spec: ObjectSpec) -> np.ndarray:
     rotation = Rotation.from_quat(spec.pose.quaternion, scalar_first=True).as_matrix()
-    return (collision_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position)[:, 2]
+    return (mesh_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position)[:, 2]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from uois_sam.errors import DatasetError
 from uois_sam.synth import usermeshes
-from uois_sam.synth.families import FAMILIES, collision_pieces, collision_points, make_parts
+from uois_sam.synth.families import FAMILIES, collision_pieces, make_parts, mesh_points
 from uois_sam.synth.usermeshes import register
 
 trimesh = pytest.importorskip("trimesh")
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def size(name: str) -> np.ndarray:
-    return np.ptp(collision_points(make_parts(name, 0)), axis=0)
+    return np.ptp(mesh_points(make_parts(name, 0)), axis=0)
 
 
 def test_meshes_of_four_formats_become_families(folder: Path, cache: Path) -> None:
@@ -50,7 +50,7 @@ def test_meshes_of_four_formats_become_families(folder: Path, cache: Path) -> No
     for name in names:
         wanted = (0.1, 0.04, 0.06) if name.endswith("glb") else (0.1, 0.06, 0.04)  # glTF's y points up
         assert size(name) == pytest.approx(wanted, abs=1e-6)
-        assert collision_points(make_parts(name, 0))[:, 2].min() == pytest.approx(0, abs=1e-9)
+        assert mesh_points(make_parts(name, 0))[:, 2].min() == pytest.approx(0, abs=1e-9)
         assert len(collision_pieces(make_parts(name, 0))) == 1
 
 

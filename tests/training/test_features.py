@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,21 @@ CONFIG = FeatureConfig(views=2, view_hw=TINY.input_hw, prompts=8, own_peaks=3)
 
 def encode(model: CompactModel, image: np.ndarray) -> SceneFeatures:
     return model.encoder.encode_batch(torch.from_numpy(image).permute(2, 0, 1)[None].float())
+
+
+@contextmanager
+def chosen_prompts() -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Every choice of prompts made inside: points and the labels under them."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    choose = features._choose_prompts
+
+    def noting(*args: object) -> tuple[Tensor, Tensor]:
+        seen.append(choose(*args))  # type: ignore[arg-type]
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "_choose_prompts", noting)
+        yield seen
 
 
 def test_every_tensor_has_the_shape_and_precision_that_it_says(
@@ -128,15 +145,7 @@ def test_nothing_is_prompted_where_the_labels_say_nothing(base: FrozenBase, mode
         def __getitem__(self, index: int) -> Sample:
             return with_ignored(LEFT)
 
-    seen: list[tuple[Tensor, Tensor]] = []
-    choose = features._choose_prompts
-
-    def noting(*args: object) -> tuple[Tensor, Tensor]:
-        seen.append(choose(*args))  # type: ignore[arg-type]
-        return seen[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_choose_prompts", noting)
+    with chosen_prompts() as seen:
         rows = view_rows(base, model.hpg, OneSample(), replace(CONFIG, prompts=40, own_peaks=20), 0)
     points, ids = seen[0]
     assert points.shape == (40, 2)
@@ -233,15 +242,7 @@ def test_own_peaks_are_looked_up_where_they_lie_in_the_image(
     """The prompt frame is 96x128, the view twice that: a peak's label is read at twice its position."""
     twice = replace(CONFIG, view_hw=(192, 256), own_peaks=8)
     data = FolderDataset(rectangles)
-    seen: list[tuple[Tensor, Tensor]] = []
-    choose = features._choose_prompts
-
-    def noting(*args: object) -> tuple[Tensor, Tensor]:
-        seen.append(choose(*args))  # type: ignore[arg-type]
-        return seen[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "_choose_prompts", noting)
+    with chosen_prompts() as seen:
         view_rows(base, model.hpg, data, twice, 2 * 3)
     (points, ids), labels = seen[0], np.repeat(np.repeat(data[3].labels, 2, 0), 2, 1)
     under = [labels[min(round(y), 191), min(round(x), 255)] for x, y in points.tolist()]

@@ -153,6 +153,6 @@ def collision_pieces(parts: Sequence[Part]) -> list[Array]:
     return [piece for part in parts for piece in part.pieces or (part.mesh.vertices,)]
 
 
-def collision_points(parts: Sequence[Part]) -> Array:
+def mesh_points(parts: Sequence[Part]) -> Array:
     """(V, 3) float64 vertices of all parts, metres."""
     return np.concatenate([part.mesh.vertices for part in parts])

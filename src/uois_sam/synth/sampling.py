@@ -10,7 +10,7 @@ import numpy as np
 from uois_sam.errors import DatasetError
 from uois_sam.synth.arrangement import Footprint, arrange
 from uois_sam.synth.cameras import sample_camera
-from uois_sam.synth.families import FAMILIES, make_parts
+from uois_sam.synth.families import FAMILIES, make_parts, mesh_points
 from uois_sam.synth.lights import sample_lights
 from uois_sam.synth.looks import camouflaged, sample_surface
 from uois_sam.synth.places import Place, sample_place
@@ -104,7 +104,7 @@ def _hidden(item: ObjectSpec, place: Place) -> ObjectSpec:
 
 
 def _footprint(item: ObjectSpec) -> Footprint:
-    points = np.concatenate([part.mesh.vertices for part in make_parts(item.family, item.seed)])
+    points = mesh_points(make_parts(item.family, item.seed))
     half: Sequence[float] = ((points.max(axis=0) - points.min(axis=0)) / 2).tolist()
     family = FAMILIES[item.family]
     return Footprint((half[0], half[1]), family.upright, family.nests)

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from machine import describe_machine, summary
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.datasets import open_dataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import UOISError

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from machine import describe_machine, summary
+from uois_sam.benchmarking.machine import describe_machine, summary
 
 FRAMES = 2390
 SEQUENCE = 20

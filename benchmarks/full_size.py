@@ -20,8 +20,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine, summary
 from uois_sam.bases import BASES
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine, summary
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.files import write_atomically
 from uois_sam.synth.generate import GenerateConfig, Run
 

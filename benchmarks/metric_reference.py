@@ -107,7 +107,7 @@ def _compare_speed(out: Path | None) -> None:
     """Time both on one 640x480 pair of 20 discs whose predictions are shifted by a few pixels."""
     import time
 
-    from machine import describe_machine
+    from uois_sam.benchmarking.machine import describe_machine
     from uois_sam.evaluation import score_image
 
     rng = np.random.default_rng(0)

@@ -25,8 +25,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from machine import describe_machine, summary
 from uois_sam.bases import BASES
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame

@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from machine import describe_machine, summary
 from uois_sam import UOISSAM
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically
 from uois_sam.images import read_image

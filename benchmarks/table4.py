@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import describe_machine, summary
 from uois_sam import UOISSAM
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError

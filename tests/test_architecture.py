@@ -17,7 +17,7 @@ LAYERS = [
     {"models"},
     {"devices", "downloads", "tensor_files", "model_folder"},
     {"pipeline", "bases", "heads_folder", "hub", "catalogue"},
-    {"datasets", "evaluation"},
+    {"datasets", "evaluation", "benchmarking"},
     {"training"},
     {"apps", "__main__"},
 ]

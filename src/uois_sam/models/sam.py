@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.errors import MissingExtraError
 from uois_sam.geometry import Frame
-from uois_sam.models.arithmetic import full_precision
+from uois_sam.models.arithmetic import Prepared, current_precision, full_precision
 from uois_sam.models.preprocess import resize_rgb
 from uois_sam.models.protocols import MaskFeatures
+from uois_sam.models.sam_encoder import PreparedEncoder
 from uois_sam.types import TokenPredictions
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -84,7 +85,7 @@ def transformers_config(size: SamSize) -> dict[str, Any]:
 
 
 class SamImageEncoder(nn.Module):
-    """SAM's pre-processing and image encoder.
+    """SAM's pre-processing and image encoder; gives no gradients.
 
     Args:
         vision_encoder: transformers' ``SamVisionEncoder``.
@@ -98,14 +99,20 @@ class SamImageEncoder(nn.Module):
         super().__init__()
         self.vision_encoder = vision_encoder
         self.side = side
+        self._prepared = Prepared(vision_encoder, PreparedEncoder.of)
         self.register_buffer("mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
     def forward(self, image: Tensor) -> tuple[MaskFeatures, Frame]:
         """Encode one (3, H, W) uint8 RGB image: the (1, C, side/16, side/16) embedding and how the image lies in it."""
         frame = Frame.padded((image.shape[1], image.shape[2]), self.side)
-        embedding = self.vision_encoder(self.prepare(image, frame))[0]
-        return MaskFeatures(grid=embedding), frame
+        return MaskFeatures(grid=self.embed(self.prepare(image, frame))), frame
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """(1, 3, side, side) float32 to the (1, C, side/16, side/16) float32 embedding, in the precision around it."""
+        encoder = self._prepared.get(current_precision(pixels.device))
+        with full_precision(pixels.device):  # what is cast to what is said in there
+            return encoder(pixels)
 
     def prepare(self, image: Tensor, frame: Frame) -> Tensor:
         """(1, 3, side, side) float32: longest side scaled to ``side``, normalised, zeros below and right."""

@@ -56,8 +56,9 @@ def put_weights(folder: Path, content: bytes) -> None:
 def test_a_saved_model_predicts_the_same_when_loaded(tiny_pipeline: UOISSAM, folder: Path) -> None:
     expected, found = (model.with_selection(**LOOSE).predict(photo()) for model in (tiny_pipeline, load(folder)))
     assert len(expected) > 0
-    for name in ("masks", "scores", "boxes", "points", "model"):
-        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+    assert found.model == expected.model
+    for name in ("masks", "scores", "boxes", "points"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-5), name  # norms are folded
 
 
 def test_card_and_settings_come_back(tiny_pipeline: UOISSAM, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ with pixel centres at integer coordinates, so scaling maps (x + 0.5) to (x + 0.5
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -80,6 +81,60 @@ def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Te
     if frame.size_hw != frame.content_hw:
         logits = _resize(logits, frame.size_hw)[:, : frame.content_hw[0], : frame.content_hw[1]]
     return _resize(logits, image_hw)
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """:func:`resize_logits` as two matrices, to compute no more of a photo than a mask covers.
+
+    Bilinear resizing is linear and works on rows and columns apart, so all steps along one axis (the frame's grid, the
+    cut, the photo) are one matrix: photo = rows @ grid @ columns.
+    """
+
+    rows: Tensor
+    """(H, h) float32."""
+    columns: Tensor
+    """(w, W) float32."""
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def of(cls, grid_hw: tuple[int, int], frame: Frame, image_hw: tuple[int, int], device: torch.device) -> Enlarger:
+        """From a grid that covers ``frame.size_hw`` to a photo; remembered, as photos of a folder are often alike."""
+        padded = frame.size_hw != frame.content_hw
+        frame_hw = frame.size_hw if padded else (None, None)
+        axes = zip(grid_hw, frame_hw, frame.content_hw, image_hw, strict=True)
+        rows, columns = (_resizing_matrix(*axis).to(device) for axis in axes)
+        return cls(rows.T.contiguous(), columns)
+
+    def enlarge(self, logits: Tensor, box_xyxy: tuple[int, int, int, int]) -> tuple[Tensor, tuple[int, int]]:
+        """The part of the photo that cells of a box have any influence on.
+
+        Args:
+            logits: (h, w) float32.
+            box_xyxy: cells, upper ends excluded; all that are above zero lie inside.
+
+        Returns:
+            (H', W') float32 logits, and the row and column of the photo where they start.
+        """
+        left, top, right, bottom = box_xyxy
+        first_row, last_row = _reach(self.rows[:, top:bottom])
+        first_column, last_column = _reach(self.columns[left:right].T)
+        part = self.rows[first_row:last_row] @ logits @ self.columns[:, first_column:last_column]
+        return part, (first_row, first_column)
+
+
+def _resizing_matrix(cells: int, size: int | None, content: int, pixels: int) -> Tensor:
+    """(cells, pixels): what every cell of one axis adds to every pixel; by way of the frame's size if it is given."""
+    maps = torch.eye(cells)[:, None]
+    if size is not None:
+        maps = torch.nn.functional.interpolate(maps, size=size, mode="linear", align_corners=False)[..., :content]
+    return torch.nn.functional.interpolate(maps, size=pixels, mode="linear", align_corners=False)[:, 0]
+
+
+def _reach(weights: Tensor) -> tuple[int, int]:
+    """First and last + 1 of the rows that are not all zero; (0, 0) if all are."""
+    hit = torch.nonzero(weights.any(dim=1))[:, 0]
+    return (int(hit[0]), int(hit[-1]) + 1) if len(hit) else (0, 0)
 
 
 def _resize(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:

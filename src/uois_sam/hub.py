@@ -38,6 +38,7 @@ from uois_sam.model_folder import (
 from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
+from uois_sam.models.fusing import fused
 from uois_sam.pipeline import UOISSAM, Parts
 from uois_sam.types import ModelCard
 
@@ -85,11 +86,21 @@ def load_pretrained(
     if kind == HEADS_KIND:
         wanted = read_heads_card(card, folder)
         base = load_base(wanted.base, sam=sam, dinov2=dinov2, device=device, precision=precision)
-        return with_heads(base, load_heads(base, wanted, tensors, folder), card)
+        return _fused(with_heads(base, load_heads(base, wanted, tensors, folder), card))
     _refuse_foreign(name, sam, dinov2)
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
-    return assemble(model, card, chosen, arithmetic)
+    if precision == "auto":
+        arithmetic = torch.float32  # bfloat16 takes a sixth less time and moves the masks: IoU 0.97 with these
+    return _fused(assemble(model, card, chosen, arithmetic))
+
+
+def _fused(model: UOISSAM) -> UOISSAM:
+    """The same model, faster; what it was is kept to be saved."""
+    parts = model.parts
+    encoder = fused(parts.encoder, parts.device, parts.precision)
+    hpg = fused(parts.hpg, parts.device, torch.float32)
+    return UOISSAM(replace(parts, encoder=encoder, hpg=hpg, saved=parts), model.card, model.selection)
 
 
 def assemble(
@@ -111,7 +122,7 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
     parts = ("hpg", "hdnet") if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "hpg", "decoder", "hdnet")
     tensors: dict[str, Tensor] = {}
     for name in parts:
-        part = getattr(model.parts, name)
+        part = getattr(model.parts.saved or model.parts, name)
         if not isinstance(part, nn.Module):
             raise UOISError(f"cannot save {model.name}: expected a torch module as {name}, found {part!r}")
         tensors |= {f"{name}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}

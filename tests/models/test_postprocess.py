@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from uois_sam.models.postprocess import box_iou, choose_best, clean_regions, mask_boxes, mask_iou, suppress
+from uois_sam.geometry import Frame, resize_logits
+from uois_sam.models.postprocess import (
+    _small_regions,
+    box_iou,
+    choose_best,
+    clean_regions,
+    draw_masks,
+    mask_boxes,
+    mask_iou,
+    suppress,
+)
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(0, 6), st.integers(1, 6), st.integers(1, 6)), elements=st.booleans())
 
@@ -215,3 +225,31 @@ def test_cleaning_is_off_by_default_and_takes_nothing() -> None:
     assert clean_regions(logits, 0.0) is logits
     assert clean_regions(torch.zeros(0, 6, 6), 0.5).shape == (0, 6, 6)
     assert (clean_regions(torch.full((1, 4, 4), -1.0), 0.5) < 0).all()
+
+
+@pytest.mark.parametrize("image_hw", [(48, 64), (37, 61), (9, 200)])
+@pytest.mark.parametrize("frame", [Frame.stretched((48, 64)), Frame.padded((37, 61), 64)], ids=["stretched", "padded"])
+def test_masks_drawn_where_they_are_equal_whole_frames(frame: Frame, image_hw: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    logits = torch.nn.functional.avg_pool2d(torch.randn(12, 1, 20, 24), 5, stride=1)[:, 0] - 0.1  # (12, 16, 20)
+    logits[3] = -1.0
+    logits[4, 0, 0], logits[5, -1, -1] = 5.0, 5.0
+    whole = resize_logits(logits, frame, image_hw)
+    masks, boxes = draw_masks(logits, frame, image_hw)
+    unsure = (whole.abs() < 1e-5).numpy()
+    assert ((masks == (whole > 0).numpy()) | unsure).all()
+    np.testing.assert_array_equal(boxes, mask_boxes(torch.from_numpy(masks)).numpy())
+
+
+def test_no_masks_are_drawn_as_none() -> None:
+    masks, boxes = draw_masks(torch.zeros(0, 4, 4), Frame.stretched((16, 16)), (5, 6))
+    assert masks.shape == (0, 5, 6) and boxes.shape == (0, 4)
+
+
+def test_regions_are_cleaned_alike_wherever_the_mask_lies() -> None:
+    """Only the surroundings of a mask are looked at; far away from the border or at it, the answer is the same."""
+    mask = torch.nn.functional.avg_pool2d(torch.randn(20, 1, 16, 18), 3, stride=1)[:, 0]
+    inside = (mask > 0).numpy()
+    expected = np.stack([_small_regions(one, 0.3) for one in inside])
+    found = (clean_regions(mask, 0.3) != mask).numpy()
+    np.testing.assert_array_equal(found & (mask != 0).numpy(), expected & (mask != 0).numpy())

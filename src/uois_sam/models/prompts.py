@@ -22,12 +22,21 @@ def make_prompts(maps: PromptMaps, selection: Selection) -> PointPrompts:
 def heatmap_peaks(maps: PromptMaps, foreground: float, height: float, most: int) -> PointPrompts:
     """Survivors of a 3x3 maximum filter that lie in the foreground and above a height; the ``most`` highest."""
     heatmap = maps.heatmap[0]
-    is_peak = heatmap == F.max_pool2d(maps.heatmap[None], 3, stride=1, padding=1)[0, 0]
-    rows, columns = torch.nonzero(is_peak & (maps.foreground > foreground) & (heatmap > height), as_tuple=True)
+    rows, columns = torch.nonzero((heatmap == _highest_around(heatmap)) & (heatmap > height), as_tuple=True)
+    inside = maps.foreground_logits[:, rows, columns].softmax(0)[1] > foreground  # of a few peaks, not of every pixel
+    rows, columns = rows[inside], columns[inside]
     strengths = heatmap[rows, columns]
     order = strengths.argsort(descending=True, stable=True)[:most]
     points = torch.stack([columns, rows], dim=1).float()
     return PointPrompts(points_xy=points[order], strengths=strengths[order])
+
+
+def _highest_around(values: Tensor) -> Tensor:
+    """3x3 maximum filter of an (H, W) map: of rows, then of columns, which on a processor is ten times as fast as
+    pooling one channel."""
+    padded = F.pad(values, (1, 1, 1, 1), value=-float("inf"))
+    of_rows = torch.maximum(torch.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    return torch.maximum(torch.maximum(of_rows[:, :-2], of_rows[:, 1:-1]), of_rows[:, 2:])
 
 
 def uniform_prompts(frame_hw: tuple[int, int], side: int) -> PointPrompts:

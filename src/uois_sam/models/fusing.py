@@ -1,0 +1,131 @@
+"""Networks as they compute fastest once nothing is trained any more. Copies: what is saved stays as it was.
+
+Two steps, each for networks that were loaded to predict with:
+
+- *Folding*: a batch norm after a convolution is a scale and a shift for each channel, which become part of the
+  convolution's own weights. One pass over every map less: a sixth of the compact encoder's time on a processor.
+- *One call for a block's step* (processors only): convolution, ReLU6 and the sum of a skip connection together, so that
+  a map is written once instead of three times: another third.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from uois_sam.models.efficientnet import InvertedResidual
+
+NORMED = (("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"),
+          ("conv", "norm"))  # fmt: skip
+"""Attribute names of a convolution and of the batch norm that follows it, in one module."""
+
+NetworkT = TypeVar("NetworkT")
+
+
+def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> NetworkT:
+    """The network for inference: the same function up to rounding.
+
+    Args:
+        network: in evaluation mode, on the device; its parameters are not touched.
+        device: where it runs.
+        precision: arithmetic of its convolutions.
+
+    Returns:
+        A copy; the network itself if there is nothing to gain.
+    """
+    if not isinstance(network, nn.Module) or not any(_pairs(module) for module in network.modules()):
+        return network
+    faster = copy.deepcopy(network)
+    for module in faster.modules():
+        _fold(module)
+    if device.type == "cpu" and _has_joint_convolutions():
+        _join(faster, precision)
+    return faster
+
+
+def _pairs(module: nn.Module) -> list[tuple[str, str]]:
+    """Those of ``NORMED`` that the module has."""
+    found = []
+    for conv, norm in NORMED:
+        convolution, batch_norm = getattr(module, conv, None), getattr(module, norm, None)
+        if isinstance(convolution, nn.Conv2d) and isinstance(batch_norm, nn.BatchNorm2d):
+            found.append((conv, norm))
+    return found
+
+
+def _fold(module: nn.Module) -> None:
+    for conv, norm in _pairs(module):
+        setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+        setattr(module, norm, nn.Identity())
+
+
+def _join(network: nn.Module, precision: torch.dtype) -> None:
+    for name, child in network.named_children():
+        if isinstance(child, InvertedResidual):
+            setattr(network, name, JointResidual(child, precision))
+        else:
+            _join(child, precision)
+
+
+class JointResidual(nn.Module):
+    """An inverted residual block whose norms are folded: three calls, or two if it does not expand."""
+
+    def __init__(self, block: InvertedResidual, precision: torch.dtype) -> None:
+        super().__init__()
+        self.skips = block.skips
+        expand = getattr(block, "_expand_conv", None)
+        self.expand = None if expand is None else _Joint(expand, precision)
+        self.depthwise = _Joint(block._depthwise_conv, precision)
+        self.project = _Joint(block._project_conv, precision)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w), any precision, to a map in the precision of the block."""
+        x = x.to(self.project.precision)
+        y = x if self.expand is None else self.expand.then_relu6(x)
+        y = self.depthwise.then_relu6(y)
+        return self.project.plus(y, x) if self.skips else self.project(y)
+
+
+class _Joint(nn.Module):
+    """A convolution that does what follows it in the same call."""
+
+    def __init__(self, convolution: nn.Conv2d, precision: torch.dtype) -> None:
+        super().__init__()
+        self.precision = precision
+        self.geometry = (
+            list(convolution.padding), list(convolution.stride), list(convolution.dilation), convolution.groups,
+        )  # fmt: skip
+        weight = convolution.weight.detach().to(precision)
+        self.weight = nn.Buffer(weight.contiguous(memory_format=torch.channels_last))
+        bias = convolution.bias
+        self.bias = None if bias is None else nn.Buffer(bias.detach().to(precision))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _convolve()(x, self.weight, self.bias, *self.geometry, "none", [], "")
+
+    def then_relu6(self, x: Tensor) -> Tensor:
+        return _convolve()(x, self.weight, self.bias, *self.geometry, "hardtanh", [0.0, 6.0], "")
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        return _convolve().binary(x, other, self.weight, self.bias, *self.geometry, "add", 1.0, None, [], None)
+
+
+def _convolve() -> Any:
+    return torch.ops.mkldnn._convolution_pointwise
+
+
+def _has_joint_convolutions() -> bool:
+    """Whether this build of PyTorch has the calls that its own compiler uses; tried on a small map, for the names are
+    private."""
+    try:
+        x, weight = torch.ones(1, 8, 4, 4), torch.full((8, 8, 1, 1), 0.5)
+        geometry = ([0, 0], [1, 1], [1, 1], 1)
+        cut = _convolve()(x, weight, None, *geometry, "hardtanh", [0.0, 3.0], "")
+        summed = _convolve().binary(x, x, weight, None, *geometry, "add", 1.0, None, [], None)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return bool((cut == 3.0).all() and (summed == 5.0).all())

@@ -1,0 +1,100 @@
+"""Networks for inference compute what they were trained to, and leave the trained ones alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import uois_sam.models.fusing as fusing
+from uois_sam import UOISSAM
+from uois_sam.images import read_image
+from uois_sam.models.compact_model import CompactModel
+from uois_sam.models.fusing import fused
+
+CPU = torch.device("cpu")
+COFFEE = Path(__file__).parents[2] / "examples/coffee.jpg"
+
+
+@pytest.fixture
+def trained(tiny_model: CompactModel) -> CompactModel:
+    """Norms that have seen something, so that folding them wrongly shows."""
+    generator = torch.Generator().manual_seed(0)
+    for module in tiny_model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values, low in ((module.weight, 0.5), (module.bias, -0.5), (module.running_mean, -0.5)):
+                assert values is not None
+                values.data = low + torch.rand(values.shape, generator=generator)
+            module.running_var = 0.2 + torch.rand(module.num_features, generator=generator)
+    return tiny_model.eval()
+
+
+def maps(encoder: nn.Module, precision: torch.dtype = torch.float32) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randint(0, 256, (3, 60, 80), generator=generator, dtype=torch.uint8)
+    with torch.inference_mode(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        features = encoder(image)
+    return [features.prompt_features, features.mask_features.grid, *features.mask_features.fine]
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+@pytest.mark.parametrize("joint", [True, False], ids=["joint", "folded"])
+def test_a_fused_encoder_is_the_same_function(
+    trained: CompactModel, monkeypatch: pytest.MonkeyPatch, joint: bool
+) -> None:
+    if joint and not fusing._has_joint_convolutions():
+        pytest.skip("this build of PyTorch has no joint convolutions")
+    monkeypatch.setattr(fusing, "_has_joint_convolutions", lambda: joint)
+    faster = fused(trained.encoder, CPU, torch.float32)
+    assert norms(faster) == 0 < norms(trained.encoder)
+    assert any(isinstance(module, fusing.JointResidual) for module in faster.modules()) == joint
+    for found, expected in zip(maps(faster), maps(trained.encoder), strict=True):
+        torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
+
+
+def test_a_fused_prompt_generator_is_the_same_function(trained: CompactModel) -> None:
+    features = torch.rand(1, trained.config.fine_width, 24, 32)
+    with torch.inference_mode():
+        expected, found = (hpg.predict(features) for hpg in (trained.hpg, fused(trained.hpg, CPU, torch.float32)))
+    torch.testing.assert_close(found.heatmap, expected.heatmap, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.foreground_logits, expected.foreground_logits, atol=1e-5, rtol=1e-5)
+
+
+def test_lower_precision_differs_by_rounding_only(trained: CompactModel) -> None:
+    faster = fused(trained.encoder, CPU, torch.bfloat16)
+    for found, expected in zip(maps(faster, torch.bfloat16), maps(trained.encoder), strict=True):
+        assert (found.float() - expected).norm() < 0.03 * expected.norm()
+
+
+def test_what_was_trained_stays_as_it_was(trained: CompactModel) -> None:
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    fused(trained.encoder, CPU, torch.float32)
+    assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
+
+
+def test_nothing_to_gain_is_no_copy(trained: CompactModel) -> None:
+    assert fused(trained.decoder, CPU, torch.float32) is trained.decoder
+    assert fused(None, CPU, torch.float32) is None
+
+
+@pytest.mark.slow
+def test_the_bundled_model_draws_the_same_masks_fused_or_not() -> None:
+    """What is asked of every fast path: mean IoU of at least 0.995 with plain float32."""
+    fast = UOISSAM.from_pretrained("compact", device="cpu")
+    assert fast.parts.precision == torch.float32 and fast.parts.saved is not None
+    plain = UOISSAM(fast.parts.saved, fast.card, fast.selection)
+    photo = read_image(COFFEE)
+    expected, found = plain.predict(photo), fast.predict(photo)
+    assert len(found) == len(expected) > 0
+    overlaps = [
+        np.count_nonzero(ours & theirs) / np.count_nonzero(ours | theirs)
+        for ours, theirs in zip(found.masks, expected.masks, strict=True)
+    ]
+    assert np.mean(overlaps) > 0.9999
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)

@@ -20,6 +20,8 @@ from uois_sam.models.arithmetic import Prepared, current_precision, full_precisi
 from uois_sam.models.preprocess import resize_rgb
 from uois_sam.models.protocols import MaskFeatures
 from uois_sam.models.sam_encoder import PreparedEncoder
+from uois_sam.models.sam_two_way import TwoWay
+from uois_sam.models.sam_upscale import Upscaler
 from uois_sam.types import TokenPredictions
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -122,7 +124,7 @@ class SamImageEncoder(nn.Module):
 
 
 class SamPointDecoder(nn.Module):
-    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``protocols.PointDecoder``).
+    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``protocols.PointDecoder``); no gradients.
 
     Args:
         prompt_encoder: transformers' ``SamPromptEncoder``.
@@ -134,37 +136,38 @@ class SamPointDecoder(nn.Module):
         # Any: transformers' modules are typed by their attributes' common base only.
         self.prompt_encoder: Any = prompt_encoder
         self.mask_decoder: Any = mask_decoder
+        self._prepared = Prepared(mask_decoder, PreparedDecoder.of)
 
+    @torch.no_grad()
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
         """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and S^ (see ``protocols``)."""
-        decoder, count = self.mask_decoder, len(points_xy)
-        points, dense, positions = self._embed(points_xy, features.grid)
-        learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
-        tokens, image, *_ = decoder.transformer(
-            point_embeddings=torch.cat([learned, points], dim=1)[:, None],
-            image_embeddings=(features.grid + dense).expand(count, -1, -1, -1),
-            image_positional_embeddings=positions.expand(count, -1, -1, -1),
-            attention_similarity=None,
-            target_embedding=None,
-        )
-        state = image[:, 0].transpose(1, 2).unflatten(2, features.grid.shape[-2:])
-        iou_token, mask_tokens = tokens[:, 0, 0], tokens[:, 0, 1 : 1 + MASKS_PER_PROMPT]
-        return TokenPredictions(iou_token, mask_tokens, decoder.iou_prediction_head(iou_token).float(), state)
+        decoder, grid, count = self.mask_decoder, features.grid, len(points_xy)
+        prepared = self._prepared.get(current_precision(grid.device))
+        with full_precision(grid.device):  # what is cast to what is said in there
+            points, dense, positions = self._embed(points_xy, grid)
+            learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
+            start = torch.cat([learned, points], dim=1)
+            tokens, image = prepared.two_way(_vectors(grid.float() + dense), _vectors(positions), start)
+            iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + MASKS_PER_PROMPT]
+            scores = decoder.iou_prediction_head(iou_token)
+        state = image.transpose(1, 2).unflatten(2, grid.shape[-2:])
+        return TokenPredictions(iou_token, mask_tokens, scores, state)
 
+    @torch.no_grad()
     def upscale(
         self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
     ) -> Tensor:
         """(M, T, side / 4, side / 4) float32 logits for the chosen tokens (see ``protocols``)."""
-        decoder = self.mask_decoder
-        maps = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(predictions.image_state)))
-        maps = decoder.activation(decoder.upscale_conv2(maps))
-        heads = enumerate(decoder.output_hypernetworks_mlps)
-        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in heads], dim=1)
-        chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
-        return torch.einsum("mtc,mchw->mthw", chosen, maps).float()
+        state = predictions.image_state
+        prepared = self._prepared.get(current_precision(state.device))
+        with full_precision(state.device):
+            heads = enumerate(self.mask_decoder.output_hypernetworks_mlps)
+            weights = torch.stack([head(predictions.mask_tokens[:, k].float()) for k, head in heads], dim=1)
+            chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+            return prepared.upscaler(state.flatten(2).transpose(1, 2).to(prepared.two_way.dtype), chosen)
 
     def _embed(self, points_xy: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prompt tokens (M, 2, C), the no-mask embedding (1, C, h, w), and positions of the grid (1, C, h, w).
+        """Prompt tokens (M, 2, C), the no-mask embedding (1, C, 1, 1), and positions of the grid (1, C, h, w).
 
         In float32: bfloat16 would round the angles of the Fourier features.
         """
@@ -179,3 +182,21 @@ class SamPointDecoder(nn.Module):
             positions = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
         dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
         return sparse[:, 0], dense, positions.permute(2, 0, 1)[None]
+
+
+@dataclass(frozen=True)
+class PreparedDecoder:
+    """What touches the image in a ``SamMaskDecoder``, ready for one arithmetic."""
+
+    two_way: TwoWay
+    upscaler: Upscaler
+
+    @classmethod
+    def of(cls, decoder: Any, dtype: torch.dtype) -> PreparedDecoder:
+        """Prepare transformers' module."""
+        return cls(TwoWay.of(decoder.transformer, dtype), Upscaler.of(decoder, dtype))
+
+
+def _vectors(grid: Tensor) -> Tensor:
+    """(1, C, h, w) to (h * w, C)."""
+    return grid[0].flatten(1).T

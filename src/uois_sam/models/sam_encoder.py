@@ -60,8 +60,9 @@ class Layer:
         attention = module.attn
         tables = (table.detach().to(dtype) for table in (attention.rel_pos_h, attention.rel_pos_w))
         return cls(
-            Norm.of(module.layer_norm1), Affine.of(attention.qkv, dtype), attention.num_attention_heads,
-            RelativePositions.of(*tables), windows, Affine.of(attention.proj, dtype), Norm.of(module.layer_norm2),
+            Norm.of(module.layer_norm1, torch.float32), Affine.of(attention.qkv, dtype), attention.num_attention_heads,
+            RelativePositions.of(*tables), windows, Affine.of(attention.proj, dtype),
+            Norm.of(module.layer_norm2, torch.float32),
             Affine.of(module.mlp.lin1, dtype), Affine.of(module.mlp.lin2, dtype),
         )  # fmt: skip
 
@@ -131,9 +132,9 @@ class PreparedEncoder:
             tuple(Layer.of(layer, windows if layer.window_size else None, dtype) for layer in encoder.layers),
             (
                 Affine(neck.conv1.weight.detach().to(dtype).flatten(1), None),
-                Norm.of(neck.layer_norm1),
+                Norm.of(neck.layer_norm1, dtype),
                 Affine(conv.weight.contiguous(memory_format=torch.channels_last), conv.bias),
-                Norm.of(neck.layer_norm2),
+                Norm.of(neck.layer_norm2, torch.float32),
             ),
         )
 
@@ -156,6 +157,6 @@ class PreparedEncoder:
         """Channels stay last throughout, so that norms need no transposed copies."""
         squeeze, norm1, conv, norm2 = self.neck
         dtype, grid = conv.weight.dtype, round(len(tokens) ** 0.5)
-        x = norm1(squeeze(tokens.to(dtype))).to(dtype).view(1, grid, grid, -1)
+        x = norm1(squeeze(tokens.to(dtype))).view(1, grid, grid, -1)
         x = F.conv2d(x.permute(0, 3, 1, 2), conv.weight, conv.bias, padding=1)
-        return norm2(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
+        return norm2(x.permute(0, 2, 3, 1).float()).permute(0, 3, 1, 2).contiguous()

@@ -30,17 +30,17 @@ class Affine:
 
 @dataclass(frozen=True)
 class Norm:
-    """A layer norm over the last dimension, computed in float32."""
+    """A layer norm over the last dimension, for inputs of its dtype; sums are float32 in any."""
 
     weight: Tensor
     bias: Tensor
     eps: float
 
     @classmethod
-    def of(cls, module: nn.LayerNorm) -> Norm:
+    def of(cls, module: nn.LayerNorm, dtype: torch.dtype) -> Norm:
         """The module's numbers; its data format is not looked at."""
-        return cls(module.weight.detach().float(), module.bias.detach().float(), module.eps)
+        return cls(module.weight.detach().to(dtype), module.bias.detach().to(dtype), module.eps)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(..., C) of any dtype to float32."""
-        return F.layer_norm(x.float(), x.shape[-1:], self.weight, self.bias, self.eps)
+        """(..., C) to the same."""
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)

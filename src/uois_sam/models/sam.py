@@ -199,4 +199,4 @@ class PreparedDecoder:
 
 def _vectors(grid: Tensor) -> Tensor:
     """(1, C, h, w) to (h * w, C)."""
-    return grid[0].flatten(1).T
+    return grid[0].flatten(1).T.contiguous()  # read by every prompt

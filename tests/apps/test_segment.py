@@ -23,7 +23,7 @@ from uois_sam.apps.segment import Segment, segment_inputs
 from uois_sam.coco import decode_mask
 from uois_sam.config import Selection
 from uois_sam.errors import OutputError, UOISError, WeightsError
-from uois_sam.types import Instances, PromptMaps
+from uois_sam.types import Instances, ModelCard, PromptMaps
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class FakeModel:
 
     errors: dict[int, BaseException] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
+    card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
     name = "fake-1"
 
     def encode_image(self, image) -> FakeEncoded:
@@ -370,7 +371,7 @@ def use(monkeypatch):
                 raise model
             return model
 
-        monkeypatch.setattr(Segment, "_load_model", load)
+        monkeypatch.setattr(Segment, "load_model", load)
 
     return install
 

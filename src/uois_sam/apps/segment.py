@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 
-from uois_sam import __version__
 from uois_sam.apps import print_line
+from uois_sam.apps.results import Result, Segmenter, check_earlier, is_done, path_of
+from uois_sam.apps.side_by_side import Crew, choose_workers, in_order, on_threads
 from uois_sam.apps.sources import Photo, Source, count_photos, find_sources, photos_of
-from uois_sam.config import PromptMode, ScoreMode, Selection
+from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import OutputError, UOISError, is_out_of_memory
 from uois_sam.wording import count
-
-if TYPE_CHECKING:
-    from uois_sam.types import ImageArray, Instances, LabelMap, PromptMaps
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -61,7 +57,13 @@ class Segment:
     debug_heatmap: bool = False
     """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
     overwrite: bool = True
-    """Replace earlier results; --no-overwrite skips photos whose NAME.json is there, to resume an interrupted run."""
+    """Replace earlier results; --no-overwrite skips photos whose files are all there, to go on with an interrupted run,
+    and refuses a folder with results of another model, version or setting."""
+    workers: int | None = None
+    """Photos in the model at the same time, each on its share of the cores; left out: one a core for the compact model
+    on a processor, else one. Reading and writing go on beside them."""
+    ray: str | None = None
+    """Segment on the Ray cluster at this address ("auto" finds it; extra: ray); "local" starts one here."""
 
     def run(self, console: Console) -> int:
         """Segment everything and return the exit status.
@@ -70,32 +72,15 @@ class Segment:
             UOISError: nothing could be done: no input, --out not writable, unknown model or device, or the only
                 photo failed.
         """
-        return segment_inputs(self, console, self._load_model)
+        return segment_inputs(self, console, self.load_model)
 
-    def _load_model(self) -> Segmenter:
+    def load_model(self) -> Segmenter:
+        """The model with the settings asked for."""
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
         settings = {"prompts": self.prompts, "scores": self.scores}
         return model.with_selection(**{name: value for name, value in settings.items() if value is not None})
-
-
-class Encoded(Protocol):
-    """One photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
-
-    @property
-    def maps(self) -> PromptMaps: ...
-    def predict(self) -> Instances: ...
-
-
-class Segmenter(Protocol):
-    """What this command needs of a model; :class:`uois_sam.pipeline.UOISSAM` has it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def selection(self) -> Selection: ...
-    def encode_image(self, image: ImageArray) -> Encoded: ...
 
 
 @dataclass
@@ -113,25 +98,85 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     """As :meth:`Segment.run`, with any model; it is loaded only once inputs and output folder are known to be good."""
     from uois_sam.files import make_output_folder
 
+    if options.workers is not None and options.workers < 1:
+        raise UOISError(f"--workers: expected 1 or more, found {options.workers}")
     sources, failures = find_sources(options.inputs, options.out)
     if not sources:
         return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])
     make_output_folder(options.out)
     model = load_model()
+    if not options.overwrite:
+        check_earlier(sources, options.out, model)
     tally = Tally(failures=failures)
-    protected = frozenset(source.path.resolve() for source in sources)
-    with _progress(console, sources, tally) as show:
-        for source in sources:
-            try:
-                for photo in photos_of(source):
-                    show()
-                    _segment_photo(photo, model, options, protected, tally)
-            except Exception as error:
-                tally.failures.append(_reason(source.path, error))
+    with _crew(options, model, sources) as crew, _progress(console, sources, tally) as show:
+        _Run(options, sources, tally).segment(crew, show)
     if tally.failures and not tally.photos + tally.skipped:
         return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
     return 1 if tally.failures else 0
+
+
+def _crew(options: Segment, model: Segmenter, sources: Sequence[Source]) -> AbstractContextManager[Crew]:
+    if options.ray is not None:
+        from uois_sam.apps.segment_on_ray import on_ray
+
+        return on_ray(options)
+    one = len(sources) == 1 and not sources[0].is_video
+    return on_threads(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
+
+
+class _Run:
+    """One run over all sources. Photos are begun ahead of time; files are written here, in the order of the inputs."""
+
+    def __init__(self, options: Segment, sources: Sequence[Source], tally: Tally) -> None:
+        self.options = options
+        self.sources = sources
+        self.tally = tally
+        self.protected = frozenset(source.path.resolve() for source in sources)
+        """Never replaced."""
+        self.given_up: set[Source] = set()
+        """An input fails once, and the frames after one that failed are left."""
+
+    def segment(self, crew: Crew, show: Callable[[], None]) -> None:
+        """Segment what is to be segmented, calling ``show`` before every photo's files are written."""
+        for (source, stem), answer in in_order(crew, self._photos()):
+            if source in self.given_up:
+                continue
+            try:
+                if stem is not None:
+                    show()
+                self._write(stem, answer())
+            except Exception as error:
+                self.given_up.add(source)
+                self.tally.failures.append(_reason(source.path, error))
+
+    def _photos(self) -> Iterator[tuple[tuple[Source, Path | None], Photo | Exception]]:
+        for source in self.sources:
+            try:
+                for photo in photos_of(source):
+                    if source in self.given_up:
+                        break
+                    if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.debug_heatmap):
+                        self.tally.skipped += 1
+                    else:
+                        yield (source, photo.stem), photo
+            except Exception as error:  # its turn to be told comes after the frames before it
+                yield (source, None), error
+
+    def _write(self, stem: Path | None, result: Result) -> None:
+        from uois_sam.files import make_output_folder, write_together
+
+        assert stem is not None  # else the answer is an error
+        contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
+        for path in contents:
+            if path.resolve() in self.protected:
+                raise OutputError(f"cannot write {path}: it is one of the inputs")
+        folder = next(iter(contents)).parent
+        if not folder.is_dir():
+            make_output_folder(folder)
+        write_together(contents)
+        self.tally.photos += 1
+        self.tally.objects += result.objects
 
 
 def _nothing_done(console: Console, failures: Sequence[str]) -> int:
@@ -146,79 +191,6 @@ def _nothing_done(console: Console, failures: Sequence[str]) -> int:
 def _print_failures(console: Console, failures: Sequence[str]) -> None:
     for failure in failures:
         print_line(console, f"  {failure}")
-
-
-def _segment_photo(photo: Photo, model: Segmenter, options: Segment, protected: frozenset[Path], tally: Tally) -> None:
-    """Read, segment and write one photo; only ``protected`` files are never replaced."""
-    from uois_sam.files import make_output_folder, write_together
-
-    base = options.out / photo.stem
-    if not options.overwrite and base.with_name(f"{base.name}.json").exists():
-        tally.skipped += 1
-        return
-    image = photo.read()
-    encoded = model.encode_image(image)
-    instances = encoded.predict()
-    maps = encoded.maps if options.debug_heatmap else None
-    contents = {
-        base.with_name(base.name + ending): content
-        for ending, content in _results(photo, image, instances, maps, model).items()
-    }
-    for path in contents:
-        if path.resolve() in protected:
-            raise OutputError(f"cannot write {path}: it is one of the inputs")
-    if not base.parent.is_dir():
-        make_output_folder(base.parent)
-    write_together(contents)
-    tally.photos += 1
-    tally.objects += len(instances)
-
-
-def _results(
-    photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
-) -> dict[str, bytes]:
-    """File name ending -> content; the JSON comes last, so that its presence tells that all is there."""
-    from uois_sam.visualize import foreground_picture, heatmap_picture, overlay
-
-    results = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(overlay(image, instances))}
-    if maps is not None:
-        results["_heatmap.jpg"] = _jpeg(heatmap_picture(image, maps))
-        results["_foreground.jpg"] = _jpeg(foreground_picture(image, maps))
-    results[".json"] = (json.dumps(_record(photo, instances, model), indent=1) + "\n").encode()
-    return results
-
-
-def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, Any]:
-    height, width = instances.image_hw
-    found = [{**coco, "box_xyxy": box.tolist()} for coco, box in zip(instances.to_coco(), instances.boxes, strict=True)]
-    return {
-        "image": photo.name,
-        **({} if photo.frame is None else {"frame": photo.frame}),
-        "height": height,
-        "width": width,
-        "model": model.name,
-        "version": __version__,
-        "selection": asdict(model.selection),
-        "instances": found,
-    }
-
-
-def _png(labels: LabelMap) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(labels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _jpeg(picture: ImageArray) -> bytes:
-    from PIL import Image
-
-    shown = Image.fromarray(picture)
-    shown.thumbnail((65500, 65500))  # JPEG has no room for more
-    buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=92, subsampling="4:4:4")
-    return buffer.getvalue()
 
 
 def _reason(path: Path, error: Exception) -> str:

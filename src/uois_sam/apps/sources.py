@@ -40,6 +40,8 @@ class Photo:
     """Index of the frame in its video, from 0; None for a photo."""
     read: Callable[[], ImageArray]
     """Returns the (H, W, 3) uint8 RGB picture."""
+    path: Path | None = None
+    """The photo's file; None for a frame, which is read already."""
 
 
 def find_sources(inputs: Sequence[Path], out: Path) -> tuple[list[Source], list[str]]:
@@ -129,7 +131,7 @@ def photos_of(source: Source) -> Iterator[Photo]:
     from uois_sam.images import read_image, read_video
 
     if not source.is_video:
-        yield Photo(source.name, source.stem, None, lambda: read_image(source.path))
+        yield Photo(source.name, source.stem, None, partial(read_image, source.path), source.path)
         return
     for index, picture in read_video(source.path):
         stem = source.stem.with_name(f"{source.stem.name}_{index:06d}")

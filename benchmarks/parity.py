@@ -10,14 +10,9 @@ Needs the extra ``parity``.
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,66 +22,14 @@ from torch import Tensor
 
 from uois_sam.bases import BASES
 from uois_sam.benchmarking.machine import describe_machine, summary
-from uois_sam.errors import MissingExtraError, UOISError
+from uois_sam.benchmarking.peers import build_official_sam, build_transformers_sam, official_modules
+from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame
 from uois_sam.hub import load_base
 from uois_sam.images import read_image
 from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.models.layouts import sam_for_transformers
-from uois_sam.models.sam import PIXEL_MEAN, PIXEL_STD, SamSize, transformers_config
-
-
-@contextmanager
-def meta_modules() -> Iterator[ModuleType]:
-    """``segment_anything.modeling`` without the package's own start, which imports torchvision for other parts."""
-    spec = importlib.util.find_spec("segment_anything")
-    if spec is None or spec.submodule_search_locations is None:
-        raise MissingExtraError("the comparison with Meta's modules", "parity", "segment-anything")
-    package = ModuleType("segment_anything")
-    package.__path__ = list(spec.submodule_search_locations)
-    sys.modules["segment_anything"] = package
-    try:
-        yield importlib.import_module("segment_anything.modeling")
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "segment_anything"]:
-            del sys.modules[name]
-
-
-def build_meta_sam(modeling: Any, size: SamSize) -> Any:
-    """Meta's model at any size, put together as its ``build_sam`` does."""
-    grid = size.image_side // size.patch
-    return modeling.Sam(
-        image_encoder=modeling.ImageEncoderViT(
-            depth=size.layers, embed_dim=size.width, img_size=size.image_side, mlp_ratio=4, num_heads=size.heads,
-            norm_layer=lambda width: torch.nn.LayerNorm(width, eps=1e-6), patch_size=size.patch, qkv_bias=True,
-            use_rel_pos=True, global_attn_indexes=size.global_layers, window_size=size.window,
-            out_chans=size.token_width,
-        ),
-        prompt_encoder=modeling.PromptEncoder(
-            embed_dim=size.token_width, image_embedding_size=(grid, grid),
-            input_image_size=(size.image_side, size.image_side), mask_in_chans=16,
-        ),
-        mask_decoder=modeling.MaskDecoder(
-            num_multimask_outputs=3, transformer_dim=size.token_width, iou_head_depth=3,
-            iou_head_hidden_dim=size.iou_hidden,
-            transformer=modeling.TwoWayTransformer(
-                depth=2, embedding_dim=size.token_width, mlp_dim=size.decoder_mlp, num_heads=size.decoder_heads
-            ),
-        ),
-    ).eval()  # fmt: skip
-
-
-def build_transformers_sam(size: SamSize, tensors: dict[str, Tensor]) -> Any:
-    """transformers' model with the weights of a file of Meta's."""
-    from transformers import SamConfig, SamModel
-
-    with torch.device("meta"):
-        model = SamModel(SamConfig(**transformers_config(size))).eval()
-    converted = sam_for_transformers(tensors)
-    positions = converted["prompt_encoder.shared_embedding.positional_embedding"]
-    model.load_state_dict({**converted, "shared_image_embedding.positional_embedding": positions}, assign=True)
-    return model
+from uois_sam.models.sam import PIXEL_MEAN, PIXEL_STD
 
 
 def meta_pixels(image: Tensor, side: int) -> Tensor:
@@ -151,8 +94,8 @@ def dinov2_features(base: FrozenBase, image: Tensor) -> tuple[Tensor, Tensor]:
     encoder: Any = base.encoder.dinov2  # type: ignore[attr-defined]
     config = encoder.model.config.__class__(**{**encoder.model.config.to_dict(), "attn_implementation": "eager"})
     with torch.device("meta"):
-        reference = Dinov2Model(config).eval()
-    reference.load_state_dict(encoder.model.state_dict(), assign=True)
+        reference: Any = Dinov2Model(config)
+    reference.eval().load_state_dict(encoder.model.state_dict(), assign=True)
     tokens = reference(pixel_values=encoder.prepare(image)).last_hidden_state
     rows, columns = encoder.grid_hw
     return encoder(image), tokens[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
@@ -187,9 +130,9 @@ def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str,
             ours, transformers_sam(build_transformers_sam(size, tensors), pixels, points)
         ),
     }  # fmt: skip
-    with meta_modules() as modeling:
+    with official_modules() as modeling:
         with torch.device("meta"):
-            model = build_meta_sam(modeling, size)
+            model = build_official_sam(modeling, size)
         model.load_state_dict(tensors, assign=True)
         result["sam_to_meta"] = errors(ours, meta_sam(model, pixels, points))
     found, expected = dinov2_features(base, image)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from parity import build_transformers_sam, errors, meta_pixels, our_pixels, our_sam, transformers_sam
+from parity import errors, meta_pixels, our_pixels, our_sam, transformers_sam
 from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo
+from uois_sam.benchmarking.peers import build_transformers_sam
 from uois_sam.geometry import Frame
 from uois_sam.hub import load_base
 from uois_sam.models.frozen_base import FrozenBase

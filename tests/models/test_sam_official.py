@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from parity import build_meta_sam, compare, errors, markdown, meta_modules, meta_pixels, meta_sam, our_pixels, our_sam
+from parity import compare, errors, markdown, meta_pixels, meta_sam, our_pixels, our_sam
 from random_official_weights import dinov2_shapes, sam_shapes
 from tiny_base import NAME, SAM, TinyBase, random_photo
 from uois_sam.bases import BASES
+from uois_sam.benchmarking.peers import build_official_sam, official_modules
 from uois_sam.models.layouts import sam_for_transformers
 from uois_sam.models.sam import build_sam
 
@@ -25,7 +26,7 @@ POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [31.5, 31.5]])
 @pytest.fixture
 def meta() -> Iterator[ModuleType]:
     """``segment_anything.modeling``."""
-    with meta_modules() as modeling:
+    with official_modules() as modeling:
         yield modeling
 
 
@@ -33,7 +34,7 @@ def meta() -> Iterator[ModuleType]:
 def test_our_random_files_have_the_names_and_shapes_of_the_official_ones(meta: ModuleType, name: str) -> None:
     size = BASES[name].sam
     with torch.device("meta"):
-        expected = {key: tuple(value.shape) for key, value in build_meta_sam(meta, size).state_dict().items()}
+        expected = {key: tuple(value.shape) for key, value in build_official_sam(meta, size).state_dict().items()}
     assert sam_shapes(size) == expected
     wanted = {key: tuple(value.shape) for key, value in build_sam(size).state_dict().items()}
     empty = {key: torch.empty(shape, device="meta") for key, shape in expected.items()}
@@ -48,7 +49,7 @@ def test_listed_parameter_counts_are_true(name: str) -> None:
 
 
 def test_a_file_loads_into_both_and_gives_the_same_masks_and_scores(meta: ModuleType, tiny_base: TinyBase) -> None:
-    theirs = build_meta_sam(meta, SAM)
+    theirs = build_official_sam(meta, SAM)
     theirs.load_state_dict(torch.load(tiny_base.sam, weights_only=True))
     ours, image = tiny_base.load(), random_photo()
     expected = meta_sam(theirs, our_pixels(ours, image), POINTS)
@@ -60,7 +61,7 @@ def test_a_file_loads_into_both_and_gives_the_same_masks_and_scores(meta: Module
 def test_our_stand_in_for_metas_preprocessing_pads_and_normalises_as_meta_does(meta: ModuleType) -> None:
     levels = random_photo(46, 64)  # needs no resizing
     assert torch.allclose(
-        build_meta_sam(meta, SAM).preprocess(levels.float())[None], meta_pixels(levels, 64), atol=1e-5
+        build_official_sam(meta, SAM).preprocess(levels.float())[None], meta_pixels(levels, 64), atol=1e-5
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from uois_sam import __version__
 from uois_sam.apps import print_line
+from uois_sam.apps.benchmark import Benchmark
 from uois_sam.apps.convert import Convert
 from uois_sam.apps.evaluate import Evaluate
 from uois_sam.apps.generate import Generate
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Any] = {
     "segment": Segment,
     "evaluate": Evaluate,
     "tables": Tables,
+    "benchmark": Benchmark,
     "models": Models,
     "generate": Generate,
     "convert": Convert,

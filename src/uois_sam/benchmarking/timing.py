@@ -1,0 +1,62 @@
+"""Reading the clock, and what many readings say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+WARM_UP = 3
+"""Runs that are not counted: memory is taken, kernels are chosen, clocks rise."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Seconds of several runs: the median and the quartiles, not the best."""
+
+    median: float
+    q25: float
+    q75: float
+    n: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Spread:
+        """From at least one reading."""
+        low, middle, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
+        return cls(middle, low, high, len(seconds))
+
+    @property
+    def iqr(self) -> float:
+        """Interquartile range."""
+        return self.q75 - self.q25
+
+    def as_json(self) -> dict[str, float]:
+        """Plain data."""
+        return asdict(self)
+
+
+def now(device: torch.device) -> float:
+    """Seconds on a monotonic clock, once the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def time_in_turn(
+    calls: Mapping[str, Callable[[], object]], device: torch.device, repeats: int, warm_up: int = WARM_UP
+) -> dict[str, Spread]:
+    """Time several calls, one after the other in every round, so that a slow spell of the machine hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(warm_up + repeats):
+        for name, call in calls.items():
+            began = now(device)
+            call()
+            ended = now(device)
+            if run >= warm_up:
+                seconds[name].append(ended - began)
+    return {name: Spread.of(taken) for name, taken in seconds.items()}

@@ -29,8 +29,11 @@ def changed_selection(selection: Selection, changes: dict[str, Any]) -> Selectio
     return changed
 
 
-def check_heads(selection: Selection, model: str, *, hpg: bool, hdnet: bool) -> None:
+def check_heads(selection: Selection, model: str, *, hpg: bool, hdnet: bool, evidence: bool) -> None:
     """Raise UOISError for settings that need heads which the model has not."""
+    if selection.scores == "evidence" and not evidence:
+        others = "hdnet or sam" if hdnet else "sam"
+        raise UOISError(f"{model} has no scores that see the masks (scores='evidence'): expected scores={others}")
     needing = [f"prompts={selection.prompts!r}"] if not hpg and selection.prompts != "grid" else []
     needing += ["scores='hdnet'"] if not hdnet and selection.scores == "hdnet" else []
     if needing:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PromptMode = Literal["grid", "foreground-grid", "heatmap"]
-ScoreMode = Literal["sam", "hdnet"]
+ScoreMode = Literal["sam", "hdnet", "evidence"]
 NmsMode = Literal["mask", "box"]
 
 PROMPT_FRAME_HW = (336, 448)
@@ -40,7 +40,8 @@ class Selection:
     prompts: PromptMode = "heatmap"
     """Where points come from: a uniform grid, the grid inside the predicted foreground, or heatmap peaks inside it."""
     scores: ScoreMode = "hdnet"
-    """What ranks masks: the decoder's own IoU estimate S^ ("sam") or HDNet's refined S^' (Eq. 5)."""
+    """What ranks masks: the decoder's own IoU estimate S^ ("sam"), HDNet's refined S^' (Eq. 5), or a score that has
+    also seen the masks ("evidence"; beyond the paper, and only some models have it)."""
     foreground_threshold: float = FOREGROUND_THRESHOLD
     """Foreground probability a prompt needs."""
     heatmap_threshold: float = HEATMAP_THRESHOLD

@@ -108,7 +108,7 @@ def assemble(
 ) -> UOISSAM:
     """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
     model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
+    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision, evidence=model.evidence)
     return UOISSAM(parts, card, card_selection(card))
 
 
@@ -119,7 +119,8 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
         UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
     """
     kind, _ = architecture_of(model.card)
-    parts = ("hpg", "hdnet") if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "hpg", "decoder", "hdnet")
+    own = () if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "decoder")
+    parts = (*own, "hpg", "hdnet", *(("evidence",) if model.parts.evidence is not None else ()))
     tensors: dict[str, Tensor] = {}
     for name in parts:
         part = getattr(model.parts.saved or model.parts, name)

@@ -23,6 +23,8 @@ from uois_sam.config import PROMPT_FRAME_HW, Selection
 from uois_sam.geometry import cut_padding, map_points
 from uois_sam.images import read_image
 from uois_sam.models.arithmetic import frozen_arithmetic
+from uois_sam.models.candidates import candidates_by_evidence
+from uois_sam.models.evidence import MaskEvidence
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.postprocess import choose_best, clean_regions, draw_masks, suppress
 from uois_sam.models.prompts import make_prompts, uniform_prompts
@@ -49,6 +51,8 @@ class Parts:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
+    evidence: MaskEvidence | None = None
+    """Scores that see the masks; None for models without."""
     saved: Parts | None = None
     """The same networks with the parameters that are saved, where these are a faster form of them."""
 
@@ -58,11 +62,13 @@ class Parts:
 
     def check(self, selection: Selection, model: str) -> None:
         """Raise UOISError for settings that these parts cannot serve."""
-        check_heads(selection, model, hpg=self.hpg is not None, hdnet=self.hdnet is not None)
+        has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None, "evidence": self.evidence is not None}
+        check_heads(selection, model, **has)
 
     def modules(self) -> list[nn.Module]:
         """Those parts that are torch modules."""
-        return [part for part in (self.encoder, self.hpg, self.decoder, self.hdnet) if isinstance(part, nn.Module)]
+        parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.evidence)
+        return [part for part in parts if isinstance(part, nn.Module)]
 
 
 class UOISSAM:
@@ -242,7 +248,7 @@ class EncodedImage:
         """
         with self.parts.computing():
             if points is None:
-                return self._select(self._candidates(self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)))
+                return self._select(self._own_candidates())
             given = check_points(points, self.image_hw)
             in_frame = self._to_mask_frame(torch.from_numpy(given), self.image_hw)
             candidates = self._candidates(in_frame, threshold=-float("inf"))
@@ -258,6 +264,15 @@ class EncodedImage:
     def _to_mask_frame(self, points_xy: Tensor, source_hw: tuple[int, int]) -> Tensor:
         grid = self.features.mask_features.grid
         return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
+
+    def _own_candidates(self) -> Candidates:
+        """Masks of the prompt generator's points, scored as the selection says."""
+        points_xy = self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)
+        if self.selection.scores != "evidence":
+            return self._candidates(points_xy)
+        assert self.parts.evidence is not None  # Parts.check
+        networks = self.parts.decoder, self.parts.evidence
+        return candidates_by_evidence(*networks, self.features.mask_features, self.maps, points_xy, self.selection)
 
     def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
         """Decode prompts, score four masks each (Eq. 5), upscale the best one where it reaches the threshold."""
@@ -284,6 +299,7 @@ class EncodedImage:
         return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
 
     def _scores(self, predictions: TokenPredictions) -> Tensor:
+        """From tokens alone, for a user's points too: what they say of each other is no evidence."""
         if self.selection.scores == "sam":
             return predictions.scores
         assert self.parts.hdnet is not None  # Parts.check

@@ -23,11 +23,11 @@ from uois_sam.training.stages import Watch
 
 RECIPE = Recipe(
     deploy_hw=(96, 128),
-    architecture=TINY,
+    architecture=replace(TINY, evidence_width=8),
     base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
     features=FeatureConfig(views=2, prompts=8, own_peaks=3),
-    hpg=HeadConfig(epochs=2, hpg_images=4),
     hdnet=HeadConfig(epochs=3, hdnet_images=4),
+    evidence=HeadConfig(epochs=2, hdnet_images=4),
 )
 
 
@@ -39,11 +39,13 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     data = FolderDataset(rectangles)
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
-    assert model.name == "compact-1"
+    assert model.name == "compact-2"
+    assert model.selection.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)
     assert card.training["images"] == 6
     assert card.training["recipe"]["base"]["steps"] == 6
+    assert set(card.training["losses"]) == {"hdnet", "evidence"}
     lines = (tmp_path / "run" / "base" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
 

@@ -16,7 +16,9 @@ from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.geometry import Frame
 from uois_sam.models.compact_model import CompactModel
+from uois_sam.models.evidence import evidence_width
 from uois_sam.models.frozen_base import FrozenBase
+from uois_sam.models.hpg import HPG
 from uois_sam.models.protocols import MaskFeatures, SceneFeatures
 from uois_sam.training import features
 from uois_sam.training.features import FeatureConfig, grid_truth, make_view, renumbered, view_rows
@@ -36,9 +38,10 @@ def chosen_prompts() -> Iterator[list[tuple[Tensor, Tensor]]]:
     seen: list[tuple[Tensor, Tensor]] = []
     choose = features._choose_prompts
 
-    def noting(*args: object) -> tuple[Tensor, Tensor]:
-        seen.append(choose(*args))  # type: ignore[arg-type]
-        return seen[-1]
+    def noting(*args: object) -> object:
+        prompts = choose(*args)  # type: ignore[arg-type]
+        seen.append((prompts.points, prompts.ids))
+        return prompts
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "_choose_prompts", noting)
@@ -49,9 +52,11 @@ def test_every_tensor_has_the_shape_and_precision_that_it_says(
     model: CompactModel, base: FrozenBase, data: FolderDataset
 ) -> None:
     rows = view_rows(base, model.hpg, data, CONFIG, 7)
-    shapes = {name: (tuple(value.shape), value.dtype) for part in vars(rows).values() for name, value in
-              vars(part).items()}  # fmt: skip
+    shapes = {name: (tuple(value.shape), value.dtype) for part in (rows.evidence, rows.maps, rows.tokens) for name,
+              value in vars(part).items()}  # fmt: skip
     assert shapes == {
+        "evidence": ((1, 3, 4, evidence_width(TINY.width)), torch.float16),
+        "counted": ((1, 3), torch.bool),
         "prompt_features": ((1, TINY.fine_width, 24, 32), torch.float16),
         "labels": ((1, 96, 128), torch.int16),
         "iou_token": ((1, 8, TINY.width), torch.float16),
@@ -101,8 +106,9 @@ def test_true_ious_are_those_of_all_four_masks_of_each_prompt(
     labels = data[1].labels
     (y, x), (far_y, far_x) = np.argwhere(labels == 1)[400], np.argwhere(labels == 0)[0]
     points = torch.tensor([[x, y], [far_x, far_y]], dtype=torch.float32)
-    monkeypatch.setattr(features, "_choose_prompts", lambda *_: (points, torch.tensor([1, 0], dtype=torch.int32)))
-    tokens = view_rows(base, model.hpg, data, CONFIG, 2).tokens
+    given = features._Prompts(points, torch.tensor([1, 0], dtype=torch.int32), peaks=0)
+    monkeypatch.setattr(features, "_choose_prompts", lambda *_: given)
+    tokens = view_rows(base, None, data, CONFIG, 2).tokens
     encoded = encode(model, data[1].image)
     predictions = model.decoder.decode_tokens(encoded.mask_features, points)
     logits = model.decoder.upscale(encoded.mask_features, predictions, points, torch.arange(4).expand(2, -1))
@@ -236,6 +242,25 @@ def test_a_base_with_a_padded_frame_is_asked_in_that_frame(base: FrozenBase) -> 
     assert rows.maps.labels.float().mean() == 0.25
 
 
+def eager(hpg: HPG) -> HPG:
+    """The same generator, sure that all is foreground: every maximum of its heatmap is a prompt."""
+    with torch.no_grad():
+        hpg.out.bias += torch.tensor([0.0, 9.0, 1.0])
+    return hpg
+
+
+def test_evidence_is_kept_of_own_peaks_alone_and_filled_up_with_rows_that_do_not_count(
+    model: CompactModel, base: FrozenBase, data: FolderDataset
+) -> None:
+    none = view_rows(base, model.hpg, data, replace(CONFIG, own_peaks=2), 2 * 3).evidence
+    assert none is not None and not none.counted.any() and not none.evidence.any()
+    rows = view_rows(base, eager(model.hpg), data, replace(CONFIG, own_peaks=2), 2 * 3)
+    assert rows.evidence is not None and rows.evidence.counted.tolist() == [[True, True]]
+    assert torch.equal(rows.evidence.true_iou, rows.tokens.true_iou[:, :2])
+    assert torch.equal(rows.evidence.evidence[..., 0], rows.tokens.scores[:, :2])
+    assert view_rows(base, None, data, CONFIG, 2 * 3).evidence is None
+
+
 def test_own_peaks_are_looked_up_where_they_lie_in_the_image(
     model: CompactModel, base: FrozenBase, rectangles: Path
 ) -> None:
@@ -243,7 +268,8 @@ def test_own_peaks_are_looked_up_where_they_lie_in_the_image(
     twice = replace(CONFIG, view_hw=(192, 256), own_peaks=8)
     data = FolderDataset(rectangles)
     with chosen_prompts() as seen:
-        view_rows(base, model.hpg, data, twice, 2 * 3)
+        rows = view_rows(base, eager(model.hpg), data, twice, 2 * 3)
+    assert rows.evidence is not None and int(rows.evidence.counted.sum()) == 8
     (points, ids), labels = seen[0], np.repeat(np.repeat(data[3].labels, 2, 0), 2, 1)
     under = [labels[min(round(y), 191), min(round(x), 255)] for x, y in points.tolist()]
     assert ids.tolist() == under

@@ -40,6 +40,8 @@ class CompactConfig:
     """Channels of the prompt generator's head (256 in the paper)."""
     score_width: int = 128
     """Hidden channels of the IoU head and of HDNet (256 in the paper)."""
+    evidence_width: int = 0
+    """Hidden channels of the scores that see the masks (``evidence.MaskEvidence``); 0 for a model without."""
 
 
 class CompactEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""The compact model's four parts in one module: what is trained together, saved together and loaded together."""
+"""The compact model's parts in one module: what is trained together, saved together and loaded together."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import nn
 
 from uois_sam.models.compact import CompactConfig, CompactEncoder
 from uois_sam.models.efficientnet import Stage
+from uois_sam.models.evidence import MaskEvidence
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.point_decoder import CompactDecoder
 
 
 class CompactModel(nn.Module):
-    """Encoder, prompt generator, point decoder and HDNet."""
+    """Encoder, prompt generator, point decoder, HDNet, and in newer models scores that see the masks."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
@@ -25,6 +26,7 @@ class CompactModel(nn.Module):
         self.hpg = HPG(config.fine_width, config.hpg_width, scales=(1,), frame_hw=config.input_hw)
         self.decoder = CompactDecoder(config)
         self.hdnet = HDNet(config.width, config.score_width)
+        self.evidence = MaskEvidence(config.width, config.evidence_width) if config.evidence_width else None
 
 
 def config_to_json(config: CompactConfig) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Features of the frozen networks, computed once and kept on disk, so that fitting the heads is cheap.
 
 ``maps/0000000.safetensors`` holds what the prompt generator learns from, for a run of views beginning with number 0;
-``tokens/0000000.safetensors`` what HDNet learns from, for the same views; tensors are float16. A shard appears whole or
-not at all, so a run that is killed goes on with the next one. ``cache.json`` says what it was all made from; a cache
-made from anything else is not used but made anew.
+``tokens/0000000.safetensors`` what HDNet learns from, and ``evidence/0000000.safetensors`` what the scores that see
+masks learn from, for the same views; which of these there are is part of the request. Tensors are float16. A shard
+appears whole or not at all, so a run that is killed goes on with the next one. ``cache.json`` says what it was all made
+from; a cache made from anything else is not used but made anew.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ from uois_sam.errors import OutputError, UOISError
 from uois_sam.files import make_output_folder, write_atomically, write_together
 from uois_sam.models.frozen_base import FrozenBase, hash_weights
 from uois_sam.models.hpg import HPG
-from uois_sam.training.features import FeatureConfig, ViewRows, view_rows
-from uois_sam.training.rows import MapRows, R, TokenRows, join_rows
+from uois_sam.training.features import FeatureConfig, view_rows
+from uois_sam.training.rows import EvidenceRows, MapRows, R, Rows, TokenRows, join_rows
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever shards come to hold something else."""
 MARKER = "cache.json"
-MAPS, TOKENS = "maps", "tokens"
+PARTS: dict[str, type[Rows]] = {"maps": MapRows, "tokens": TokenRows, "evidence": EvidenceRows}
+"""What a cache can hold, each in a folder of its own."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ class CacheRequest:
     config: FeatureConfig
     proposer: HPG | None = None
     """Prompt generator whose peaks are among the prompts."""
+    parts: tuple[str, ...] = ("maps", "tokens")
+    """Which of ``PARTS`` to keep."""
     shard: int = 16
     """Views a file: what a kill costs at most."""
 
@@ -67,7 +71,7 @@ class CacheRequest:
             "data": {"sha256": self.data_sha256, "images": len(self.data),
                      "order": hashlib.sha256("\n".join(self.data.names).encode()).hexdigest()},
             "settings": {**asdict(self.config), "frame_hw": self.base.heads.frame_hw, "shard": self.shard,
-                         "format": FORMAT},
+                         "parts": list(self.parts), "format": FORMAT},
         }  # fmt: skip
 
 
@@ -84,6 +88,8 @@ class CacheState:
     """Bytes a view takes, measured on the first one."""
     identity: dict[str, Any]
     """Everything that decides the content (``CacheRequest.identity``)."""
+    parts: tuple[str, ...]
+    """Which of ``PARTS`` it holds."""
 
     @property
     def starts(self) -> range:
@@ -93,7 +99,7 @@ class CacheState:
     @property
     def missing(self) -> list[int]:
         """First views of the shards that are not there yet."""
-        there = set.intersection(*({path.name for path in (self.folder / p).iterdir()} for p in (MAPS, TOKENS)))
+        there = set.intersection(*({path.name for path in (self.folder / p).iterdir()} for p in self.parts))
         return [start for start in self.starts if self.paths(start)[0].name not in there]
 
     @property
@@ -111,18 +117,21 @@ class CacheState:
         """Bytes free on the folder's disk."""
         return shutil.disk_usage(self.folder).free
 
-    def paths(self, start: int) -> tuple[Path, Path]:
-        """A shard's two files."""
-        name = f"{start:07d}.safetensors"
-        return self.folder / MAPS / name, self.folder / TOKENS / name
+    def paths(self, start: int) -> list[Path]:
+        """A shard's files, one a part."""
+        return [self.folder / part / f"{start:07d}.safetensors" for part in self.parts]
 
     def maps(self) -> CachedRows[MapRows]:
         """What the prompt generator learns from, streamed from disk."""
-        return CachedRows(MapRows, self, MAPS)
+        return CachedRows(MapRows, self, "maps")
 
     def tokens(self) -> CachedRows[TokenRows]:
         """What HDNet learns from, streamed from disk."""
-        return CachedRows(TokenRows, self, TOKENS)
+        return CachedRows(TokenRows, self, "tokens")
+
+    def evidence(self) -> CachedRows[EvidenceRows]:
+        """What the scores that see masks learn from, streamed from disk."""
+        return CachedRows(EvidenceRows, self, "evidence")
 
     def _size(self, start: int) -> int:
         return min(self.shard, self.views - start)
@@ -159,21 +168,21 @@ def open_cache(request: CacheRequest, folder: Path) -> CacheState:
     A new cache computes its first view here, to measure what a view takes on disk. Only one process at a time may
     call this (``Accelerator.main_process_first``).
     """
-    for part in (folder / MAPS, folder / TOKENS):
+    for part in (folder / name for name in request.parts):
         make_output_folder(part)
         for leftover in part.glob(".*.tmp"):  # of a run that was killed while writing
             leftover.unlink()
     wanted = json.loads(json.dumps(request.identity()))
     found = _read_marker(folder / MARKER)
     if found is not None and found["identity"] == wanted:
-        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), wanted)
+        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), wanted, request.parts)
     if found is not None or _shards(folder):
         _clear(folder, _difference(found, wanted))
     rows = _compute(request, 0)
-    size = rows.maps.nbytes + rows.tokens.nbytes
+    size = sum(part.nbytes for part in rows.values())
     marker = {"identity": wanted, "view_bytes": size}
     write_atomically(folder / MARKER, (json.dumps(marker, indent=1, sort_keys=True) + "\n").encode())
-    return CacheState(folder, request.views, request.shard, size, wanted)
+    return CacheState(folder, request.views, request.shard, size, wanted, request.parts)
 
 
 def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator) -> Iterator[int]:
@@ -193,8 +202,7 @@ def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator)
     for start in missing[processes.process_index :: processes.num_processes]:
         stop = min(start + state.shard, state.views)
         views = [_compute(request, item) for item in range(start, stop)]
-        maps, tokens = join_rows([view.maps for view in views]), join_rows([view.tokens for view in views])
-        contents = (save(vars(rows)) for rows in (maps, tokens))
+        contents = (save(vars(join_rows([view[part] for view in views]))) for part in state.parts)
         try:
             write_together(dict(zip(state.paths(start), contents, strict=True)))
         except OutputError as error:
@@ -216,8 +224,9 @@ def human(size: int) -> str:
     return f"{size:.1f} GB"
 
 
-def _compute(request: CacheRequest, item: int) -> ViewRows:
-    return view_rows(request.base, request.proposer, request.data, request.config, item)
+def _compute(request: CacheRequest, item: int) -> dict[str, Rows]:
+    computed = view_rows(request.base, request.proposer, request.data, request.config, item)
+    return {part: getattr(computed, part) for part in request.parts}
 
 
 def _read_marker(path: Path) -> dict[str, Any] | None:
@@ -246,5 +255,5 @@ def _clear(folder: Path, difference: str) -> None:
 
 def _shards(folder: Path) -> list[Path]:
     """Files that are named as shards are, also where an older version put them."""
-    places = (folder, folder / MAPS, folder / TOKENS)
+    places = (folder, *(folder / part for part in PARTS))
     return [path for place in places for path in place.glob("[0-9]" * 7 + ".safetensors")]

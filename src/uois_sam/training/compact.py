@@ -8,12 +8,12 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from uois_sam import __version__
-from uois_sam.config import Selection
+from uois_sam.config import MAX_PROMPTS, Selection
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import make_output_folder
@@ -21,18 +21,20 @@ from uois_sam.hub import compact_architecture, compact_base, save_folder
 from uois_sam.models.compact import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.cache import CacheRequest
+from uois_sam.training.cache import CacheRequest, CacheState
 from uois_sam.training.curves import Curves
-from uois_sam.training.data import look_through, split_data
+from uois_sam.training.data import look_through, sample_percent, split_data
 from uois_sam.training.features import FeatureConfig
-from uois_sam.training.heads import HeadConfig
+from uois_sam.training.heads import HeadConfig, fit_evidence, fit_hdnet
 from uois_sam.training.processes import start_processes
-from uois_sam.training.stages import Heads, Watch, cache_features, fit_heads
-from uois_sam.training.targets import COMPACT_TARGET
+from uois_sam.training.stages import HeadFit, Watch, cache_features, fit_heads
 from uois_sam.types import ModelCard
 
-MODEL_VERSION = "1"
-COMPACT_SELECTION = Selection(max_area_fraction=0.5, region_fraction=0.2)
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+MODEL_VERSION = "2"
+COMPACT_SELECTION = Selection(scores="evidence", max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
 and a small decoder leaves specks and holes that SAM does not."""
 LICENCE = "Apache-2.0"
@@ -42,12 +44,14 @@ LICENCE = "Apache-2.0"
 class Recipe:
     """Everything that decides the weights, besides the data."""
 
-    architecture: CompactConfig = field(default_factory=CompactConfig)
+    architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
     base: BaseConfig = field(default_factory=BaseConfig)
-    features: FeatureConfig = field(default_factory=lambda: FeatureConfig(views=2, own_peaks=12))
-    """The views' size is the architecture's input size, whatever is set here."""
-    hpg: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=6, rate=3e-4, decay_every=2, hpg_at_once=32))
-    hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=30))
+    features: FeatureConfig = field(default_factory=lambda: FeatureConfig(views=2, prompts=36, own_peaks=MAX_PROMPTS))
+    """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see."""
+    head_images: int = 600
+    """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second."""
+    hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=12, decay_every=4))
+    evidence: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=18, decay_every=6, weight_decay=1e-2))
     deploy_hw: tuple[int, int] = (480, 640)
     """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
     336x448; at this size a whole photo shows objects as large as those crops did."""
@@ -59,7 +63,7 @@ class Recipe:
 def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Path:
     """Train from ImageNet weights to a model folder, going on from whatever ``out`` holds of an earlier run.
 
-    Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hpg`` and ``out/hdnet`` (checkpoints),
+    Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hdnet`` and ``out/evidence`` (checkpoints),
     ``out/curves.csv`` and ``.png``, and ``out/model`` (the result).
 
     Returns:
@@ -72,26 +76,21 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     processes = start_processes("cpu")
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    split = split_data(data, recipe.validation_share, recipe.seed)
-    for folder in (out, out / "base", out / "hpg", out / "hdnet"):
+    for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
+    split = split_data(for_heads, recipe.validation_share, recipe.seed)
+    for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
-    model = CompactModel(recipe.architecture)
-    start_from_imagenet(model)  # here, because its package may be missing
+    trained = CompactModel(recipe.architecture)
+    start_from_imagenet(trained)  # here, because its package may be missing
     watch.stage("data", len(data))
     facts = look_through(data, lambda done: watch.advance(done, "images"))
-    _train_base(model, data, recipe, out, watch)
-    model.requires_grad_(False).eval()
-    features = replace(recipe.features, view_hw=recipe.architecture.input_hw)
-    base = compact_base(model, "compact", torch.device("cpu"))
-    request = CacheRequest(base, split.data, facts.sha256, features, model.hpg)
-    cache = cache_features(request, out / "cache", processes, watch)
-    model.hpg.requires_grad_(True)
-    model.hdnet.requires_grad_(True)
-    held_out = split.validation * features.views
-    heads = Heads(model.hpg, model.hdnet, COMPACT_TARGET, recipe.hpg, recipe.hdnet, held_out)
-    losses = fit_heads(heads, cache, out, processes, watch, Curves(out))
+    _train_base(trained, data, recipe, out, watch)
+    model = at_size(trained, recipe.deploy_hw)
+    cache = _cache(model, split.data, facts.sha256, recipe, out, processes, watch)
+    held_out = split.validation * recipe.features.views
+    losses = fit_heads(_head_fits(model, cache, held_out, recipe), cache, out, processes, watch, Curves(out))
     record = {
         "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
@@ -99,9 +98,40 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     folder = out / "model"
-    deployed = replace(model.config, input_hw=recipe.deploy_hw)
-    save_folder(dict(model.state_dict()), make_card(deployed, record), folder)
+    save_folder(dict(model.state_dict()), make_card(model.config, record), folder)
     return folder
+
+
+def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
+    """The same weights, frozen, working at another input size."""
+    resized = CompactModel(replace(model.config, input_hw=input_hw))
+    resized.load_state_dict(model.state_dict())
+    return resized.requires_grad_(False).eval()
+
+
+def _cache(
+    model: CompactModel, data: Dataset, sha256: str, recipe: Recipe, out: Path, processes: Accelerator, watch: Watch
+) -> CacheState:
+    """What HDNet and the scores that see masks learn from; the prompt generator needs nothing beyond the base."""
+    parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
+    features = replace(recipe.features, view_hw=model.config.input_hw)
+    base = compact_base(model, "compact", torch.device("cpu"))
+    return cache_features(CacheRequest(base, data, sha256, features, model.hpg, parts), out / "cache", processes, watch)
+
+
+def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: Recipe) -> list[HeadFit]:
+    hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
+    fits = [
+        HeadFit("hdnet", recipe.hdnet.epochs,
+                lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, recipe.hdnet, place)),
+    ]  # fmt: skip
+    if evidence is not None:
+        sees_masks = evidence.requires_grad_(True)
+        fits.append(
+            HeadFit("evidence", recipe.evidence.epochs,
+                    lambda place: fit_evidence(sees_masks, cache.evidence(), held_out, recipe.evidence, place))
+        )  # fmt: skip
+    return fits
 
 
 def start_from_imagenet(model: CompactModel) -> None:
@@ -124,11 +154,12 @@ def start_from_imagenet(model: CompactModel) -> None:
 
 def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:
     """The model card of freshly trained weights."""
+    selection = COMPACT_SELECTION if config.evidence_width else replace(COMPACT_SELECTION, scores="hdnet")
     return ModelCard(
         name="compact", version=MODEL_VERSION, licence=LICENCE, architecture=compact_architecture(config),
         preprocessing={"input_hw": list(config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
                        "resize": "stretched, bilinear, antialiased", "channels": "RGB"},
-        selection=asdict(COMPACT_SELECTION), training=record, weights_sha256="",
+        selection=asdict(selection), training=record, weights_sha256="",
     )  # fmt: skip
 
 

@@ -9,18 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uois_sam.config import MASKS_PER_PROMPT, MAX_PROMPTS
+from uois_sam.config import FOREGROUND_THRESHOLD, HEATMAP_THRESHOLD, MASKS_PER_PROMPT, MAX_PROMPTS
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.geometry import Frame, map_points
+from uois_sam.models.evidence import evidence_width, measure_evidence
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.models.hpg import HPG
 from uois_sam.models.prompts import heatmap_peaks
 from uois_sam.models.protocols import SceneFeatures, select_prompts
 from uois_sam.training.base import covered_share
 from uois_sam.training.losses import iou_targets
-from uois_sam.training.rows import MapRows, TokenRows
+from uois_sam.training.rows import EvidenceRows, MapRows, TokenRows
 from uois_sam.training.views import IntLabels, View, plain_view, random_view, sample_prompts
-from uois_sam.types import LabelMap, Sample
+from uois_sam.types import LabelMap, PromptMaps, Sample, TokenPredictions
 
 IGNORED = 65535
 """Label of ignored pixels on the way through a view."""
@@ -39,8 +40,8 @@ class FeatureConfig:
     prompts: int = MAX_PROMPTS
     """Point prompts a view (M = 30 in the paper)."""
     own_peaks: int = 0
-    """How many of them are peaks of a prompt generator that is there already: its false ones are what HDNet has to
-    reject. The paper has none."""
+    """At most so many of them are peaks of a prompt generator that is there already: its false ones are what the scores
+    have to reject. The paper has none."""
     background_share: float = 0.35
     """Share of background points among the other prompts."""
     seed: int = 0
@@ -52,6 +53,8 @@ class ViewRows:
 
     maps: MapRows
     tokens: TokenRows
+    evidence: EvidenceRows | None = None
+    """Of the proposer's peaks alone, as they come together when the model is used; None without a proposer."""
 
 
 @torch.inference_mode()
@@ -81,11 +84,14 @@ def view_rows(
     with base.computing():
         image = torch.from_numpy(np.ascontiguousarray(view.image)).permute(2, 0, 1).to(base.device)
         features = base.encoder(image)
-        points, ids = _choose_prompts(proposer, features, view, config, rng)
-        tokens = _token_rows(base, features, view, points, ids, dtype)
+        maps = proposer.predict(features.prompt_features) if config.own_peaks and proposer is not None else None
+        prompts = _choose_prompts(maps, view, config, rng)
+        decoded = _decode(base, features, view, prompts)
+        tokens = _token_rows(decoded, dtype)
+        evidence = None if maps is None else _evidence_rows(features, maps, decoded, prompts.peaks, config, dtype)
     labels = _nearest(view.labels, base.heads.frame_hw).astype(np.int16)
-    maps = features.prompt_features.to("cpu", dtype).contiguous()
-    return ViewRows(MapRows(maps, torch.from_numpy(labels)[None]), tokens)
+    prompt_features = features.prompt_features.to("cpu", dtype).contiguous()
+    return ViewRows(MapRows(prompt_features, torch.from_numpy(labels)[None]), tokens, evidence)
 
 
 def make_view(sample: Sample, size_hw: tuple[int, int] | None, rng: np.random.Generator | None) -> View:
@@ -130,41 +136,83 @@ def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
     return covered_share(torch.from_numpy(framed), different)[which]
 
 
-def _token_rows(
-    base: FrozenBase, features: SceneFeatures, view: View, points: Tensor, ids: Tensor, dtype: torch.dtype
-) -> TokenRows:
+@dataclass(frozen=True)
+class _Prompts:
+    """Points of one view, the proposer's peaks first."""
+
+    points: Tensor
+    """(M, 2) float32 xy in the view."""
+    ids: Tensor
+    """(M,) int32 labels under them."""
+    peaks: int
+    """How many of them are peaks."""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What the decoder makes of the prompts, and what it should have made."""
+
+    at: Tensor
+    """(M, 2) float32 xy in the mask frame."""
+    predictions: TokenPredictions
+    logits: Tensor
+    """(M, 4, h, w)."""
+    true_iou: Tensor
+    """(M, 4)."""
+
+
+def _decode(base: FrozenBase, features: SceneFeatures, view: View, prompts: _Prompts) -> _Decoded:
     """Decode the prompts and compare all four masks of each with the object under it (Eq. 6)."""
     frame, mask_features = features.mask_frame, features.mask_features
     hw = view.labels.shape[0], view.labels.shape[1]
-    at = map_points(points, hw, frame.content_hw).to(base.device)
+    at = map_points(prompts.points, hw, frame.content_hw).to(base.device)
     predictions = base.decoder.decode_tokens(mask_features, at)
-    truth = grid_truth(view.labels, ids, frame)
-    true_iou = []
-    for chunk in torch.arange(len(points)).split(UPSCALE_CHUNK):
+    truth = grid_truth(view.labels, prompts.ids, frame)
+    logits, true_iou = [], []
+    for chunk in torch.arange(len(at)).split(UPSCALE_CHUNK):
         every = torch.arange(MASKS_PER_PROMPT, device=base.device).expand(len(chunk), -1)
         on_device = chunk.to(base.device)
         chosen = select_prompts(predictions, on_device)
-        logits = base.decoder.upscale(mask_features, chosen, at[on_device], every)
-        true_iou.append(iou_targets(logits, truth[chunk].to(base.device)))
-    rows = (predictions.iou_token, predictions.mask_tokens, predictions.scores, torch.cat(true_iou))
+        logits.append(base.decoder.upscale(mask_features, chosen, at[on_device], every))
+        true_iou.append(iou_targets(logits[-1], truth[chunk].to(base.device)))
+    return _Decoded(at, predictions, torch.cat(logits), torch.cat(true_iou))
+
+
+def _token_rows(decoded: _Decoded, dtype: torch.dtype) -> TokenRows:
+    predictions = decoded.predictions
+    rows = (predictions.iou_token, predictions.mask_tokens, predictions.scores, decoded.true_iou)
     return TokenRows(*(value[None].to("cpu", dtype).contiguous() for value in rows))
 
 
-def _choose_prompts(
-    proposer: HPG | None, features: SceneFeatures, view: View, config: FeatureConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """The proposer's peaks first, then random points: (M, 2) float32 xy in the view and (M,) int32 labels there."""
+def _evidence_rows(
+    features: SceneFeatures, maps: PromptMaps, decoded: _Decoded, peaks: int, config: FeatureConfig, dtype: torch.dtype
+) -> EvidenceRows:
+    """Evidence of the peaks' masks, filled up with rows that do not count."""
+    width = evidence_width(decoded.predictions.iou_token.shape[-1])
+    evidence = torch.zeros(1, config.own_peaks, MASKS_PER_PROMPT, width, dtype=dtype)
+    true_iou = torch.zeros(1, config.own_peaks, MASKS_PER_PROMPT, dtype=dtype)
+    if peaks:
+        first = torch.arange(peaks, device=decoded.at.device)
+        own = select_prompts(decoded.predictions, first)
+        measured = measure_evidence(features.mask_features, maps, own, decoded.logits[:peaks], decoded.at[:peaks])
+        evidence[0, :peaks] = measured.to("cpu", dtype)
+        true_iou[0, :peaks] = decoded.true_iou[:peaks].to("cpu", dtype)
+    return EvidenceRows(evidence, true_iou, (torch.arange(config.own_peaks) < peaks)[None])
+
+
+def _choose_prompts(maps: PromptMaps | None, view: View, config: FeatureConfig, rng: np.random.Generator) -> _Prompts:
+    """The peaks of the maps first, as the model itself would choose them, then random points."""
     peaks, under = np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.int32)
-    if config.own_peaks and proposer is not None:
-        maps = proposer.predict(features.prompt_features)
-        found = heatmap_peaks(maps, foreground=0.5, height=0.05, most=config.own_peaks).points_xy.cpu()
+    if maps is not None:
+        found = heatmap_peaks(maps, FOREGROUND_THRESHOLD, HEATMAP_THRESHOLD, config.own_peaks).points_xy.cpu()
         hw = view.labels.shape[0], view.labels.shape[1]
-        peaks = map_points(found, proposer.frame_hw, hw).numpy()
+        peaks = map_points(found, (maps.heatmap.shape[-2], maps.heatmap.shape[-1]), hw).numpy()
         columns, rows = (np.clip(peaks.round().astype(int), 0, (hw[1] - 1, hw[0] - 1))).T
         under = view.labels[rows, columns]
         peaks, under = peaks[under >= 0], under[under >= 0]
     points, ids = sample_prompts(view.labels, config.prompts - len(peaks), config.background_share, rng)
-    return torch.from_numpy(np.concatenate([peaks, points])), torch.from_numpy(np.concatenate([under, ids]))
+    joined = np.concatenate([peaks, points]), np.concatenate([under, ids])
+    return _Prompts(torch.from_numpy(joined[0]), torch.from_numpy(joined[1]), len(peaks))
 
 
 def _nearest(labels: IntLabels, size_hw: tuple[int, int]) -> IntLabels:

@@ -21,10 +21,10 @@ from uois_sam.training.cache import CacheRequest
 from uois_sam.training.curves import Curves
 from uois_sam.training.data import DataFacts, Split, look_through, sample_percent, split_data
 from uois_sam.training.features import FeatureConfig
-from uois_sam.training.heads import HeadConfig
+from uois_sam.training.heads import HeadConfig, fit_hdnet, fit_hpg
 from uois_sam.training.processes import from_main
 from uois_sam.training.record import describe_run
-from uois_sam.training.stages import Heads, Watch, cache_features, fit_heads
+from uois_sam.training.stages import HeadFit, Watch, cache_features, fit_heads
 from uois_sam.training.targets import HeatmapTarget
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def train_heads(
         OutputError: the disk is too small or full; the same call goes on once there is room.
         MissingExtraError: TensorBoard is asked for and not installed.
     """
-    for folder in (out, out / "hpg", out / "hdnet"):
-        make_output_folder(folder)
+    make_output_folder(out)
     curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
     split, facts = images.split, images.facts
     request = CacheRequest(base, split.data, facts.sha256, recipe.features)
@@ -125,8 +124,12 @@ def train_heads(
     torch.manual_seed(recipe.seed)
     hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
     held_out = split.validation * recipe.features.views
-    heads = Heads(hpg, hdnet, recipe.target, recipe.fit, recipe.fit, held_out)
-    losses = fit_heads(heads, cache, out, processes, watch, curves)
+    fit, target = recipe.fit, recipe.target
+    fits = (
+        HeadFit("hdnet", fit.epochs, lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, fit, place)),
+        HeadFit("hpg", fit.epochs, lambda place: fit_hpg(hpg, cache.maps(), held_out, target, fit, place)),
+    )
+    losses = fit_heads(fits, cache, out, processes, watch, curves)
     for head in losses:
         seconds[head] = round(sum(epoch.seconds for epoch in curves.epochs if epoch.head == head), 1)
     record = {

@@ -1,4 +1,4 @@
-"""Fit HPG and HDNet on cached features (Sec. IV-A): AdamW, stepped rate, the epoch with the lowest validation loss."""
+"""Fit heads on cached features (Sec. IV-A): AdamW, stepped rate, the epoch with the lowest validation loss."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from uois_sam.errors import UOISError
+from uois_sam.models.evidence import MaskEvidence
 from uois_sam.models.frozen_base import hash_weights
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
@@ -23,7 +24,7 @@ from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkp
 from uois_sam.training.curves import Epoch
 from uois_sam.training.losses import hpg_loss, score_loss
 from uois_sam.training.processes import add_up, share_buffers, spread
-from uois_sam.training.rows import MapRows, R, Rows, RowSource, TokenRows, batches, count_rows
+from uois_sam.training.rows import EvidenceRows, MapRows, R, Rows, RowSource, TokenRows, batches, count_rows
 from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
 
@@ -104,6 +105,23 @@ def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: 
         return score_loss(module(as_predictions(batch)), batch.true_iou.flatten(0, 1).float())
 
     return Fit("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(head, rows, loss)
+
+
+def fit_evidence(
+    head: MaskEvidence, rows: RowSource[EvidenceRows], validation: int, config: HeadConfig, place: Place
+) -> float:
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+
+    Arguments as for :func:`fit_hpg`.
+    """
+
+    def loss(module: nn.Module, batch: EvidenceRows) -> Tensor:
+        if not batch.counted.any():
+            return module(batch.evidence[:1].float()).sum() * 0
+        return score_loss(module(batch.evidence[batch.counted].float()), batch.true_iou[batch.counted].float())
+
+    fit = Fit("evidence", config.hdnet_images, config.hdnet_images, validation, config, place, {})
+    return fit.run(head, rows, loss)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,18 @@ class TokenRows(Rows):
     """(B, M, 4) float16: Eq. 6."""
 
 
+@dataclass(frozen=True)
+class EvidenceRows(Rows):
+    """What the scores that see masks learn from: B views with up to M prompts of their own each."""
+
+    evidence: Tensor
+    """(B, M, 4, E) float16 (``evidence.measure_evidence``); 0 where a view has fewer prompts."""
+    true_iou: Tensor
+    """(B, M, 4) float16: Eq. 6."""
+    counted: Tensor
+    """(B, M) bool: where there is a prompt."""
+
+
 class RowSource(Protocol[R_co]):
     """Rows in shards. What they come from (files, memory, the frozen networks) is nothing to the fits."""
 

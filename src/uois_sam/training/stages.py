@@ -1,21 +1,19 @@
-"""The two stages that every training of heads has: fill the cache, then fit both heads on it."""
+"""The two stages that every training of heads has: fill the cache, then fit heads on it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uois_sam.models.hdnet import HDNet
-from uois_sam.models.hpg import HPG
+from uois_sam.files import make_output_folder
 from uois_sam.training.cache import CacheRequest, CacheState, fill_cache, human, open_cache
 from uois_sam.training.curves import Curves, Epoch
-from uois_sam.training.heads import HeadConfig, Place, fit_hdnet, fit_hpg
-from uois_sam.training.targets import HeatmapTarget
+from uois_sam.training.heads import Place
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -32,16 +30,14 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Heads:
-    """The heads to fit, in place, and how."""
+class HeadFit:
+    """One head to fit, in place."""
 
-    hpg: HPG
-    hdnet: HDNet
-    target: HeatmapTarget
-    hpg_config: HeadConfig
-    hdnet_config: HeadConfig
-    validation: int
-    """How many of the last views only choose the epoch."""
+    name: str
+    """Of its checkpoint folder and its learning curve."""
+    epochs: int
+    fit: Callable[[Place], float]
+    """Runs the fit; returns the kept validation loss."""
 
 
 def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, watch: Watch) -> CacheState:
@@ -64,11 +60,11 @@ def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, 
 
 
 def fit_heads(
-    heads: Heads, cache: CacheState, out: Path, processes: Accelerator, watch: Watch, curves: Curves
+    fits: Sequence[HeadFit], cache: CacheState, out: Path, processes: Accelerator, watch: Watch, curves: Curves
 ) -> dict[str, float]:
-    """Fit both heads in place; returns the kept validation losses by head.
+    """Fit heads in place, one after the other; returns the kept validation losses by head.
 
-    Checkpoints lie in ``out/hpg`` and ``out/hdnet``; a fit that was stopped, or is finished, goes on from there.
+    Checkpoints lie in ``out/NAME``; a fit that was stopped, or is finished, goes on from there.
     """
     origin = hashlib.sha256(json.dumps(cache.identity, sort_keys=True).encode()).hexdigest()
 
@@ -77,12 +73,10 @@ def fit_heads(
         watch.advance(epoch.number, f"validation loss {epoch.validation:.5f}")
 
     losses = {}
-    place = Place(processes, report, out / "hdnet", origin)
-    watch.stage("hdnet", heads.hdnet_config.epochs)
-    losses["hdnet"] = fit_hdnet(heads.hdnet, cache.tokens(), heads.validation, heads.hdnet_config, place)
-    place = Place(processes, report, out / "hpg", origin)
-    watch.stage("hpg", heads.hpg_config.epochs)
-    losses["hpg"] = fit_hpg(heads.hpg, cache.maps(), heads.validation, heads.target, heads.hpg_config, place)
+    for head in fits:
+        make_output_folder(out / head.name)
+        watch.stage(head.name, head.epochs)
+        losses[head.name] = head.fit(Place(processes, report, out / head.name, origin))
     if processes.is_main_process:
         curves.draw()
     return losses

@@ -21,7 +21,7 @@ def sample_camera(rng: Rng, place: Place, variety: Variety) -> Camera:
     fov = rng.uniform(35, 75)
     reach = max(place.half_xy)
     fitting = (reach + 0.12) / np.tan(np.deg2rad(fov / 2))
-    distance = float(np.clip(fitting * rng.uniform(0.7, 1.6), NEAREST_M, FARTHEST_M))
+    distance = float(np.clip(fitting * rng.uniform(*variety.framing), NEAREST_M, FARTHEST_M))
     target = np.append(rng.normal(0, 0.25 * reach, 2), rng.uniform(0, 0.06))
     direction = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
     position = target + distance * np.array(direction)

@@ -37,6 +37,9 @@ class Variety:
     """Share of scenes without any object."""
     twins_share: float = 0.06
     """Share of scenes in which all objects are copies of one."""
+    framing: tuple[float, float] = (0.5, 1.3)
+    """The camera's distance is uniform between these, in units of the distance at which the spot where objects may lie
+    just fits the picture's width (and at least 0.4, at most 1.5 m)."""
     camouflage_share: float = 0.08
     """Share of scenes whose objects (about half of them) take the colour of what they stand on."""
     prints: bool = True
@@ -66,6 +69,8 @@ class Variety:
             raise DatasetError("variety: expected at least one place and one arrangement, got none")
         if self.most_objects < 0:
             raise DatasetError(f"variety: expected most_objects of 0 or more, got {self.most_objects}")
+        if not 0 < self.framing[0] <= self.framing[1]:
+            raise DatasetError(f"variety: expected framing above 0 and ascending, got {self.framing}")
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.endswith("_share") and not 0 <= value <= 1:

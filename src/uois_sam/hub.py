@@ -99,8 +99,10 @@ def _fused(model: UOISSAM) -> UOISSAM:
     """The same model, faster; what it was is kept to be saved."""
     parts = model.parts
     encoder = fused(parts.encoder, parts.device, parts.precision)
+    decoder = fused(parts.decoder, parts.device, parts.precision)
     hpg = fused(parts.hpg, parts.device, torch.float32)
-    return UOISSAM(replace(parts, encoder=encoder, hpg=hpg, saved=parts), model.card, model.selection)
+    fast = replace(parts, encoder=encoder, hpg=hpg, decoder=decoder, saved=parts)
+    return UOISSAM(fast, model.card, model.selection)
 
 
 def assemble(
@@ -108,7 +110,7 @@ def assemble(
 ) -> UOISSAM:
     """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
     model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision, evidence=model.evidence)
+    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
     return UOISSAM(parts, card, card_selection(card))
 
 
@@ -119,8 +121,7 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
         UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
     """
     kind, _ = architecture_of(model.card)
-    own = () if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "decoder")
-    parts = (*own, "hpg", "hdnet", *(("evidence",) if model.parts.evidence is not None else ()))
+    parts = ("hpg", "hdnet") if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "hpg", "decoder", "hdnet")
     tensors: dict[str, Tensor] = {}
     for name in parts:
         part = getattr(model.parts.saved or model.parts, name)

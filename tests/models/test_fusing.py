@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ import uois_sam.models.fusing as fusing
 from uois_sam import UOISSAM
 from uois_sam.images import read_image
 from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.fusing import fused
+from uois_sam.models.few_tokens import FewTokens
+from uois_sam.models.fusing import Remembering, fused
+from uois_sam.models.point_decoder import Attention
+from uois_sam.models.protocols import MaskFeatures
 
 CPU = torch.device("cpu")
 COFFEE = Path(__file__).parents[2] / "examples/coffee.jpg"
@@ -66,6 +70,47 @@ def test_a_fused_prompt_generator_is_the_same_function(trained: CompactModel) ->
     torch.testing.assert_close(found.foreground_logits, expected.foreground_logits, atol=1e-5, rtol=1e-5)
 
 
+def test_a_fused_decoder_is_the_same_function(trained: CompactModel) -> None:
+    config = trained.config
+    grid = torch.rand(1, config.width, 6, 8)
+    fine = tuple(torch.rand(1, config.fine_width, 6 * step, 8 * step) for step in (2, 4))
+    features, points = MaskFeatures(grid, fine), torch.rand(5, 2) * 90
+    faster = fused(trained.decoder, CPU, torch.float32)
+    assert sum(isinstance(module, FewTokens) for module in faster.modules()) == 2 * config.decoder_depth + 1
+    with torch.inference_mode():
+        expected, found = (decoder.decode_tokens(features, points) for decoder in (trained.decoder, faster))
+        one = torch.zeros(5, 1, dtype=torch.long)
+        masks = [decoder.upscale(features, expected, points, one) for decoder in (trained.decoder, faster, faster)]
+    for name in ("iou_token", "mask_tokens", "scores", "image_state"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(masks[1], masks[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(masks[2], masks[1], atol=0, rtol=0)
+
+
+def test_a_remembered_map_is_that_of_the_very_same_input_and_goes_with_it() -> None:
+    convolution = nn.Conv2d(2, 2, 1)
+    remembering = Remembering(convolution)
+    x, batch = torch.rand(1, 2, 4, 4), torch.rand(3, 2, 4, 4)
+    with torch.inference_mode():
+        first = remembering(x)
+        assert remembering(x) is first and remembering(x.clone()) is not first
+        assert torch.equal(first, convolution(x)) and torch.equal(remembering(batch), convolution(batch))
+    assert len(remembering.given) == 1
+    del x
+    gc.collect()
+    assert len(remembering.given) == 0
+
+
+@pytest.mark.parametrize("shapes", [((5, 3), (5, 40)), ((5, 40), (5, 3)), ((1, 40), (5, 3)), ((5, 3), (1, 40))])
+def test_regrouped_attention_is_attention(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    torch.manual_seed(0)
+    plain = Attention(16, 2)
+    q, k = (torch.randn(*shape, 16) for shape in shapes)
+    v = torch.randn(*shapes[1], 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(FewTokens(plain)(q, k, v), plain(q, k, v), atol=1e-6, rtol=1e-5)
+
+
 def test_lower_precision_differs_by_rounding_only(trained: CompactModel) -> None:
     faster = fused(trained.encoder, CPU, torch.bfloat16)
     for found, expected in zip(maps(faster, torch.bfloat16), maps(trained.encoder), strict=True):
@@ -79,7 +124,7 @@ def test_what_was_trained_stays_as_it_was(trained: CompactModel) -> None:
 
 
 def test_nothing_to_gain_is_no_copy(trained: CompactModel) -> None:
-    assert fused(trained.decoder, CPU, torch.float32) is trained.decoder
+    assert fused(trained.hdnet, CPU, torch.float32) is trained.hdnet
     assert fused(None, CPU, torch.float32) is None
 
 

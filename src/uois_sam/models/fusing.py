@@ -1,11 +1,14 @@
 """Networks as they compute fastest once nothing is trained any more. Copies: what is saved stays as it was.
 
-Two steps, each for networks that were loaded to predict with:
+Four steps, each for networks that were loaded to predict with:
 
 - *Folding*: a batch norm after a convolution is a scale and a shift for each channel, which become part of the
   convolution's own weights. One pass over every map less: a sixth of the compact encoder's time on a processor.
 - *One call for a block's step* (processors only): convolution, ReLU6 and the sum of a skip connection together, so that
   a map is written once instead of three times: another third.
+- *Regrouping* attention between a prompt's few tokens and its copy of the image (:mod:`uois_sam.models.few_tokens`):
+  half of the time that prompts take up to their tokens.
+- *Remembering* the decoder's convolutions of the image itself, which are asked for again with every few prompts.
 """
 
 from __future__ import annotations
@@ -16,8 +19,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.weak import WeakIdKeyDictionary
 
 from uois_sam.models.efficientnet import InvertedResidual
+from uois_sam.models.few_tokens import FewTokens
+from uois_sam.models.point_decoder import Attention, CompactDecoder
 
 NORMED = (("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"),
           ("conv", "norm"))  # fmt: skip
@@ -37,14 +43,20 @@ def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> Ne
     Returns:
         A copy; the network itself if there is nothing to gain.
     """
-    if not isinstance(network, nn.Module) or not any(_pairs(module) for module in network.modules()):
+    if not isinstance(network, nn.Module) or not any(map(_can_gain, network.modules())):
         return network
     faster = copy.deepcopy(network)
-    for module in faster.modules():
+    for module in list(faster.modules()):
         _fold(module)
+        _regroup(module)
+        _remember(module)
     if device.type == "cpu" and _has_joint_convolutions():
         _join(faster, precision)
     return faster
+
+
+def _can_gain(module: nn.Module) -> bool:
+    return bool(_pairs(module)) or bool(_crossing(module))
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
@@ -61,6 +73,45 @@ def _fold(module: nn.Module) -> None:
     for conv, norm in _pairs(module):
         setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
         setattr(module, norm, nn.Identity())
+
+
+def _crossing(module: nn.Module) -> list[str]:
+    """Names of the attentions between tokens and the image."""
+    return [name for name, part in module.named_children() if isinstance(part, Attention) and name != "self_attention"]
+
+
+def _regroup(module: nn.Module) -> None:
+    for name in _crossing(module):
+        setattr(module, name, FewTokens(getattr(module, name)))
+
+
+def _remember(module: nn.Module) -> None:
+    if isinstance(module, CompactDecoder):
+        for name, part in list(module.named_children()):
+            if isinstance(part, nn.Conv2d):
+                setattr(module, name, Remembering(part))
+
+
+class Remembering(nn.Module):
+    """A convolution that gives the same map again for the very same input (not an equal one) of a batch of one.
+
+    What it gave goes with the input: a photo's maps are dropped with its features.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.given = WeakIdKeyDictionary()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the convolution."""
+        if len(x) != 1:
+            return self.convolution(x)
+        known: Tensor | None = self.given.get(x)
+        if known is None:
+            known = self.convolution(x)
+            self.given[x] = known
+        return known
 
 
 def _join(network: nn.Module, precision: torch.dtype) -> None:

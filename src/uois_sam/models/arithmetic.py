@@ -35,6 +35,11 @@ def current_precision(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def in_small_blocks(device: torch.device) -> bool:
+    """Whether work is best done in blocks that fit a cache (a processor), or all at once (a GPU: fewer launches)."""
+    return device.type == "cpu"
+
+
 class Prepared(Generic[Ready]):
     """What is made of a frozen module's weights for one arithmetic (casts, tables), and kept while they stay.
 

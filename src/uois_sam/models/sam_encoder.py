@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uois_sam.models import arithmetic
 from uois_sam.models.sam_attention import RelativePositions, attend_at_once, attend_by_rows, attend_folded
 from uois_sam.models.sam_layers import Affine, Norm
 
@@ -72,7 +73,7 @@ class Layer:
         attended = self._global(buffer[:-1]) if self.windows is None else self._windowed(buffer, self.windows)
         x = x + self.proj(attended)
         buffer[:-1] = self.norm2(x)
-        step = MLP_ROWS if x.device.type == "cpu" else len(x)
+        step = MLP_ROWS if arithmetic.in_small_blocks(x.device) else len(x)
         for start in range(0, len(x), step):
             rows = slice(start, min(start + step, len(x)))
             x[rows] += self.lin2(F.gelu(self.lin1(buffer[rows])))
@@ -81,7 +82,7 @@ class Layer:
     def _global(self, normed: Tensor) -> Tensor:
         """(tokens, C) to (tokens, C), every token attending to all."""
         q, k, v = self.qkv(normed).view(len(normed), 3, self.heads, -1).permute(1, 2, 0, 3).contiguous()
-        attend = attend_by_rows if q.device.type == "cpu" else attend_at_once
+        attend = attend_by_rows if arithmetic.in_small_blocks(q.device) else attend_at_once
         return attend(q, k, v, self.positions).transpose(0, 1).flatten(1)
 
     def _windowed(self, buffer: Tensor, windows: Windows) -> Tensor:
@@ -92,7 +93,7 @@ class Layer:
         tokens are never copied into a padded grid.
         """
         qkv = self.qkv(buffer)
-        if qkv.device.type != "cpu":
+        if not arithmetic.in_small_blocks(qkv.device):
             q, k, v = qkv[windows.members].unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
             attended = attend_at_once(q, k, v, self.positions).transpose(1, 2).flatten(2)
             return attended.flatten(0, 1)[windows.places]

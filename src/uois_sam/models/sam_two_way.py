@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uois_sam.models import arithmetic
 from uois_sam.models.sam_layers import Norm
 
 PROMPTS_AT_ONCE = 2
@@ -121,7 +122,7 @@ class TwoWay:
         shared = self._share(image, positions)
         state = shared.image.new_empty(len(tokens), *image.shape)
         done = []
-        step = PROMPTS_AT_ONCE if image.device.type == "cpu" else max(1, len(tokens))
+        step = PROMPTS_AT_ONCE if arithmetic.in_small_blocks(image.device) else max(1, len(tokens))
         for start in range(0, len(tokens), step):
             some = slice(start, start + step)
             queries, state[some] = self._run(shared, tokens[some])

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uois_sam.models import arithmetic
 from uois_sam.models.sam_layers import Affine, Norm
 
 MASKS_AT_ONCE = 1
@@ -47,7 +48,7 @@ class Upscaler:
         Returns:
             (M, T, 4 * side, 4 * side) float32 logits.
         """
-        step = MASKS_AT_ONCE if state.device.type == "cpu" else max(1, len(state))
+        step = MASKS_AT_ONCE if arithmetic.in_small_blocks(state.device) else max(1, len(state))
         parts = [self._some(state[i : i + step], heads[i : i + step]) for i in range(0, len(state), step)]
         side = 4 * round(state.shape[1] ** 0.5)
         return torch.cat(parts) if parts else state.new_empty(0, heads.shape[1], side, side, dtype=torch.float32)

@@ -90,16 +90,18 @@ def load_pretrained(
     _refuse_foreign(name, sam, dinov2)
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
-    if precision == "auto":
-        arithmetic = torch.float32  # bfloat16 takes a sixth less time and moves the masks: IoU 0.97 with these
-    return _fused(assemble(model, card, chosen, arithmetic))
+    rough = None
+    if precision == "auto":  # whole networks in bfloat16 would draw other masks (mean IoU 0.97)
+        rough = arithmetic if chosen.type == "cpu" else None
+        arithmetic = torch.float32
+    return _fused(assemble(model, card, chosen, arithmetic), rough)
 
 
-def _fused(model: UOISSAM) -> UOISSAM:
+def _fused(model: UOISSAM, rough: torch.dtype | None = None) -> UOISSAM:
     """The same model, faster; what it was is kept to be saved."""
     parts = model.parts
     encoder = fused(parts.encoder, parts.device, parts.precision)
-    decoder = fused(parts.decoder, parts.device, parts.precision)
+    decoder = fused(parts.decoder, parts.device, parts.precision, rough)
     hpg = fused(parts.hpg, parts.device, torch.float32)
     fast = replace(parts, encoder=encoder, hpg=hpg, decoder=decoder, saved=parts)
     return UOISSAM(fast, model.card, model.selection)
@@ -110,7 +112,7 @@ def assemble(
 ) -> UOISSAM:
     """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
     model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision)
+    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision, evidence=model.evidence)
     return UOISSAM(parts, card, card_selection(card))
 
 
@@ -121,7 +123,8 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
         UOISError: a part is missing or is no torch module, so the folder could not be loaded again.
     """
     kind, _ = architecture_of(model.card)
-    parts = ("hpg", "hdnet") if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "hpg", "decoder", "hdnet")
+    own = () if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "decoder")
+    parts = (*own, "hpg", "hdnet", *(("evidence",) if model.parts.evidence is not None else ()))
     tensors: dict[str, Tensor] = {}
     for name in parts:
         part = getattr(model.parts.saved or model.parts, name)

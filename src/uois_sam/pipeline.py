@@ -105,8 +105,8 @@ class UOISSAM:
             dinov2: weights of DINOv2, likewise.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
-                it, which makes SAM two to three times as fast; float32 for the compact model, which gains little by
-                less and would draw other masks.
+                it, which makes SAM two to three times as fast; of the compact model only two convolutions, since
+                the rest would draw other masks.
 
         Raises:
             UOISError: unknown device or precision.

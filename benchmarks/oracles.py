@@ -11,11 +11,10 @@ prompt, and how many of the final errors are of which kind.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from table4 import COLUMNS, percentages
-from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam import UOISSAM
+from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
@@ -36,7 +35,6 @@ from uois_sam.evaluation.overlaps import compare
 from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame, map_points, resize_logits
 from uois_sam.models.postprocess import choose_best, clean_regions
-from uois_sam.models.protocols import select_prompts
 from uois_sam.pipeline import EncodedImage
 from uois_sam.types import Candidates, PointPrompts, Sample
 
@@ -90,7 +88,9 @@ def study(model: UOISSAM, samples: Any) -> dict[str, Any]:
         points = own_points(encoded).round().astype(int)
         objects += len(truth)
         prompted += sum(bool(mask[points[:, 1], points[:, 0]].any()) for mask in truth)
-    rows = {row: dict(zip(COLUMNS, percentages(kept.compute().all_frames), strict=True)) for row, kept in scores.items()}
+    rows = {
+        row: dict(zip(COLUMNS, percentages(kept.compute().all_frames), strict=True)) for row, kept in scores.items()
+    }
     return {"rows": rows, "errors": dict(errors), "objects": objects, "prompted": prompted / max(1, objects)}
 
 

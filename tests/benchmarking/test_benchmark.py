@@ -20,8 +20,8 @@ from uois_sam.pipeline import UOISSAM
 
 SPREAD = {"median", "q25", "q75", "n"}
 KEYS = {
-    "benchmark", "schema", "model", "weights_sha256", "precision", "device", "image_wh", "warm_up", "stages_seconds",
-    "parts_seconds", "prompts", "objects", "other_than_networks_seconds", "paper_seconds", "floor_seconds", "peers",
+    "benchmark", "schema", "model", "weights_sha256", "precision", "device", "image_wh", "clock", "warm_up",
+    "stages_seconds", "parts_seconds", "prompts", "objects", "other_than_networks_seconds", "paper_seconds", "floor_seconds", "peers",
     "sweeps", "machine",
 }  # fmt: skip
 
@@ -116,6 +116,7 @@ def test_points_are_spread_inside_the_photo(count: int) -> None:
     ("options", "said"),
     [
         (["--repeats", "0"], "--repeats: expected 1 or more, found 0"),
+        (["--threads", "0"], "--threads: expected 1 or more, found 0"),
         (["--width", "-3"], "--width: expected 1 or more"),
         (["--image", "no.png"], "no.png"),
         (["--model", "compakt"], "did you mean compact"),

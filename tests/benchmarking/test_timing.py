@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from uois_sam.benchmarking.products import least_seconds
-from uois_sam.benchmarking.timing import Spread, now, time_in_turn
+from uois_sam.benchmarking.timing import Spread, now, reading, time_in_turn
 
 CPU = torch.device("cpu")
 
@@ -52,3 +52,10 @@ def test_the_floor_changes_no_results() -> None:
     with torch.inference_mode(), least_seconds(CPU):
         found = x @ x
     torch.testing.assert_close(found, x @ x)
+
+
+def test_processor_seconds_do_not_pass_while_others_work() -> None:
+    with reading("cpu"):
+        asleep = time_in_turn({"asleep": lambda: time.sleep(0.05)}, CPU, repeats=1, warm_up=0)["asleep"]
+    assert asleep.median < 0.03
+    assert time_in_turn({"asleep": lambda: time.sleep(0.05)}, CPU, repeats=1, warm_up=0)["asleep"].median > 0.04

@@ -65,6 +65,11 @@ class Benchmark:
     """Also measure how cost grows with the photo's size, the number of prompts, photos at the same time, threads."""
     floor: bool = True
     """Also measure the floor."""
+    threads: int | None = None
+    """Threads of the processor; as many as usual if left out."""
+    clock: Literal["wall", "cpu"] = "wall"
+    """cpu: processor seconds of all threads, which other processes on the machine disturb less; with --threads 1 they
+    are what an undisturbed core would take."""
     out: Path | None = None
     """Write everything as JSON: all spreads, machine, versions."""
 
@@ -78,17 +83,21 @@ class Benchmark:
 
         from uois_sam.benchmarking.machine import summary
         from uois_sam.benchmarking.record import Measurement, measure, names_of
+        from uois_sam.benchmarking.timing import threads_of
         from uois_sam.files import write_atomically
 
-        for name in ("width", "height", "repeats"):
-            if getattr(self, name) < 1:
-                raise UOISError(f"--{name}: expected 1 or more, found {getattr(self, name)}")
+        for name in ("width", "height", "repeats", "threads"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UOISError(f"--{name}: expected 1 or more, found {value}")
         if self.out is not None and not self.out.parent.is_dir():
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
         model = self._load_model()
-        wanted = Measurement(self.repeats, against=names_of(self.against), sweeps=self.sweep, floor=self.floor)
-        record = measure(model, image, wanted)
+        wanted = Measurement(
+            self.repeats, against=names_of(self.against), sweeps=self.sweep, floor=self.floor, clock=self.clock
+        )
+        with threads_of(self.threads):
+            record = measure(model, image, wanted)
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
@@ -134,9 +143,11 @@ def tables(record: dict[str, Any]) -> list[Table]:
 def footer(record: dict[str, Any]) -> str:
     """What was measured, in a line."""
     width, height = record["image_wh"]
+    clock = "processor seconds, " if record["clock"] == "cpu" else ""
     share = record["other_than_networks_seconds"] / record["stages_seconds"]["total"]["median"]
     return (
-        f"{record['model']}, {width}x{height}, {record['precision']} on {record['device']}, {record['prompts']} "
+        f"{record['model']}, {width}x{height}, {record['precision']} on {record['device']}, "
+        f"{record['machine']['torch_threads']} threads, {clock}{record['prompts']} "
         f"prompts, {record['objects']} objects; peaks, selection, label map, RLE and PNG together are "
         f"{share:.0%} of the total"
     )

@@ -16,7 +16,7 @@ from uois_sam.benchmarking.machine import describe_machine
 from uois_sam.benchmarking.peers import OURS, prepared_pixels, sam_peers, sam_size
 from uois_sam.benchmarking.stages import PAPER_SECONDS, POINTS, spread_points, stage_floors, time_stages, to_tensor
 from uois_sam.benchmarking.sweeps import Sweep, sweep
-from uois_sam.benchmarking.timing import WARM_UP, time_in_turn
+from uois_sam.benchmarking.timing import WARM_UP, Clock, reading, time_in_turn
 from uois_sam.geometry import Frame, map_points
 from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.sam import SamPointDecoder
@@ -37,6 +37,8 @@ class Measurement:
     """Peers; only for models that stand on SAM."""
     sweeps: tuple[Sweep, ...] = ()
     floor: bool = True
+    clock: Clock = "wall"
+    """``cpu`` for processor seconds, which other processes on the machine disturb less."""
 
 
 def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
@@ -63,8 +65,13 @@ def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str,
         UOISError: peers of a model that does not stand on SAM, or no such peer.
         MissingExtraError: a peer's package is not installed.
     """
+    with reading(wanted.clock):
+        return _measure(model, image, wanted)
+
+
+def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
     times = time_stages(model, image, wanted.repeats, wanted.warm_up)
-    record = {
+    return {
         "benchmark": "stages",
         "schema": SCHEMA,
         "model": model.name,
@@ -72,6 +79,7 @@ def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str,
         "precision": str(model.parts.precision).removeprefix("torch."),
         "device": str(model.device),
         "image_wh": [image.shape[1], image.shape[0]],
+        "clock": wanted.clock,
         "warm_up": wanted.warm_up,
         **times.as_json(),
         "other_than_networks_seconds": times.other_than_networks(),
@@ -81,7 +89,6 @@ def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str,
         "sweeps": {what: sweep(what, model, image, wanted.repeats) for what in wanted.sweeps},
         "machine": describe_machine(),
     }
-    return record
 
 
 def _floor(model: UOISSAM, image: ImageArray) -> dict[str, float]:

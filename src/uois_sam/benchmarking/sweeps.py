@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from uois_sam.benchmarking.stages import spread_points, time_stages
-from uois_sam.benchmarking.timing import Spread, now, time_in_turn
+from uois_sam.benchmarking.timing import threads_of, time_in_turn
 from uois_sam.pipeline import UOISSAM
 from uois_sam.types import ImageArray
 
@@ -54,36 +54,24 @@ def _batches(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, 
     """Photos in the model at the same time, each on its share of the threads; seconds are those of one photo."""
     threads = torch.get_num_threads()
     rows = []
-    try:
-        for count in BATCHES:
-            torch.set_num_threads(max(1, threads // count))
-            with ThreadPoolExecutor(count) as pool:
+    for count in BATCHES:
+        with threads_of(max(1, threads // count)), ThreadPoolExecutor(count) as pool:
 
-                def all_of(count: int = count, pool: ThreadPoolExecutor = pool) -> None:
-                    list(pool.map(model.predict, [image] * count))
+            def all_of(count: int = count, pool: ThreadPoolExecutor = pool) -> None:
+                list(pool.map(model.predict, [image] * count))
 
-                all_of()
-                taken = []
-                for _ in range(max(3, repeats // count)):
-                    began = now(model.device)
-                    all_of()
-                    taken.append((now(model.device) - began) / count)
-            rows.append({"at_the_same_time": count, "seconds_a_photo": Spread.of(taken).as_json()})
-    finally:
-        torch.set_num_threads(threads)
+            taken = time_in_turn({"all": all_of}, model.device, max(3, repeats // count), warm_up=1)["all"]
+        each = {key: value / count for key, value in taken.as_json().items()} | {"n": taken.n}
+        rows.append({"at_the_same_time": count, "seconds_a_photo": each})
     return rows
 
 
 def _threads(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, Any]]:
     usual = torch.get_num_threads()
-    counts = sorted({1, *(2**power for power in range(1, 10) if 2**power < usual), usual, os.cpu_count() or 1})
     rows = []
-    try:
-        for count in counts:
-            torch.set_num_threads(count)
+    for count in sorted({1, *(2**power for power in range(1, 10) if 2**power < usual), usual, os.cpu_count() or 1}):
+        with threads_of(count):
             rows.append({"threads": count, **_stages(model, image, repeats)})
-    finally:
-        torch.set_num_threads(usual)
     return rows
 
 

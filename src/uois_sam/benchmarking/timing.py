@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -38,13 +41,27 @@ class Spread:
         return asdict(self)
 
 
+Clock = Literal["wall", "cpu"]
+_clock: ContextVar[Clock] = ContextVar("clock", default="wall")
+
+
+@contextmanager
+def reading(clock: Clock) -> Iterator[None]:
+    """Let :func:`now` read this clock: the one on the wall, or processor seconds of this process (all its threads)."""
+    before = _clock.set(clock)
+    try:
+        yield
+    finally:
+        _clock.reset(before)
+
+
 def now(device: torch.device) -> float:
     """Seconds on a monotonic clock, once the device has finished what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-    return time.perf_counter()
+    return time.perf_counter() if _clock.get() == "wall" else time.process_time()
 
 
 def time_in_turn(
@@ -60,3 +77,14 @@ def time_in_turn(
             if run >= warm_up:
                 seconds[name].append(ended - began)
     return {name: Spread.of(taken) for name, taken in seconds.items()}
+
+
+@contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """Compute with this many threads of the processor; None changes nothing."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count or usual)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)

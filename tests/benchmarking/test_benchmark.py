@@ -20,9 +20,9 @@ from uois_sam.pipeline import UOISSAM
 
 SPREAD = {"median", "q25", "q75", "n"}
 KEYS = {
-    "benchmark", "schema", "model", "weights_sha256", "precision", "device", "image_wh", "clock", "warm_up",
-    "stages_seconds", "parts_seconds", "prompts", "objects", "other_than_networks_seconds", "paper_seconds", "floor_seconds", "peers",
-    "sweeps", "machine",
+    "benchmark", "schema", "model", "weights_sha256", "precision", "device", "image_wh", "clock", "warm_up", "prompts",
+    "stages_seconds", "parts_seconds", "objects", "other_than_networks_seconds", "paper_seconds", "floor_seconds",
+    "peers", "sweeps", "machine",
 }  # fmt: skip
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from uois_sam import __version__
 from uois_sam.apps.sources import Photo, Source
@@ -43,6 +43,15 @@ class Segmenter(Protocol):
     def encode_image(self, image: ImageArray) -> Encoded: ...
 
 
+Found: TypeAlias = "tuple[Instances, PromptMaps | None]"
+Caller: TypeAlias = "Callable[[Callable[[], Found]], Found]"
+
+
+def directly(function: Callable[[], Found]) -> Found:
+    """Call it here."""
+    return function()
+
+
 @dataclass(frozen=True)
 class Result:
     """A photo's files, not written yet, and what they tell."""
@@ -52,24 +61,26 @@ class Result:
     objects: int
 
 
-def segment_photo(photo: Photo, model: Segmenter, debug: bool, turn: AbstractContextManager[object]) -> Result:
+def segment_photo(photo: Photo, model: Segmenter, debug: bool, call: Caller = directly) -> Result:
     """Read a photo, segment it, and encode the files of its results.
 
     Args:
         photo: photo or video frame.
         model: what segments it.
         debug: also draw what the prompt generator saw.
-        turn: held while the model works.
+        call: calls the model, on a thread of its choice.
 
     Raises:
         UOISError: the photo cannot be read.
     """
     image = photo.read()
-    with turn:
-        encoded = model.encode_image(image)
-        instances = encoded.predict()
-        maps = encoded.maps if debug else None
+    instances, maps = call(partial(_predict, model, image, debug))
     return Result(_files(photo, image, instances, maps, model), len(instances))
+
+
+def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
+    encoded = model.encode_image(image)
+    return encoded.predict(), encoded.maps if debug else None
 
 
 def _files(

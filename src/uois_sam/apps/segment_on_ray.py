@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -110,7 +110,7 @@ def _answer(ray: Any, reference: Any, running: dict[Any, None]) -> Result:
 def _segment_sent(options: Segment, sent: _Sent) -> Result:
     """Body of a task."""
     photo = sent.photo if sent.path is None else replace(sent.photo, read=partial(_read_sent, sent))
-    return segment_photo(photo, _loaded(options), options.debug_heatmap, nullcontext())
+    return segment_photo(photo, _loaded(options), options.debug_heatmap)
 
 
 @lru_cache(maxsize=1)

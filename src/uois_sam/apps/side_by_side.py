@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from threading import Semaphore
 from typing import TypeVar
 
-from uois_sam.apps.results import Result, Segmenter, segment_photo
+from uois_sam.apps.results import Found, Result, Segmenter, segment_photo
 from uois_sam.apps.sources import Photo
 
 AHEAD = 2
@@ -55,21 +54,25 @@ def on_threads(model: Segmenter, workers: int, debug: bool) -> Iterator[Crew]:
     """Segment on this machine.
 
     Reading, decoding, drawing and compressing happen beside the model. Where several photos are in the model at the
-    same time, each has its share of the cores: two photos on a core each take a third less time than one after the
-    other on both, for the threads of one photo wait for each other at every operator.
+    same time, each has its share of the cores, since the threads of one photo wait for each other at every operator.
 
     Args:
         model: shared by all threads.
         workers: photos in the model at the same time.
         debug: as :func:`segment_photo`.
     """
-    turn = Semaphore(workers)
-    pool = ThreadPoolExecutor(workers + AHEAD, thread_name_prefix="photo")
+    # The model has threads of its own: each that ever runs it keeps some 0.1 GB of freed memory to itself.
+    pool, computing = ThreadPoolExecutor(workers + AHEAD), ThreadPoolExecutor(workers)
+
+    def call(function: Callable[[], Found]) -> Found:
+        return computing.submit(function).result()
+
     with _threads_each(workers):
         try:
-            yield Crew(lambda photo: pool.submit(segment_photo, photo, model, debug, turn).result, workers + AHEAD)
+            yield Crew(lambda photo: pool.submit(segment_photo, photo, model, debug, call).result, workers + AHEAD)
         finally:
             pool.shutdown(cancel_futures=True)
+            computing.shutdown()
 
 
 @contextmanager

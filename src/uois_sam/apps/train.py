@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 class TrainCompact:
     """Train the compact model on rendered scenes.
 
-    Base network first, then cached features, then HPG and HDNet on them. A run that was stopped goes on where it was
-    when started again with the same options. The result is OUT/model, for --model of the other commands.
+    Base network first, then cached features, then on them HDNet and the scores that see masks. A run that was stopped
+    goes on where it was when started again with the same options. The result is OUT/model, for --model of the other
+    commands.
     """
 
     data: tuple[Path, ...]
     """Folders with rgb/ and label/, as "uois-sam generate" writes them."""
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
-    steps: int = 1500
-    """Optimiser steps of the base network; 1500 take about 40 minutes on two cores, of 55 in all."""
+    steps: int = 3000
+    """Optimiser steps of the base network; 3000 take about 55 minutes on two cores, of 70 in all."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
 
@@ -158,7 +159,7 @@ class TrainHeads:
     def recipe(self) -> HeadsRecipe:
         """The options as the training takes them."""
         from uois_sam.config import Selection
-        from uois_sam.training.compact import COMPACT_SELECTION
+        from uois_sam.training.compact import TOKEN_SELECTION
         from uois_sam.training.features import FeatureConfig
         from uois_sam.training.full import HeadsRecipe
         from uois_sam.training.heads import HeadConfig
@@ -168,7 +169,7 @@ class TrainHeads:
             features=FeatureConfig(seed=self.seed),
             target=HeatmapTarget(interior=self.interior, sigma_px=self.sigma),
             fit=HeadConfig(epochs=self.epochs, rate=self.rate, hpg_at_once=self.at_once, seed=self.seed),
-            selection=replace(COMPACT_SELECTION if self.base == "compact" else Selection(), nms=self.nms),
+            selection=replace(TOKEN_SELECTION if self.base == "compact" else Selection(), nms=self.nms),
             percent=self.percent,
             seed=self.seed,
         )

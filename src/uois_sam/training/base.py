@@ -41,7 +41,7 @@ FROZEN_STRIDE = 4
 class BaseConfig:
     """Schedule of the base training."""
 
-    steps: int = 1500
+    steps: int = 3000
     """Optimiser steps."""
     images: int = 4
     """Images a step."""

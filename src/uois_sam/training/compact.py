@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 MODEL_VERSION = "2"
-COMPACT_SELECTION = Selection(scores="evidence", max_area_fraction=0.5, region_fraction=0.2)
+TOKEN_SELECTION = Selection(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
 and a small decoder leaves specks and holes that SAM does not."""
+COMPACT_SELECTION = replace(TOKEN_SELECTION, scores="evidence", score_threshold=0.4)
+"""Scores that have seen the masks are cautious: on development photos 0.4 keeps most F, at 0.48 recall drops."""
 LICENCE = "Apache-2.0"
 
 
@@ -154,7 +156,7 @@ def start_from_imagenet(model: CompactModel) -> None:
 
 def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:
     """The model card of freshly trained weights."""
-    selection = COMPACT_SELECTION if config.evidence_width else replace(COMPACT_SELECTION, scores="hdnet")
+    selection = COMPACT_SELECTION if config.evidence_width else TOKEN_SELECTION
     return ModelCard(
         name="compact", version=MODEL_VERSION, licence=LICENCE, architecture=compact_architecture(config),
         preprocessing={"input_hw": list(config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),

@@ -74,7 +74,9 @@ class Job:
 
         marker = json.loads((self.cache_folder() / "cache.json").read_text())
         identity = marker["identity"]
-        return CacheState(self.cache_folder(), IMAGES, identity["settings"]["shard"], marker["view_bytes"], identity)
+        settings = identity["settings"]
+        parts = tuple(settings["parts"])
+        return CacheState(self.cache_folder(), IMAGES, settings["shard"], marker["view_bytes"], identity, parts)
 
     def place(self) -> Any:
         """One process; epochs are told."""

@@ -94,7 +94,7 @@ def test_heads_for_the_compact_base_load_over_it(tmp_path: Path) -> None:
     base = load_base("compact", device="cpu", precision="float32")
     folder = save_random_heads(base, tmp_path / "heads")
     model = UOISSAM.from_pretrained(folder, device="cpu", precision="float32")
-    assert model.name == "compact-2"
+    assert model.name == "compact-1"
     with pytest.raises(UOISError, match="compact has its own weights"):
         UOISSAM.from_pretrained(folder, sam="x.pth")
 

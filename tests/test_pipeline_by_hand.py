@@ -19,7 +19,8 @@ from uois_sam.config import Selection
 from uois_sam.geometry import Frame
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.protocols import MaskFeatures, SceneFeatures
-from uois_sam.pipeline import UOISSAM, Parts
+from uois_sam.parts import Parts
+from uois_sam.pipeline import UOISSAM
 from uois_sam.types import Instances, ModelCard, PromptMaps, TokenPredictions
 
 PHOTO: npt.NDArray[np.uint8] = np.zeros((8, 16, 3), dtype=np.uint8)

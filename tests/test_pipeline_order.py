@@ -16,9 +16,10 @@ from torch import Tensor
 
 from predictions import join_predictions
 from uois_sam.geometry import map_points, resize_logits
+from uois_sam.models.candidates import PROMPT_CHUNK
 from uois_sam.models.point_decoder import CompactDecoder
 from uois_sam.models.protocols import MaskFeatures, PointDecoder
-from uois_sam.pipeline import PROMPT_CHUNK, UOISSAM, EncodedImage
+from uois_sam.pipeline import UOISSAM, EncodedImage
 from uois_sam.types import TokenPredictions
 
 LOOSE = {"prompts": "grid", "grid_side": 12, "max_area_fraction": 0.9, "nms_iou": 0.8, "region_fraction": 0.0}

@@ -22,7 +22,8 @@ from uois_sam.model_folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.pipeline import UOISSAM, Parts
+from uois_sam.parts import Parts
+from uois_sam.pipeline import UOISSAM
 from uois_sam.types import ModelCard
 
 HEADS_KIND = "heads"

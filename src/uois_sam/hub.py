@@ -39,7 +39,8 @@ from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel, config_from_json, config_to_json
 from uois_sam.models.frozen_base import FrozenBase, HeadsConfig
 from uois_sam.models.fusing import fused
-from uois_sam.pipeline import UOISSAM, Parts
+from uois_sam.parts import Parts
+from uois_sam.pipeline import UOISSAM
 from uois_sam.types import ModelCard
 
 __all__ = [
@@ -90,18 +91,16 @@ def load_pretrained(
     _refuse_foreign(name, sam, dinov2)
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
-    rough = None
-    if precision == "auto":  # whole networks in bfloat16 would draw other masks (mean IoU 0.97)
-        rough = arithmetic if chosen.type == "cpu" else None
-        arithmetic = torch.float32
-    return _fused(assemble(model, card, chosen, arithmetic), rough)
+    if precision == "auto":
+        arithmetic = torch.float32  # bfloat16 would draw and choose other masks: mean IoU 0.96 with these
+    return _fused(assemble(model, card, chosen, arithmetic))
 
 
-def _fused(model: UOISSAM, rough: torch.dtype | None = None) -> UOISSAM:
+def _fused(model: UOISSAM) -> UOISSAM:
     """The same model, faster; what it was is kept to be saved."""
     parts = model.parts
     encoder = fused(parts.encoder, parts.device, parts.precision)
-    decoder = fused(parts.decoder, parts.device, parts.precision, rough)
+    decoder = fused(parts.decoder, parts.device, parts.precision)
     hpg = fused(parts.hpg, parts.device, torch.float32)
     fast = replace(parts, encoder=encoder, hpg=hpg, decoder=decoder, saved=parts)
     return UOISSAM(fast, model.card, model.selection)

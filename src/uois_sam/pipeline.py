@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,59 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from uois_sam.checks import changed_selection, check_heads, check_points, lacks_heads
+from uois_sam.checks import changed_selection, check_points, lacks_heads
 from uois_sam.config import PROMPT_FRAME_HW, Selection
 from uois_sam.geometry import cut_padding, map_points
 from uois_sam.images import read_image
-from uois_sam.models.arithmetic import frozen_arithmetic
-from uois_sam.models.candidates import candidates_by_evidence
-from uois_sam.models.evidence import MaskEvidence
-from uois_sam.models.hdnet import HDNet
-from uois_sam.models.postprocess import choose_best, clean_regions, draw_masks, suppress
+from uois_sam.models.candidates import candidates_by_evidence, candidates_by_tokens
+from uois_sam.models.postprocess import draw_masks, suppress
 from uois_sam.models.prompts import make_prompts, uniform_prompts
-from uois_sam.models.protocols import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures, select_prompts
+from uois_sam.models.protocols import SceneFeatures
+from uois_sam.parts import Parts
 from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
 
 ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
-PROMPT_CHUNK = 16
-"""Prompts decoded at once: bounds memory on a 32x32 grid, and what is written is still in the cache when it is read."""
-UPSCALE_CHUNK = 5
-"""Masks upscaled at once, likewise: a quarter faster than 16 on a processor with 32 MB of cache."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.protocols`."""
-
-    encoder: SceneEncoder
-    hpg: PromptGenerator | None
-    """None for a base without heads: only a grid can prompt it."""
-    decoder: PointDecoder
-    hdnet: HDNet | None
-    """None likewise: only the decoder's own scores can rank its masks."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: torch.dtype = torch.float32
-    """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
-    evidence: MaskEvidence | None = None
-    """Scores that see the masks; None for models without."""
-    saved: Parts | None = None
-    """The same networks with the parameters that are saved, where these are a faster form of them."""
-
-    def computing(self) -> AbstractContextManager[None]:
-        """The context that every forward pass runs in: no gradients, the chosen precision."""
-        return frozen_arithmetic(self.device, self.precision)
-
-    def check(self, selection: Selection, model: str) -> None:
-        """Raise UOISError for settings that these parts cannot serve."""
-        has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None, "evidence": self.evidence is not None}
-        check_heads(selection, model, **has)
-
-    def modules(self) -> list[nn.Module]:
-        """Those parts that are torch modules."""
-        parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.evidence)
-        return [part for part in parts if isinstance(part, nn.Module)]
 
 
 class UOISSAM:
@@ -105,8 +64,8 @@ class UOISSAM:
             dinov2: weights of DINOv2, likewise.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
-                it, which makes SAM two to three times as fast; of the compact model only two convolutions, since
-                the rest would draw other masks.
+                it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves
+                a quarter of the time and draws other masks.
 
         Raises:
             UOISError: unknown device or precision.
@@ -277,26 +236,8 @@ class EncodedImage:
     def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
         """Decode prompts, score four masks each (Eq. 5), upscale the best one where it reaches the threshold."""
         threshold = self.selection.score_threshold if threshold is None else threshold
-        decoder, features = self.parts.decoder, self.features.mask_features
-        logits, scores, prompts, tokens = [], [], [], []
-        for start in range(0, len(points_xy), PROMPT_CHUNK):
-            points = points_xy[start : start + PROMPT_CHUNK]
-            predictions = decoder.decode_tokens(features, points)
-            prompt, token, score = choose_best(self._scores(predictions), threshold)
-            for part in range(0, len(prompt), UPSCALE_CHUNK):
-                index = prompt[part : part + UPSCALE_CHUNK]
-                chosen = token[part : part + UPSCALE_CHUNK, None]
-                logits.append(
-                    decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0]
-                )
-            scores.append(score)
-            prompts.append(prompt + start)
-            tokens.append(token)
-        if not logits:
-            none = torch.zeros(0, dtype=torch.long)
-            return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
-        cleaned = clean_regions(torch.cat(logits), self.selection.region_fraction)
-        return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+        features, fraction = self.features.mask_features, self.selection.region_fraction
+        return candidates_by_tokens(self.parts.decoder, self._scores, features, points_xy, threshold, fraction)
 
     def _scores(self, predictions: TokenPredictions) -> Tensor:
         """From tokens alone, for a user's points too: what they say of each other is no evidence."""

@@ -130,7 +130,8 @@ def test_the_loss_of_the_cached_views_is_the_loss_of_the_decoders_tokens(
 ) -> None:
     """HDNet on a cached view says what it says on the decoder's predictions for the same prompts."""
     points = torch.tensor([[10.0, 20.0], [90.0, 70.0]])
-    monkeypatch.setattr(features, "_choose_prompts", lambda *_: (points, torch.zeros(2, dtype=torch.int32)))
+    given = features._Prompts(points, torch.zeros(2, dtype=torch.int32), peaks=0)
+    monkeypatch.setattr(features, "_choose_prompts", lambda *_: given)
     rows = view_rows(base, None, data, FeatureConfig(), 2).tokens
     image = torch.from_numpy(data[2].image).permute(2, 0, 1)
     predictions = model.decoder.decode_tokens(model.encoder(image).mask_features, points)

@@ -1,7 +1,8 @@
-"""From prompts to masks where the score has seen the masks (``evidence``): all are drawn, then one of four stays."""
+"""From prompts to scored masks: chosen before they are drawn, or, by ``evidence``, all drawn and then chosen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -10,11 +11,54 @@ from torch import Tensor
 from uois_sam.config import MASKS_PER_PROMPT, Selection
 from uois_sam.models.evidence import MaskEvidence, measure_evidence
 from uois_sam.models.postprocess import choose_best, clean_regions
-from uois_sam.models.protocols import MaskFeatures, PointDecoder
+from uois_sam.models.protocols import MaskFeatures, PointDecoder, select_prompts
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
 
 CHUNK = 5
 """Prompts decoded and drawn at once: what is written is still in the processor's cache when it is read."""
+
+
+PROMPT_CHUNK = 16
+"""Prompts decoded at once: bounds memory on a 32x32 grid, and what is written is still in the cache when it is read."""
+UPSCALE_CHUNK = 5
+"""Masks upscaled at once, likewise: a quarter faster than 16 on a processor with 32 MB of cache."""
+
+
+def candidates_by_tokens(
+    decoder: PointDecoder,
+    score: Callable[[TokenPredictions], Tensor],
+    features: MaskFeatures,
+    points_xy: Tensor,
+    threshold: float,
+    region_fraction: float,
+) -> Candidates:
+    """Decode all prompts of an image and draw each one's best mask where its score, known before, is good enough.
+
+    Args:
+        decoder: draws the masks.
+        score: (M, 4) float32 scores of the masks of M prompts.
+        features: what the decoder reads.
+        points_xy: (M, 2) float32, in the mask frame.
+        threshold: lowest score to draw.
+        region_fraction: size of regions that are cleaned away.
+    """
+    logits, scores, prompts, tokens = [], [], [], []
+    for start in range(0, len(points_xy), PROMPT_CHUNK):
+        points = points_xy[start : start + PROMPT_CHUNK]
+        predictions = decoder.decode_tokens(features, points)
+        prompt, token, best = choose_best(score(predictions), threshold)
+        for part in range(0, len(prompt), UPSCALE_CHUNK):
+            index = prompt[part : part + UPSCALE_CHUNK]
+            chosen = token[part : part + UPSCALE_CHUNK, None]
+            logits.append(decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0])
+        scores.append(best)
+        prompts.append(prompt + start)
+        tokens.append(token)
+    if not logits:
+        none = torch.zeros(0, dtype=torch.long)
+        return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
+    cleaned = clean_regions(torch.cat(logits), region_fraction)
+    return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
 
 
 def candidates_by_evidence(

@@ -1,6 +1,6 @@
 """Networks as they compute fastest once nothing is trained any more. Copies: what is saved stays as it was.
 
-Five steps, each for networks that were loaded to predict with:
+Four steps, each for networks that were loaded to predict with:
 
 - *Folding*: a batch norm after a convolution is a scale and a shift for each channel, which become part of the
   convolution's own weights. One pass over every map less: a sixth of the compact encoder's time on a processor.
@@ -8,8 +8,6 @@ Five steps, each for networks that were loaded to predict with:
   a map is written once instead of three times: another third.
 - *Regrouping* attention between a prompt's few tokens and its copy of the image (:mod:`uois_sam.models.few_tokens`):
   half of the time that prompts take up to their tokens.
-- *Rounding* the decoder's 3x3 convolutions, if asked, which are most of a mask's price: a quarter less. Masks have a
-  mean IoU of 0.998 with those of float32; whole networks in bfloat16 come to 0.97, the encoder alone to 0.968.
 - *Remembering* the decoder's convolutions of the image itself, which are asked for again with every few prompts.
 """
 
@@ -34,16 +32,13 @@ NORMED = (("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", 
 NetworkT = TypeVar("NetworkT")
 
 
-def fused(
-    network: NetworkT, device: torch.device, precision: torch.dtype, rough: torch.dtype | None = None
-) -> NetworkT:
+def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> NetworkT:
     """The network for inference: the same function up to rounding.
 
     Args:
         network: in evaluation mode, on the device; its parameters are not touched.
         device: where it runs.
         precision: arithmetic of its convolutions.
-        rough: arithmetic of those that masks hardly depend on; that of the others if left out.
 
     Returns:
         A copy; the network itself if there is nothing to gain.
@@ -55,8 +50,6 @@ def fused(
         _fold(module)
         _regroup(module)
         _remember(module)
-        if rough is not None and rough != precision:
-            _round(module, rough)
     if device.type == "cpu" and _has_joint_convolutions():
         _join(faster, precision)
     return faster
@@ -97,27 +90,6 @@ def _remember(module: nn.Module) -> None:
         for name, part in list(module.named_children()):
             if isinstance(part, nn.Conv2d):
                 setattr(module, name, Remembering(part))
-
-
-def _round(module: nn.Module, rough: torch.dtype) -> None:
-    if isinstance(module, CompactDecoder):
-        for name, part in list(module.named_children()):
-            convolution = part.convolution if isinstance(part, Remembering) else part
-            if isinstance(convolution, nn.Conv2d) and convolution.kernel_size != (1, 1):
-                setattr(module, name, Rounded(convolution, rough))
-
-
-class Rounded(nn.Module):
-    """A convolution with inputs, weights and outputs rounded to fewer bits; float32 outside."""
-
-    def __init__(self, convolution: nn.Conv2d, rough: torch.dtype) -> None:
-        super().__init__()
-        self.convolution = convolution.to(rough)
-        self.rough = rough
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
-        return self.convolution(x.to(self.rough)).to(x.dtype)
 
 
 class Remembering(nn.Module):

@@ -1,0 +1,184 @@
+"""SAM's encoder and decoder at full size beside transformers' and Meta's code, and the memory of a 32x32 grid.
+
+    python benchmarks/sam_speed.py PHOTO --precision bfloat16 [--weights DIR] [--against NAME...] [--out RESULT.json]
+
+Weights are random (``random_official_weights.py`` writes such files; without --weights they are drawn), which times do
+not depend on. ``before`` is what this package did first: transformers' forward passes under autocast. Encoders take
+turns, so that a slow minute of the machine hits all; given is the median. Decoders get 30 points; ours upscales the
+best of four masks of each, the others all four (before) or three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uois_sam.bases import BASES
+from uois_sam.benchmarking.floor import encoder_floor_parts
+from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.benchmarking.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
+from uois_sam.errors import UOISError
+from uois_sam.files import write_atomically
+from uois_sam.images import read_image
+from uois_sam.pipeline import UOISSAM
+
+POINTS = 30
+GRID_SIDE = 32
+
+
+def before(model: UOISSAM) -> Peer:
+    """transformers' submodules as this package first drove them, in the model's precision under autocast."""
+    encoder: Any = model.parts.encoder.sam  # type: ignore[attr-defined]
+    decoder: Any = model.parts.decoder
+
+    def encode(pixels: Tensor) -> Tensor:
+        with model.parts.computing():
+            return encoder.vision_encoder(pixels)[0]
+
+    def decode(embedding: Tensor, points_xy: Tensor) -> Tensor:
+        network, count = decoder.mask_decoder, len(points_xy)
+        with model.parts.computing():
+            points, dense, positions = decoder._embed(points_xy, embedding)
+            learned = torch.cat([network.iou_token.weight, network.mask_tokens.weight]).expand(count, -1, -1)
+            tokens, image, *_ = network.transformer(
+                point_embeddings=torch.cat([learned, points], dim=1)[:, None],
+                image_embeddings=(embedding + dense).expand(count, -1, -1, -1),
+                image_positional_embeddings=positions.expand(count, -1, -1, -1),
+                attention_similarity=None,
+                target_embedding=None,
+            )
+            state = image[:, 0].transpose(1, 2).unflatten(2, embedding.shape[-2:])
+            maps = network.activation(network.upscale_layer_norm(network.upscale_conv1(state)))
+            maps = network.activation(network.upscale_conv2(maps))
+            heads = enumerate(network.output_hypernetworks_mlps)
+            weights = torch.stack([head(tokens[:, 0, 1 + k]) for k, head in heads], dim=1)
+            return torch.einsum("mtc,mchw->mthw", weights, maps).float()
+
+    return Peer("before", encode, decode)
+
+
+def medians(calls: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int) -> dict[str, dict[str, float]]:
+    """Median and extremes in seconds, and the median of the processor's own seconds; the calls take turns."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for _ in range(warm_up + repeats):
+        for name, call in calls.items():
+            began = time.perf_counter(), time.process_time()
+            call()
+            taken[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+            print(
+                f"{name}: {taken[name][-1][0]:.2f} s, processor {taken[name][-1][1]:.2f} s", file=sys.stderr, flush=True
+            )
+    table = {}
+    for name, pairs in taken.items():
+        wall, processor = zip(*pairs[warm_up:], strict=True)
+        table[name] = {"median": statistics.median(wall), "lowest": min(wall), "highest": max(wall)}
+        table[name]["processor_median"] = statistics.median(processor)
+    return table
+
+
+def grid_memory(model: UOISSAM, photo: Any) -> dict[str, float]:
+    """Seconds and the rise of the peak resident size while a 32x32 grid is decoded, masks of all 1 024 kept (Linux)."""
+    loose = {"prompts": "grid", "scores": "sam", "score_threshold": -100.0, "max_area_fraction": 1.0}
+    encoded = model.with_selection(**loose, grid_side=GRID_SIDE).encode_image(photo)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    resident, began = _status("VmRSS"), time.perf_counter()
+    with model.parts.computing():
+        points = encoded._to_mask_frame(encoded.prompts.points_xy, encoded._prompt_hw)
+        found = encoded._candidates(points)
+    seconds = time.perf_counter() - began
+    return {
+        "points": GRID_SIDE**2, "masks": len(found.scores), "seconds": seconds,
+        "rise_of_peak_mib": _status("VmHWM") - resident, "resident_before_mib": resident,
+    }  # fmt: skip
+
+
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything asked for, ready for JSON."""
+    precision = getattr(torch, options.precision)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.weights:
+        files = {"sam": options.weights / "sam.pth", "dinov2": options.weights / "dinov2.pth"}
+        model = UOISSAM.from_pretrained(options.base, **files, device="cpu", precision=options.precision)
+    else:
+        model = random_sam(options.base, precision)
+    photo = read_image(options.photo)
+    pixels = prepared_pixels(model, torch.from_numpy(np.array(photo)).permute(2, 0, 1))
+    peers = {**sam_peers(model, options.against), "before": before(model)}
+    peers = {name: peer for name, peer in peers.items() if name != "before" or options.before}
+    result: dict[str, Any] = {"floor_parts": encoder_floor_parts(BASES[options.base].sam, precision)}
+    result["floor"] = sum(result["floor_parts"].values())
+    embedding = peers[OURS].encode(pixels)  # warms up
+    points = torch.rand((POINTS, 2), generator=torch.Generator().manual_seed(0)) * 700
+    decoders = {name: partial(peer.decode, embedding, points) for name, peer in peers.items()}
+    result["decoder"] = medians(decoders, options.repeats, 1)
+    if options.grid:
+        result["grid"] = grid_memory(model, photo)
+    encoders = {name: partial(peer.encode, pixels) for name, peer in peers.items()}
+    result["encoder"] = medians(encoders, options.repeats, options.warm_up)
+    return result
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """A table of both."""
+    lines = ["| | encoder, s | x ours | decoder, 30 points, s | x ours |", "|---|---|---|---|---|"]
+    encoder, decoder = result["encoder"], result["decoder"]
+    for name in encoder:
+        times = encoder[name]["median"], decoder[name]["median"]
+        ratios = times[0] / encoder[OURS]["median"], times[1] / decoder[OURS]["median"]
+        lines.append(f"| {name} | {times[0]:.2f} | {ratios[0]:.2f} | {times[1]:.2f} | {ratios[1]:.2f} |")
+    lines.append(f"| floor | {result['floor']:.2f} | {result['floor'] / encoder[OURS]['median']:.2f} | | |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the script; 2 on bad input, told in one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
+    parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth")
+    parser.add_argument("--against", nargs="*", default=[], metavar="NAME", help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--before", action="store_true", help="also what this package did first")
+    parser.add_argument("--grid", action="store_true", help="also the memory of a 32x32 grid (Linux)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="of torch; 1 makes processor seconds comparable on a busy machine")
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds that are not counted")
+    parser.add_argument("--out", type=Path, help="write as JSON; another precision that is there already is kept")
+    options = parser.parse_args()
+    try:
+        result = measure(options)
+        machine = describe_machine()
+        if options.out:
+            record = json.loads(options.out.read_text()) if options.out.exists() else {}
+            record |= {"benchmark": "sam_speed", "base": options.base, "weights": "random", "unit": "seconds"}
+            record |= {options.precision: result, "machine": machine}
+            write_atomically(options.out, (json.dumps(record, indent=2) + "\n").encode())
+    except UOISError as error:
+        print(f"sam_speed: {error}", file=sys.stderr)
+        return 2
+    print(markdown(result))
+    if options.grid:
+        print(json.dumps(result["grid"]))
+    print(f"\n{options.base}, {options.precision}, random weights\n{summary(machine)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""SAM's encoder and decoder at full size beside transformers' and Meta's code, and the memory of a 32x32 grid.
+"""SAM's encoder and decoder at full size beside transformers' and Meta's code, the floor, and the memory of a grid.
 
     python benchmarks/sam_speed.py PHOTO --precision bfloat16 [--weights DIR] [--against NAME...] [--out RESULT.json]
 
@@ -35,6 +35,7 @@ from uois_sam.pipeline import UOISSAM
 
 POINTS = 30
 GRID_SIDE = 32
+PARTS = ("encoder", "decoder", "floor", "grid")
 
 
 def before(model: UOISSAM) -> Peer:
@@ -122,28 +123,34 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     pixels = prepared_pixels(model, torch.from_numpy(np.array(photo)).permute(2, 0, 1))
     peers = {**sam_peers(model, options.against), "before": before(model)}
     peers = {name: peer for name, peer in peers.items() if name != "before" or options.before}
-    result: dict[str, Any] = {"floor_parts": encoder_floor_parts(BASES[options.base].sam, precision)}
-    result["floor"] = sum(result["floor_parts"].values())
-    embedding = peers[OURS].encode(pixels)  # warms up
-    points = torch.rand((POINTS, 2), generator=torch.Generator().manual_seed(0)) * 700
-    decoders = {name: partial(peer.decode, embedding, points) for name, peer in peers.items()}
-    result["decoder"] = medians(decoders, options.repeats, 1)
-    if options.grid:
+    result: dict[str, Any] = {}
+    if "floor" in options.parts:
+        result["floor_parts"] = encoder_floor_parts(BASES[options.base].sam, precision)
+        result["floor"] = sum(result["floor_parts"].values())
+    if "decoder" in options.parts:
+        embedding = peers[OURS].encode(pixels)
+        points = torch.rand((POINTS, 2), generator=torch.Generator().manual_seed(0)) * 700
+        calls = {name: partial(peer.decode, embedding, points) for name, peer in peers.items()}
+        result["decoder"] = medians(calls, options.repeats, 1)
+    if "grid" in options.parts:
         result["grid"] = grid_memory(model, photo)
-    encoders = {name: partial(peer.encode, pixels) for name, peer in peers.items()}
-    result["encoder"] = medians(encoders, options.repeats, options.warm_up)
+    if "encoder" in options.parts:
+        calls = {name: partial(peer.encode, pixels) for name, peer in peers.items()}
+        result["encoder"] = medians(calls, options.repeats, options.warm_up)
     return result
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A table of both."""
-    lines = ["| | encoder, s | x ours | decoder, 30 points, s | x ours |", "|---|---|---|---|---|"]
-    encoder, decoder = result["encoder"], result["decoder"]
-    for name in encoder:
-        times = encoder[name]["median"], decoder[name]["median"]
-        ratios = times[0] / encoder[OURS]["median"], times[1] / decoder[OURS]["median"]
-        lines.append(f"| {name} | {times[0]:.2f} | {ratios[0]:.2f} | {times[1]:.2f} | {ratios[1]:.2f} |")
-    lines.append(f"| floor | {result['floor']:.2f} | {result['floor'] / encoder[OURS]['median']:.2f} | | |")
+    """A table of what was measured."""
+    lines = ["| part | | seconds | x ours | processor seconds |", "|---|---|---|---|---|"]
+    for part in ("encoder", "decoder"):
+        for name, times in result.get(part, {}).items():
+            ratio = times["median"] / result[part][OURS]["median"]
+            lines.append(f"| {part} | {name} | {times['median']:.2f} | {ratio:.2f} | {times['processor_median']:.2f} |")
+    if "floor" in result:
+        lines.append(f"| encoder | floor | {result['floor']:.2f} | | |")
+    if "grid" in result:
+        lines.append(f"| grid | {json.dumps(result['grid'])} | | | |")
     return "\n".join(lines)
 
 
@@ -156,11 +163,11 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth")
     parser.add_argument("--against", nargs="*", default=[], metavar="NAME", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--before", action="store_true", help="also what this package did first")
-    parser.add_argument("--grid", action="store_true", help="also the memory of a 32x32 grid (Linux)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:3], help="grid: memory, on Linux")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, help="of torch; 1 makes processor seconds comparable on a busy machine")
     parser.add_argument("--warm-up", type=int, default=1, help="rounds that are not counted")
-    parser.add_argument("--out", type=Path, help="write as JSON; another precision that is there already is kept")
+    parser.add_argument("--out", type=Path, help="write as JSON; other parts and precisions that are there are kept")
     options = parser.parse_args()
     try:
         result = measure(options)
@@ -168,14 +175,13 @@ def main() -> int:
         if options.out:
             record = json.loads(options.out.read_text()) if options.out.exists() else {}
             record |= {"benchmark": "sam_speed", "base": options.base, "weights": "random", "unit": "seconds"}
-            record |= {options.precision: result, "machine": machine}
+            record[options.precision] = {**record.get(options.precision, {}), **result}
+            record["machine"] = machine
             write_atomically(options.out, (json.dumps(record, indent=2) + "\n").encode())
     except UOISError as error:
         print(f"sam_speed: {error}", file=sys.stderr)
         return 2
     print(markdown(result))
-    if options.grid:
-        print(json.dumps(result["grid"]))
     print(f"\n{options.base}, {options.precision}, random weights\n{summary(machine)}")
     return 0
 

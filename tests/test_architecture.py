@@ -16,7 +16,7 @@ LAYERS = [
     {"__init__", "errors", "types", "config", "checks", "geometry", "files", "images", "coco", "visualize", "wording"},
     {"models"},
     {"devices", "downloads", "tensor_files", "model_folder"},
-    {"pipeline", "bases", "heads_folder", "hub", "catalogue"},
+    {"parts", "pipeline", "bases", "heads_folder", "hub", "catalogue"},
     {"datasets", "evaluation", "benchmarking"},
     {"training"},
     {"apps", "__main__"},

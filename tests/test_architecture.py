@@ -13,7 +13,20 @@ import uois_sam
 
 ROOT = Path(uois_sam.__file__).parent
 LAYERS = [
-    {"__init__", "errors", "types", "config", "checks", "geometry", "files", "images", "coco", "visualize", "wording"},
+    {
+        "__init__",
+        "errors",
+        "types",
+        "config",
+        "checks",
+        "geometry",
+        "files",
+        "images",
+        "coco",
+        "visualize",
+        "wording",
+        "ray_cluster",
+    },
     {"models"},
     {"devices", "downloads", "tensor_files", "model_folder"},
     {"parts", "pipeline", "bases", "heads_folder", "hub", "catalogue"},
@@ -22,7 +35,7 @@ LAYERS = [
     {"apps", "__main__"},
 ]
 """From the bottom up; a module imports from its own layer and those below."""
-SYNTH_MAY_USE = {"synth", "errors", "types", "files", "coco", "visualize", "__init__"}
+SYNTH_MAY_USE = {"synth", "ray_cluster", "errors", "types", "files", "coco", "visualize", "__init__"}
 """Scenes meet the rest through files only."""
 
 

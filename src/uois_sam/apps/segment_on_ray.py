@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from uois_sam.apps.results import Result, Segmenter, segment_photo
 from uois_sam.apps.side_by_side import Answer, Crew
 from uois_sam.apps.sources import Photo
-from uois_sam.errors import ImageError, MissingExtraError, UOISError
+from uois_sam.errors import ImageError, UOISError
+from uois_sam.ray_cluster import ray_cluster
 
 if TYPE_CHECKING:
     from uois_sam.apps.segment import Segment
@@ -37,16 +38,9 @@ def on_ray(options: Segment) -> Iterator[Crew]:
         MissingExtraError: Ray is not installed.
         UOISError: there is no cluster at the address.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("uois-sam segment --ray", "ray", "ray") from error
     assert options.ray is not None
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, options.ray)
-    try:
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    with ray_cluster(options.ray, "segment") as ray:
+        resources: dict[str, float] = ray.cluster_resources()
         places = int(resources.get("GPU", 0)) or max(1, int(resources.get("CPU", 1)))
         share: dict[str, Any] = {"num_gpus": 1} if resources.get("GPU") else {"num_cpus": 1}
         remote = ray.remote(max_retries=MAX_DEATHS - 1, **share)(_segment_sent)
@@ -63,17 +57,6 @@ def on_ray(options: Segment) -> Iterator[Crew]:
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _connect(ray: Any, address: str) -> None:
-    options = {"include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error", **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise UOISError(f"no Ray cluster at {address!r}: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from uois_sam.errors import DatasetError, MissingExtraError
+from uois_sam.errors import DatasetError
+from uois_sam.ray_cluster import ray_cluster
 from uois_sam.synth.crew import MAX_DEATHS, Done, Failure, as_error, attempt
 from uois_sam.synth.making import GenerateConfig, Job, MadeScene, make_scene, start
 
@@ -25,29 +26,11 @@ def run_on_ray(config: GenerateConfig, jobs: Sequence[Job], address: str) -> Ite
 
     Raises:
         MissingExtraError: Ray is not installed.
-        DatasetError: there is no cluster at the address, or processes died over the same scene ``MAX_DEATHS`` times.
-        UOISError: as :func:`uois_sam.synth.crew.run_jobs`.
+        DatasetError: processes died over the same scene ``MAX_DEATHS`` times.
+        UOISError: there is no cluster at the address, and as :func:`uois_sam.synth.crew.run_jobs`.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError("uois-sam generate --ray", "ray", "ray") from error
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, address)
-    try:
+    with ray_cluster(address, "generate") as ray:
         yield from _run(ray, config, jobs)
-    finally:
-        if ours:
-            ray.shutdown()
-
-
-def _connect(ray: Any, address: str) -> None:
-    options = {"include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error", **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise DatasetError(f"no Ray cluster at {address!r}: {' '.join(str(error).split())}") from error
 
 
 def _run(ray: Any, config: GenerateConfig, jobs: Sequence[Job]) -> Iterator[Done[MadeScene]]:

@@ -53,6 +53,7 @@ __all__ = [
     "choose_precision",
     "compact_architecture",
     "load_base",
+    "load_compact",
     "load_pretrained",
     "push_to_hub",
     "read_folder",
@@ -166,11 +167,25 @@ def load_base(
     chosen, arithmetic = check_base(name, sam=sam, dinov2=dinov2, device=device, precision=precision)
     if name in BASES:
         return load_foundation(name, sam, dinov2, chosen, arithmetic)
-    card, tensors = read_folder(BUNDLED[name])
-    model = build(card, BUNDLED[name])
-    load_strictly(model, tensors, BUNDLED[name] / WEIGHTS_FILE)
+    model, _ = load_compact(name)
     model.requires_grad_(False).eval().to(chosen)
     return compact_base(model, name, chosen, arithmetic)
+
+
+def load_compact(name_or_path: str | os.PathLike[str]) -> tuple[CompactModel, ModelCard]:
+    """A compact model's networks as they were saved, on the CPU, with its card: what training goes on from.
+
+    Args:
+        name_or_path: as for :func:`load_pretrained`.
+
+    Raises:
+        WeightsError: unknown name, unreadable or altered files, or a model of another kind.
+    """
+    folder = _find(os.fspath(name_or_path))
+    card, tensors = read_folder(folder)
+    model = build(card, folder)
+    load_strictly(model, tensors, folder / WEIGHTS_FILE)
+    return model, card
 
 
 def check_base(

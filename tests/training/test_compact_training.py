@@ -11,8 +11,9 @@ import torch
 
 from conftest import TINY
 from uois_sam import UOISSAM
+from uois_sam.datasets import open_dataset
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, WeightsError
 from uois_sam.hub import read_folder
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
@@ -48,6 +49,35 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     assert set(card.training["losses"]) == {"hdnet", "evidence"}
     lines = (tmp_path / "run" / "base" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_training_goes_on_from_an_earlier_model(rectangles: Path, tmp_path: Path) -> None:
+    data = FolderDataset(rectangles)
+    first = train_compact(data, RECIPE, tmp_path / "first", quiet())
+    still = replace(RECIPE, base=replace(RECIPE.base, steps=1, warmup=10**9))  # a rate of next to nothing
+    second = train_compact(data, still, tmp_path / "second", quiet(), start=first)
+    (card, before), (later, after) = read_folder(first), read_folder(second)
+    assert later.training["recipe"]["base"]["start"] == card.weights_sha256
+    for name, value in before.items():
+        if name.startswith(("encoder", "decoder")):
+            torch.testing.assert_close(after[name], value, rtol=0, atol=1e-6)
+    with pytest.raises(UOISError, match="other settings"):
+        train_compact(data, still, tmp_path / "second", quiet(), start=second)
+
+
+def test_scores_can_be_fitted_on_images_that_the_base_has_not_seen(rectangles: Path, tmp_path: Path) -> None:
+    seen, unseen = (open_dataset("folder", rectangles, every=2, offset=k) for k in (0, 1))
+    card, _ = read_folder(train_compact(seen, RECIPE, tmp_path / "run", quiet(), head_data=unseen))
+    assert (card.training["images"], card.training["head_images"]) == (3, 3)
+    identity = json.loads((tmp_path / "run" / "cache" / "cache.json").read_text())["identity"]
+    assert identity["data"]["images"] == 3
+    own, _ = read_folder(train_compact(seen, RECIPE, tmp_path / "own", quiet()))
+    assert own.weights_sha256 != card.weights_sha256
+
+
+def test_a_start_that_is_no_model_is_told(rectangles: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="expected one of"):
+        train_compact(FolderDataset(rectangles), RECIPE, tmp_path, quiet(), start="compcat")
 
 
 def test_a_base_training_that_was_stopped_ends_with_the_same_weights(rectangles: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainCompact:
-    """Train the compact model on rendered scenes.
+    """Train the compact model on rendered scenes, or go on training it on your own: --start compact.
 
     Base network first, then cached features, then on them HDNet and the scores that see masks. A run that was stopped
     goes on where it was when started again with the same options. The result is OUT/model, for --model of the other
@@ -35,21 +35,30 @@ class TrainCompact:
     """Folders with rgb/ and label/, as "uois-sam generate" writes them."""
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
+    head_data: tuple[Path, ...] = ()
+    """Folders of other images for HDNet and the scores that see masks; 600 of --data if left out."""
+    start: str | None = None
+    """Compact model to go on from: "compact" for the bundled one, or a folder; ImageNet's weights if left out."""
     steps: int = 3000
     """Optimiser steps of the base network; 3000 take about 55 minutes on two cores, of 70 in all."""
+    rate: float = 6e-4
+    """Learning rate to begin with; half of it for the encoder. Falls to nothing along a half cosine."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
         _expect_positive("steps", self.steps)
+        _expect_above_0("rate", self.rate)
         from uois_sam.training.base import BaseConfig
         from uois_sam.training.compact import Recipe, train_compact
 
         data = _open("folder", self.data)
-        recipe = Recipe(base=BaseConfig(steps=self.steps, seed=self.seed), seed=self.seed)
+        head_data = _open("folder", self.head_data) if self.head_data else None
+        base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
+        recipe = Recipe(base=base, seed=self.seed)
         with _progress(console) as watch:
-            folder = train_compact(data, recipe, self.out, watch)
+            folder = train_compact(data, recipe, self.out, watch, head_data=head_data, start=self.start)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0
 
@@ -147,9 +156,8 @@ class TrainHeads:
 
         _expect_positive("epochs", self.epochs)
         _expect_positive("at-once", self.at_once)
-        for name, size in (("rate", self.rate), ("sigma", self.sigma)):
-            if not 0 < size < float("inf"):
-                raise UOISError(f"{name}={size:g}: expected above 0")
+        _expect_above_0("rate", self.rate)
+        _expect_above_0("sigma", self.sigma)
         make_output_folder(self.out)
         if self.tensorboard:
             from uois_sam.training.curves import tensorboard_writer
@@ -191,6 +199,11 @@ class Train:
 def _expect_positive(name: str, value: int) -> None:
     if value < 1:
         raise UOISError(f"{name}={value}: expected at least 1")
+
+
+def _expect_above_0(name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise UOISError(f"{name}={value:g}: expected above 0")
 
 
 def _open(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None = None) -> Dataset:

@@ -60,6 +60,8 @@ class BaseConfig:
     peak_weight: float = 20.0
     """Heatmap pixels of height t count 1 + this * t times."""
     foreground_weight: float = 0.5
+    start: str = ""
+    """SHA256 of the weights that training goes on from; empty for ImageNet's. A folder of another start is refused."""
     seed: int = 0
     save_every: int = 100
     """Steps between checkpoints."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -14,10 +15,11 @@ import torch
 
 from uois_sam import __version__
 from uois_sam.config import MAX_PROMPTS, Selection
+from uois_sam.datasets.joined import JoinedDataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import make_output_folder
-from uois_sam.hub import compact_architecture, compact_base, save_folder
+from uois_sam.hub import compact_architecture, compact_base, load_compact, save_folder
 from uois_sam.models.compact import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
@@ -62,11 +64,29 @@ class Recipe:
     seed: int = 0
 
 
-def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Path:
-    """Train from ImageNet weights to a model folder, going on from whatever ``out`` holds of an earlier run.
+def train_compact(
+    data: Dataset,
+    recipe: Recipe,
+    out: Path,
+    watch: Watch,
+    *,
+    head_data: Dataset | None = None,
+    start: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
 
     Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hdnet`` and ``out/evidence`` (checkpoints),
     ``out/curves.csv`` and ``.png``, and ``out/model`` (the result).
+
+    Args:
+        data: labelled images that the base is trained on.
+        recipe: the settings.
+        out: folder for all results.
+        watch: where progress goes.
+        head_data: images that the scores are fitted on; ``recipe.head_images`` of ``data`` when left out. On images
+            that the base has not seen its masks are as good as on a user's, not better.
+        start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
+            sizes take the place of ``recipe.architecture``, but for the size of the views.
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
@@ -78,23 +98,26 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     processes = start_processes("cpu")
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
+    for_heads = head_data
+    if for_heads is None:
+        for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
     split = split_data(for_heads, recipe.validation_share, recipe.seed)
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
-    trained = CompactModel(recipe.architecture)
-    start_from_imagenet(trained)  # here, because its package may be missing
-    watch.stage("data", len(data))
-    facts = look_through(data, lambda done: watch.advance(done, "images"))
+    trained, recipe = _begin(recipe, start)  # here, because a package or file may be missing
+    every = data if head_data is None else JoinedDataset([data, head_data])
+    watch.stage("data", len(every))
+    facts = look_through(every, lambda done: watch.advance(done, "images"))
     _train_base(trained, data, recipe, out, watch)
     model = at_size(trained, recipe.deploy_hw)
     cache = _cache(model, split.data, facts.sha256, recipe, out, processes, watch)
     held_out = split.validation * recipe.features.views
     losses = fit_heads(_head_fits(model, cache, held_out, recipe), cache, out, processes, watch, Curves(out))
     record = {
-        "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
+        "recipe": asdict(recipe), "images": len(data), "head_images": len(split.data),
+        "heads_saw_new_images": head_data is not None, "data_sha256": facts.sha256, "losses": losses,
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
@@ -102,6 +125,19 @@ def train_compact(data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Pat
     folder = out / "model"
     save_folder(dict(model.state_dict()), make_card(model.config, record), folder)
     return folder
+
+
+def _begin(recipe: Recipe, start: str | os.PathLike[str] | None) -> tuple[CompactModel, Recipe]:
+    """The networks before the first step, and the recipe with what they settle."""
+    if start is None:
+        model = CompactModel(recipe.architecture)
+        start_from_imagenet(model)
+        return model, recipe
+    earlier, card = load_compact(start)
+    model = CompactModel(replace(earlier.config, input_hw=recipe.architecture.input_hw))
+    model.load_state_dict(earlier.state_dict())
+    base = replace(recipe.base, start=card.weights_sha256)
+    return model, replace(recipe, architecture=model.config, base=base)
 
 
 def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:

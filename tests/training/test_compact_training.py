@@ -11,7 +11,6 @@ import torch
 
 from conftest import TINY
 from uois_sam import UOISSAM
-from uois_sam.datasets import open_dataset
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.hub import read_folder
@@ -63,16 +62,6 @@ def test_training_goes_on_from_an_earlier_model(rectangles: Path, tmp_path: Path
             torch.testing.assert_close(after[name], value, rtol=0, atol=1e-6)
     with pytest.raises(UOISError, match="other settings"):
         train_compact(data, still, tmp_path / "second", quiet(), start=second)
-
-
-def test_scores_can_be_fitted_on_images_that_the_base_has_not_seen(rectangles: Path, tmp_path: Path) -> None:
-    seen, unseen = (open_dataset("folder", rectangles, every=2, offset=k) for k in (0, 1))
-    card, _ = read_folder(train_compact(seen, RECIPE, tmp_path / "run", quiet(), head_data=unseen))
-    assert (card.training["images"], card.training["head_images"]) == (3, 3)
-    identity = json.loads((tmp_path / "run" / "cache" / "cache.json").read_text())["identity"]
-    assert identity["data"]["images"] == 3
-    own, _ = read_folder(train_compact(seen, RECIPE, tmp_path / "own", quiet()))
-    assert own.weights_sha256 != card.weights_sha256
 
 
 def test_a_start_that_is_no_model_is_told(rectangles: Path, tmp_path: Path) -> None:

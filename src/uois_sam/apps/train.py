@@ -35,8 +35,6 @@ class TrainCompact:
     """Folders with rgb/ and label/, as "uois-sam generate" writes them."""
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
-    head_data: tuple[Path, ...] = ()
-    """Folders of other images for HDNet and the scores that see masks; 600 of --data if left out."""
     start: str | None = None
     """Compact model to go on from: "compact" for the bundled one, or a folder; ImageNet's weights if left out."""
     steps: int = 3000
@@ -54,11 +52,10 @@ class TrainCompact:
         from uois_sam.training.compact import Recipe, train_compact
 
         data = _open("folder", self.data)
-        head_data = _open("folder", self.head_data) if self.head_data else None
         base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
         recipe = Recipe(base=base, seed=self.seed)
         with _progress(console) as watch:
-            folder = train_compact(data, recipe, self.out, watch, head_data=head_data, start=self.start)
+            folder = train_compact(data, recipe, self.out, watch, start=self.start)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0
 

@@ -15,7 +15,6 @@ import torch
 
 from uois_sam import __version__
 from uois_sam.config import MAX_PROMPTS, Selection
-from uois_sam.datasets.joined import JoinedDataset
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import make_output_folder
@@ -53,7 +52,8 @@ class Recipe:
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(views=2, prompts=36, own_peaks=MAX_PROMPTS))
     """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see."""
     head_images: int = 600
-    """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second."""
+    """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second, and
+    others than the base's are not needed: the scores were as close on scenes that the base had never seen."""
     hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=12, decay_every=4))
     evidence: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=18, decay_every=6, weight_decay=1e-2))
     deploy_hw: tuple[int, int] = (480, 640)
@@ -70,7 +70,6 @@ def train_compact(
     out: Path,
     watch: Watch,
     *,
-    head_data: Dataset | None = None,
     start: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
@@ -83,8 +82,6 @@ def train_compact(
         recipe: the settings.
         out: folder for all results.
         watch: where progress goes.
-        head_data: images that the scores are fitted on; ``recipe.head_images`` of ``data`` when left out. On images
-            that the base has not seen its masks are as good as on a user's, not better.
         start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
             sizes take the place of ``recipe.architecture``, but for the size of the views.
 
@@ -98,26 +95,22 @@ def train_compact(
     processes = start_processes("cpu")
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    for_heads = head_data
-    if for_heads is None:
-        for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
+    for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
     split = split_data(for_heads, recipe.validation_share, recipe.seed)
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     trained, recipe = _begin(recipe, start)  # here, because a package or file may be missing
-    every = data if head_data is None else JoinedDataset([data, head_data])
-    watch.stage("data", len(every))
-    facts = look_through(every, lambda done: watch.advance(done, "images"))
+    watch.stage("data", len(data))
+    facts = look_through(data, lambda done: watch.advance(done, "images"))
     _train_base(trained, data, recipe, out, watch)
     model = at_size(trained, recipe.deploy_hw)
     cache = _cache(model, split.data, facts.sha256, recipe, out, processes, watch)
     held_out = split.validation * recipe.features.views
     losses = fit_heads(_head_fits(model, cache, held_out, recipe), cache, out, processes, watch, Curves(out))
     record = {
-        "recipe": asdict(recipe), "images": len(data), "head_images": len(split.data),
-        "heads_saw_new_images": head_data is not None, "data_sha256": facts.sha256, "losses": losses,
+        "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),

@@ -1,0 +1,118 @@
+"""Which scenes teach more: the same small training on each folder, scored on the same photos.
+
+    python benchmarks/equal_training.py SCENES_A SCENES_B ... --test TEST... [--steps 1000] [--out results.json]
+
+Every folder trains a compact model from ImageNet weights with the same seed, the same number of scenes (the smallest
+folder's), steps and schedule, at a reduced size (240x320) so that a comparison takes minutes. Masks are chosen by the
+HDNet that the base training fits along. The numbers compare folders; they are far below the shipped weights'.
+A run that was stopped goes on where it was when started again with the same --work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from table4 import COLUMNS, Variant, evaluate, percentages
+from uois_sam import UOISSAM
+from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.datasets import Dataset, FolderDataset
+from uois_sam.errors import UOISError
+from uois_sam.files import make_output_folder, write_atomically
+from uois_sam.hub import assemble
+from uois_sam.models.compact import CompactConfig
+from uois_sam.models.compact_model import CompactModel
+from uois_sam.training.base import BaseConfig, train_base
+from uois_sam.training.compact import at_size, make_card, start_from_imagenet
+from uois_sam.training.data import SubsetDataset, look_through
+
+TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
+"""The shipped recipe has 336x448 and 480x640: here, too, a whole photo shows objects as large as crops did."""
+CHOSEN = Variant("heatmap, HDNet", "heatmap", "hdnet", None)
+
+
+def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
+    """A small compact model trained on the scenes, going on from the folder's checkpoint if there is one."""
+    make_output_folder(folder)
+    torch.manual_seed(config.seed)
+    model = CompactModel(CompactConfig(input_hw=TRAIN_HW))
+    start_from_imagenet(model)
+
+    def report(step: int, values: dict[str, float]) -> None:
+        if step % config.save_every == 0:
+            print(f"{folder.name}: step {step} of {config.steps}, loss {values['loss']:.3f}", file=sys.stderr)
+
+    train_base(model, data, config, folder, report)
+    finished = at_size(model, DEPLOY_HW)
+    return assemble(finished, make_card(finished.config, {}), torch.device("cpu"))
+
+
+def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:
+    """Percentages by training folder and test folder, and what each training was made from."""
+    folders = {str(root): FolderDataset(root) for root in train}
+    number = min(len(data) for data in folders.values())
+    tests = {root.resolve().name: _first(FolderDataset(root), limit) for root in test}
+    rows: dict[str, Any] = {}
+    for place, (root, data) in enumerate(folders.items()):
+        scenes = _first(data, number)
+        facts = look_through(scenes)
+        model = train_on(scenes, config, work / f"{place}-{Path(root).resolve().name}")
+        scores = {
+            name: percentages(evaluate(model, photos, variants=[CHOSEN])[CHOSEN.name].all_frames)
+            for name, photos in tests.items()
+        }
+        rows[root] = {
+            "data": asdict(facts),
+            "percent": {n: dict(zip(COLUMNS, v, strict=True)) for n, v in scores.items()},
+        }
+    return rows
+
+
+def markdown(rows: dict[str, Any]) -> str:
+    """GitHub markdown, a line for each pair of training and test folder."""
+    lines = [f"| trained on | objects | scored on | {' | '.join(COLUMNS)} |", "|---" * 10 + "|"]
+    for root, row in rows.items():
+        for name, values in row["percent"].items():
+            numbers = " | ".join(f"{values[column]:.1f}" for column in COLUMNS)
+            lines.append(f"| {Path(root).name} | {row['data']['objects']} | {name} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _first(data: Dataset, number: int) -> Dataset:
+    return SubsetDataset(data, range(min(number, len(data))))
+
+
+def main() -> int:
+    """Run the script; 2 on bad input, told in one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path, nargs="+", help="folders of training scenes")
+    parser.add_argument("--test", type=Path, nargs="+", required=True, help="folders of labelled photos to score on")
+    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps (default: 1000)")
+    parser.add_argument("--limit", type=int, default=10**6, help="score only the first N photos of each folder")
+    parser.add_argument("--work", type=Path, default=Path("runs/equal_training"), help="folder for checkpoints")
+    parser.add_argument("--out", type=Path, help="write everything as JSON")
+    arguments = parser.parse_args()
+    config = BaseConfig(steps=arguments.steps)
+    try:
+        rows = compare(arguments.train, arguments.test, config, arguments.work, arguments.limit)
+    except UOISError as error:
+        print(f"equal_training: {error}", file=sys.stderr)
+        return 2
+    machine = describe_machine()
+    print(f"{markdown(rows)}\n\n{config.steps} steps of {config.images} images.\n{summary(machine)}")
+    if arguments.out:
+        named = {Path(root).name: row for root, row in rows.items()}
+        kept = {"benchmark": "equal_training", "config": asdict(config), "rows": named, "machine": machine}
+        write_atomically(arguments.out, (json.dumps(kept, indent=1) + "\n").encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

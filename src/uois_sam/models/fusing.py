@@ -87,9 +87,8 @@ def _regroup(module: nn.Module) -> None:
 
 def _remember(module: nn.Module) -> None:
     if isinstance(module, CompactDecoder):
-        for name, part in list(module.named_children()):
-            if isinstance(part, nn.Conv2d):
-                setattr(module, name, Remembering(part))
+        for name in ("fine8", "fine4", "embed4"):
+            setattr(module, name, Remembering(getattr(module, name)))
 
 
 class Remembering(nn.Module):

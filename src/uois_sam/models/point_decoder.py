@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,6 +80,17 @@ class TwoWayLayer(nn.Module):
         return tokens, image
 
 
+class Look(nn.Conv2d):
+    """What the looks of two cells are compared by: a vector of length 1 for each of some groups of 8 channels."""
+
+    def __init__(self, channels: int, groups_of_8: int) -> None:
+        super().__init__(channels, 8 * groups_of_8, 1)
+
+    def forward(self, fine: Tensor) -> Tensor:
+        """(1, C, h, w) to (G, 8, h, w) float32."""
+        return F.normalize(super().forward(fine).float().unflatten(1, (-1, 8)), dim=2)[0]
+
+
 class CompactDecoder(nn.Module):
     """Point prompts to four masks, the IoU token, four mask tokens and four scores (``protocols.PointDecoder``)."""
 
@@ -99,8 +112,7 @@ class CompactDecoder(nn.Module):
         self.fine8 = nn.Conv2d(config.fine_width, 2 * mask_width, 1)
         self.mix8 = nn.Conv2d(2 * mask_width, mask_width, 3, padding=1)
         self.fine4 = nn.Conv2d(config.fine_width, mask_width, 1)
-        self.embed4 = nn.Conv2d(config.fine_width, 8 * config.likeness_groups, 1)
-        self.likeness_groups = config.likeness_groups
+        self.embed4 = Look(config.fine_width, config.likeness_groups)
         self.relative4 = nn.Conv2d(3 + config.likeness_groups, mask_width, 1)
         self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
 
@@ -128,10 +140,11 @@ class CompactDecoder(nn.Module):
         """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``protocols.PointDecoder``)."""
         fine8, fine4 = features.fine
         x = grow(self.state16(predictions.image_state), fine8)
-        x = F.relu(self.mix8(F.relu(x + self.fine8(fine8))))
+        x = self.mix8(x.add_(self.fine8(fine8)).relu_()).relu_()
         relative = torch.cat([self._offsets(points_xy, fine4.shape[-2:]), self._likeness(fine4, points_xy)], dim=1)
-        x = F.relu(grow(x, fine4) + self.fine4(fine4) + self.relative4(relative))
-        x = F.relu(self.mix4(x))
+        shared = self.fine4(fine4) + cast(Tensor, self.relative4.bias)[:, None, None]
+        x = _add_to(grow(x, fine4), self.relative4.weight, relative).add_(shared).relu_()
+        x = self.mix4(x).relu_()
         weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
         chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
         return torch.einsum("mtc,mchw->mthw", chosen, x).float()
@@ -142,9 +155,9 @@ class CompactDecoder(nn.Module):
         SAM's decoder has to find out from tokens alone what the prompted pixel looks like; shown where that look
         occurs, a small decoder learns in a tenth of the steps.
         """
-        embedding = F.normalize(self.embed4(fine4).float().unflatten(1, (self.likeness_groups, -1)), dim=2)[0]
-        under = _sample(embedding.flatten(0, 1)[None], self._unit(points_xy)).unflatten(1, (self.likeness_groups, -1))
-        return 4 * torch.einsum("mgc,gchw->mghw", under, embedding)
+        embedding = self.embed4(fine4)
+        under = _sample(embedding.flatten(0, 1)[None], self._unit(points_xy)).unflatten(1, embedding.shape[:2])
+        return torch.einsum("mgc,gchw->mghw", 4 * under, embedding)
 
     def _unit(self, points_xy: Tensor) -> Tensor:
         size = points_xy.new_tensor([self.frame_hw[1], self.frame_hw[0]])
@@ -159,6 +172,13 @@ class CompactDecoder(nn.Module):
         dx = (xs[None, None, :] - unit[:, 0, None, None]).expand(-1, height, -1)
         dy = (ys[None, :, None] - unit[:, 1, None, None]).expand(-1, -1, width) * (self.frame_hw[0] / self.frame_hw[1])
         return 4 * torch.stack([dx, dy, torch.hypot(dx, dy)], dim=1)
+
+
+def _add_to(x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
+    """Add a 1x1 convolution of (M, D, h, w) ``y`` to (M, C, h, w) ``x``, in place and in one pass over it; with an odd
+    number of channels a convolution is several times slower than a product."""
+    weights = weight.flatten(1).to(x.dtype).expand(len(x), -1, -1)
+    return x.flatten(2).baddbmm_(weights, y.to(x.dtype).flatten(2)).unflatten(2, x.shape[2:])
 
 
 def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:

@@ -2,10 +2,10 @@
 
     python benchmarks/oracles.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
-Every row feeds the same decoder and the same selection. What a row gains over the first is what its part costs today:
-prompts on background (true foreground), prompts missing or misplaced (true points), masks ranked or kept wrongly (true
-scores), both together, and the last row is what the mask grid itself can draw. Printed besides: how many objects get a
-prompt, and how many of the final errors are of which kind.
+Every row feeds the same decoder and the same selection, without a closer look. What a row gains over the first is what
+its part costs today: prompts on background (true foreground), prompts missing or misplaced (true points), masks ranked
+or kept wrongly (true scores), both together, and the last row is what the mask grid itself can draw. Printed besides:
+how many objects get a prompt, and how many of the final errors are of which kind.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def study(model: UOISSAM, samples: Any) -> dict[str, Any]:
     objects = prompted = 0
     for sample in samples:
         truth = true_masks(sample)
-        encoded = model.encode_image(sample.image)
+        encoded = model.encode_image(sample.image).with_selection(zoom=False)
         maps = {row: predict(encoded, truth) for row, predict in PREDICTORS.items()}
         for row, labels in maps.items():
             scores[row].update(score_image(labels, sample.labels, ignore=sample.ignore))

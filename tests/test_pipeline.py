@@ -15,6 +15,7 @@ from torch import nn
 
 from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
+from uois_sam.models.zoom import Window, in_photo
 from uois_sam.pipeline import EncodedImage
 from uois_sam.types import ImageArray, Instances
 
@@ -258,3 +259,27 @@ def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: 
     with pytest.raises(UOISError, match="lacks trained heads"):
         scene.with_selection(scores="hdnet")
     assert len(scene.predict()) > 0
+
+
+# --- a closer look
+
+
+def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, window = photo(), Window(top=6, left=20, height=30, width=45)
+    monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: window)
+    expected = in_photo(loose.predict(window.cut(image)), window, image)
+    encoded = loose.with_selection(zoom=True).encode_image(image)
+    assert_equal(encoded.predict(), expected)
+    assert len(expected) > 0
+    assert not expected.masks[:, :6].any() and not expected.masks[:, :, 65:].any()
+    # A user's points are asked of the whole photo, wherever they lie.
+    given = [(2.0, 3.0), (50.0, 20.0)]
+    assert_equal(encoded.predict(given), loose.encode_image(image).predict(given))
+
+
+def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
+    loose: UOISSAM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: None)
+    assert loose.with_selection(zoom=True).encode_image(photo()).closer is None
+    assert_equal(loose.with_selection(zoom=True).predict(photo()), loose.predict(photo()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,7 @@ from uois_sam.models.candidates import candidates_by_evidence, candidates_by_tok
 from uois_sam.models.postprocess import draw_masks, suppress
 from uois_sam.models.prompts import make_prompts, uniform_prompts
 from uois_sam.models.protocols import SceneFeatures
+from uois_sam.models.zoom import Window, find_window, in_photo
 from uois_sam.parts import Parts
 from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
 
@@ -146,10 +148,12 @@ class UOISSAM:
         """Run the backbones once; prompt the result as often as needed."""
         self.parts.check(self.selection, self.name)
         pixels = read_image(image)
-        with self.parts.computing():
-            tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(self.device)
-            features = self.parts.encoder(tensor)
-        return EncodedImage(self.parts, features, pixels, self.selection, self.name)
+        return EncodedImage(self.parts, _encode(self.parts, pixels), pixels, self.selection, self.name)
+
+
+def _encode(parts: Parts, pixels: ImageArray) -> SceneFeatures:
+    with parts.computing():
+        return parts.encoder(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(parts.device))
 
 
 class EncodedImage:
@@ -189,8 +193,22 @@ class EncodedImage:
             return self.parts.hpg.predict(self.features.prompt_features)
 
     @cached_property
+    def closer(self) -> tuple[Window, EncodedImage] | None:
+        """The part of the photo that holds all objects, encoded by itself: what :meth:`predict` segments if the
+        selection says ``zoom``. None if it does not, or objects are all over the photo."""
+        if not self.selection.zoom or self.parts.hpg is None:
+            return None
+        peaks = make_prompts(self.maps, replace(self.selection, prompts="heatmap"))
+        window = find_window(self.maps, peaks, self.selection.foreground_threshold, self.image_hw)
+        if window is None:
+            return None
+        pixels, plain = window.cut(self.image), replace(self.selection, zoom=False)
+        return window, EncodedImage(self.parts, _encode(self.parts, pixels), pixels, plain, self.model)
+
+    @cached_property
     def prompts(self) -> PointPrompts:
-        """The point prompts that :meth:`predict` decodes by itself. Frame: prompt frame."""
+        """Point prompts in the whole photo, those that :meth:`predict` decodes without a :attr:`closer` look.
+        Frame: prompt frame."""
         if self.parts.hpg is None:
             return uniform_prompts(PROMPT_FRAME_HW, self.selection.grid_side)
         return make_prompts(self.maps, self.selection)
@@ -200,11 +218,15 @@ class EncodedImage:
 
         Args:
             points: (M, 2) xy in the photo's pixels. Each gets its best mask, in the order given; nothing is
-                suppressed. Left out, the prompt generator's points are used and masks are selected as in the paper.
+                suppressed. Left out, the prompt generator's points are used, of a :attr:`closer` look where there is
+                one, and masks are selected as in the paper.
 
         Raises:
             ImageError: points of another shape, or outside the photo.
         """
+        if points is None and self.closer is not None:
+            window, view = self.closer
+            return in_photo(view.predict(), window, self.image)
         with self.parts.computing():
             if points is None:
                 return self._select(self._own_candidates())

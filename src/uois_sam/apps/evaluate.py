@@ -73,6 +73,8 @@ class Evaluate:
     """Where point prompts come from; the model's own setting if left out."""
     scores: ScoreMode | None = None
     """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
+    zoom: bool | None = None
+    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     device: str = "auto"
     """Where the model computes: auto, cpu, cuda, cuda:1, mps."""
 
@@ -186,7 +188,7 @@ class Evaluate:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        settings = {"prompts": self.prompts, "scores": self.scores}
+        settings = {"prompts": self.prompts, "scores": self.scores, "zoom": self.zoom}
         model = model.with_selection(**{name: value for name, value in settings.items() if value is not None})
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)

@@ -54,6 +54,8 @@ class Segment:
     """Where point prompts come from; the model's own setting if left out."""
     scores: ScoreMode | None = None
     """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
+    zoom: bool | None = None
+    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     debug_heatmap: bool = False
     """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
     overwrite: bool = True
@@ -79,7 +81,7 @@ class Segment:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        settings = {"prompts": self.prompts, "scores": self.scores}
+        settings = {"prompts": self.prompts, "scores": self.scores, "zoom": self.zoom}
         return model.with_selection(**{name: value for name, value in settings.items() if value is not None})
 
 

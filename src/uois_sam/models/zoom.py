@@ -1,0 +1,102 @@
+"""A closer look where all objects lie in a part of the photo. Goes beyond the paper.
+
+A network of fixed input size sees small what lies in a corner of a wide shot. What the prompt generator says of the
+whole photo is enough to find that part; cut out and encoded by itself, it shows the objects as large as the network has
+learned them. It costs the encoder a second time, the decoder not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from uois_sam.types import BoolArray, ImageArray, Instances, PointPrompts, PromptMaps
+
+STRIDE = 4
+"""The foreground is looked at in every fourth row and column: finer it holds nothing new."""
+SURE_PEAK = 0.3
+"""Heatmap value from which a peak stands for an object; only foreground with such a peak counts."""
+LEAST_REGION = 0.0008
+"""Smaller foreground regions, as a share of the photo, do not count."""
+MARGIN = 0.1
+"""Left around all objects on every side, as a share of their extent."""
+SMALLEST, LARGEST = 0.35, 0.95
+"""Sides of the part, as shares of the photo's: it is not made smaller, and is not worth it when larger."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the photo with the photo's own proportions, in its pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def cut(self, image: ImageArray) -> ImageArray:
+        """The pixels inside, a view."""
+        return image[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def find_window(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_hw: tuple[int, int]) -> Window | None:
+    """The part of the photo that holds all foreground regions with a sure peak.
+
+    Args:
+        maps: of the whole photo.
+        prompts: its peaks. Frame: that of the maps.
+        foreground: probability from which a cell is foreground.
+        image_hw: size of the photo.
+
+    Returns:
+        None where there is no such region, or the part would be nearly everything.
+    """
+    margin_of_logits = math.log(foreground / (1 - foreground))
+    logits = maps.foreground_logits[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+    certain = (logits[1] - logits[0] > margin_of_logits).cpu().numpy()
+    peaks = prompts.points_xy[prompts.strengths > SURE_PEAK].cpu().numpy()
+    held = _with_peaks(certain, (peaks // STRIDE).astype(int))
+    rows, columns = np.nonzero(held.any(axis=1))[0], np.nonzero(held.any(axis=0))[0]
+    if len(rows) == 0:
+        return None
+    ends = [
+        (int(axis[0]) / size, (int(axis[-1]) + 1) / size)
+        for axis, size in zip((rows, columns), held.shape, strict=True)
+    ]
+    side = max(SMALLEST, (1 + 2 * MARGIN) * max(high - low for low, high in ends))
+    if side > LARGEST:
+        return None
+    (top, height), (left, width) = (
+        _span(low, high, side, size) for (low, high), size in zip(ends, image_hw, strict=True)
+    )
+    return Window(top, left, height, width)
+
+
+def in_photo(instances: Instances, window: Window, image: ImageArray) -> Instances:
+    """What was found in a window of a photo, in the photo's own pixels."""
+    masks = np.zeros((len(instances), *image.shape[:2]), dtype=np.bool_)
+    masks[:, window.top : window.top + window.height, window.left : window.left + window.width] = instances.masks
+    moved = np.array([window.left, window.top], dtype=np.float32)
+    boxes = instances.boxes + np.tile(moved, 2)
+    return replace(instances, masks=masks, boxes=boxes, points=instances.points + moved, image=image)
+
+
+def _with_peaks(certain: BoolArray, peaks_xy: np.ndarray[tuple[int, int], np.dtype[np.int_]]) -> BoolArray:
+    """Those 8-connected regions that are large enough and hold a peak."""
+    import cv2  # here, because it adds to the command's start
+
+    count, regions, sizes, _ = cv2.connectedComponentsWithStats(certain.astype(np.uint8), connectivity=8)
+    counts = np.zeros(count, dtype=np.bool_)
+    height, width = certain.shape
+    counts[regions[peaks_xy[:, 1].clip(0, height - 1), peaks_xy[:, 0].clip(0, width - 1)]] = True
+    counts &= sizes[:, cv2.CC_STAT_AREA] >= LEAST_REGION * certain.size
+    counts[0] = False
+    return np.asarray(counts[regions])
+
+
+def _span(low: float, high: float, side: float, size: int) -> tuple[int, int]:
+    """First pixel and length of a stretch of ``side`` around the middle of low..high (shares), inside the photo."""
+    length = min(size, max(1, round(side * size)))
+    first = round((low + high) / 2 * size - length / 2)
+    return min(max(0, first), size - length), length

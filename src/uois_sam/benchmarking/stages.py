@@ -155,7 +155,7 @@ def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
             with clock.on("encoder"):
                 features = encoder(tensor)
     hpg = None if parts.hpg is None else _Timed(parts.hpg, "maps", clock)
-    timed_encoder = _Timed(parts.encoder, "encoder", clock)
+    timed_encoder: Any = _Timed(parts.encoder, "encoder", clock)
     timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", clock))
     return EncodedImage(timed, features, image, model.selection, model.name)
 

@@ -126,7 +126,7 @@ def predict(
         return prompted.predict().label_map()
     with encoded.parts.computing():
         in_frame = map_points(torch.from_numpy(points), encoded.image_hw, encoded.features.mask_frame.content_hw)
-        return prompted._select(_candidates(encoded, truth, points, in_frame)).label_map()
+        return prompted.select(_candidates(encoded, truth, points, in_frame)).label_map()
 
 
 def with_prompts(encoded: EncodedImage, points: npt.NDArray[np.float32]) -> EncodedImage:

@@ -229,7 +229,7 @@ class EncodedImage:
             return in_photo(view.predict(), window, self.image)
         with self.parts.computing():
             if points is None:
-                return self._select(self._own_candidates())
+                return self.select(self._own_candidates())
             given = check_points(points, self.image_hw)
             in_frame = self._to_mask_frame(torch.from_numpy(given), self.image_hw)
             candidates = self._candidates(in_frame, threshold=-float("inf"))
@@ -268,7 +268,7 @@ class EncodedImage:
         assert self.parts.hdnet is not None  # Parts.check
         return self.parts.hdnet(predictions)
 
-    def _select(self, candidates: Candidates) -> Instances:
+    def select(self, candidates: Candidates) -> Instances:
         """Area filter and suppression, both on the decoder's own mask grid."""
         selection, frame = self.selection, self.features.mask_frame
         masks = cut_padding(candidates.mask_logits, frame) > 0

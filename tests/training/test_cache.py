@@ -127,9 +127,9 @@ def test_a_run_stopped_after_some_shards_does_not_compute_them_again(
     running.close()  # type: ignore[attr-defined]
     items: list[int] = []
 
-    def noting(*args: Any) -> ViewRows:
+    def noting(*args: Any, **options: Any) -> ViewRows:
         items.append(args[-1])
-        return view_rows(*args)
+        return view_rows(*args, **options)
 
     monkeypatch.setattr(cache, "view_rows", noting)
     assert fill(request_, folder, processes)[1] == [5, 10, 12, 12]

@@ -225,7 +225,8 @@ def human(size: int) -> str:
 
 
 def _compute(request: CacheRequest, item: int) -> dict[str, Rows]:
-    computed = view_rows(request.base, request.proposer, request.data, request.config, item)
+    seen = "evidence" in request.parts
+    computed = view_rows(request.base, request.proposer, request.data, request.config, item, evidence=seen)
     return {part: getattr(computed, part) for part in request.parts}
 
 

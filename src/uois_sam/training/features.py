@@ -65,6 +65,8 @@ def view_rows(
     config: FeatureConfig,
     item: int,
     dtype: torch.dtype = torch.float16,
+    *,
+    evidence: bool = True,
 ) -> ViewRows:
     """Features and targets of view ``item % views`` of image ``item // views``, on the CPU.
 
@@ -77,6 +79,7 @@ def view_rows(
         config: what to compute.
         item: number of the view.
         dtype: of features, tokens and scores; float16 is what a cache keeps.
+        evidence: whether to measure the peaks' masks, if there is a proposer.
     """
     index, number = divmod(item, config.views)
     rng = np.random.default_rng([config.seed, index, number])
@@ -88,10 +91,12 @@ def view_rows(
         prompts = _choose_prompts(maps, view, config, rng)
         decoded = _decode(base, features, view, prompts)
         tokens = _token_rows(decoded, dtype)
-        evidence = None if maps is None else _evidence_rows(features, maps, decoded, prompts.peaks, config, dtype)
+        seen = None
+        if maps is not None and evidence:
+            seen = _evidence_rows(features, maps, decoded, prompts.peaks, config, dtype)
     labels = _nearest(view.labels, base.heads.frame_hw).astype(np.int16)
     prompt_features = features.prompt_features.to("cpu", dtype).contiguous()
-    return ViewRows(MapRows(prompt_features, torch.from_numpy(labels)[None]), tokens, evidence)
+    return ViewRows(MapRows(prompt_features, torch.from_numpy(labels)[None]), tokens, seen)
 
 
 def make_view(sample: Sample, size_hw: tuple[int, int] | None, rng: np.random.Generator | None) -> View:

@@ -39,7 +39,7 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     data = FolderDataset(rectangles)
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
-    assert model.name == "compact-2"
+    assert model.name == "compact-3"
     assert model.selection.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)
@@ -57,6 +57,7 @@ def test_training_goes_on_from_an_earlier_model(rectangles: Path, tmp_path: Path
     second = train_compact(data, still, tmp_path / "second", quiet(), start=first)
     (card, before), (later, after) = read_folder(first), read_folder(second)
     assert later.training["recipe"]["base"]["start"] == card.weights_sha256
+    assert later.training["started_from"]["training"] == card.training
     for name, value in before.items():
         if name.startswith(("encoder", "decoder")):
             torch.testing.assert_close(after[name], value, rtol=0, atol=1e-6)

@@ -70,7 +70,8 @@ def table(base: str, train: Dataset, test: Dataset, shares: Sequence[float], epo
     for percent in shares:
         folder, scenes = fit_share(frozen, train, percent, epochs, work / f"{percent:g}")
         _say(f"{percent:g} %: scoring {len(test)} frames")
-        scores = evaluate(UOISSAM.from_pretrained(folder, device="cpu"), test, variants=[FULL])[FULL.name]
+        model = UOISSAM.from_pretrained(folder, device="cpu", precision="float32")
+        scores = evaluate(model, test, variants=[FULL])[FULL.name]
         in_percent = dict(zip(COLUMNS, percentages(scores.all_frames), strict=True))
         rows[f"{percent:g}"] = {"scenes": scenes, "percent": in_percent, "results": dataclasses.asdict(scores)}
     return rows

@@ -176,9 +176,12 @@ class CompactDecoder(nn.Module):
 
 def _add_to(x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
     """Add a 1x1 convolution of (M, D, h, w) ``y`` to (M, C, h, w) ``x``, in place and in one pass over it; with an odd
-    number of channels a convolution is several times slower than a product."""
-    weights = weight.flatten(1).to(x.dtype).expand(len(x), -1, -1)
-    return x.flatten(2).baddbmm_(weights, y.to(x.dtype).flatten(2)).unflatten(2, x.shape[2:])
+    number of channels a convolution is several times slower than a product. In lower precision it is the other way
+    round: PyTorch has no fast batched product that adds."""
+    if x.dtype != torch.float32:
+        return x.add_(F.conv2d(y.to(x.dtype), weight.to(x.dtype)))
+    weights = weight.flatten(1).expand(len(x), -1, -1)
+    return x.flatten(2).baddbmm_(weights, y.float().flatten(2)).unflatten(2, x.shape[2:])
 
 
 def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:

@@ -1,0 +1,84 @@
+"""Whether the fast forms of the compact model answer as its plain float32 networks do.
+
+    python benchmarks/same_answer.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
+
+For the default (float32, folded and joined) and for bfloat16: the overlap F on the photos, and the mean IoU of every
+plain mask with its best counterpart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uois_sam import UOISSAM
+from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.datasets import FolderDataset
+from uois_sam.errors import UOISError
+from uois_sam.evaluation import ScoreAccumulator, score_image
+from uois_sam.files import write_atomically
+from uois_sam.hub import assemble, load_compact
+from uois_sam.types import Instances
+
+
+def counterparts(plain: Instances, other: Instances) -> list[float]:
+    """IoU of every plain mask with the most similar other one; 0 where there is none."""
+    if not len(plain) or not len(other):
+        return [0.0] * len(plain)
+    first, second = (found.masks.reshape(len(found), -1).astype(np.float32) for found in (plain, other))
+    shared = first @ second.T
+    ious = shared / (first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - shared)
+    return [float(value) for value in ious.max(axis=1)]
+
+
+def main() -> int:
+    """Run the script; 2 on bad input, told in one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_root", type=Path, help="folder of labelled photos")
+    parser.add_argument("--model", default="compact", help="compact model: name or folder (default: compact)")
+    parser.add_argument("--limit", type=int, default=10**6, help="only the first N photos")
+    parser.add_argument("--out", type=Path, help="write everything as JSON")
+    arguments = parser.parse_args()
+    try:
+        data = FolderDataset(arguments.data_root)
+        network, card = load_compact(arguments.model)
+        models = {"plain float32": assemble(network, card, torch.device("cpu"))}
+        for precision in ("float32", "bfloat16"):
+            models[precision] = UOISSAM.from_pretrained(arguments.model, device="cpu", precision=precision)
+    except UOISError as error:
+        print(f"same_answer: {error}", file=sys.stderr)
+        return 2
+    scores = {name: ScoreAccumulator() for name in models}
+    ious: dict[str, list[float]] = {name: [] for name in models}
+    for index in range(min(len(data), arguments.limit)):
+        sample = data[index]
+        found = {name: model.predict(sample.image) for name, model in models.items()}
+        for name, instances in found.items():
+            scores[name].update(score_image(instances.label_map(), sample.labels, ignore=sample.ignore))
+            ious[name] += counterparts(found["plain float32"], instances)
+    print("| computed in | overlap F | mean IoU with plain masks | masks |\n|---|---|---|---|")
+    rows = {}
+    for name in models:
+        f_measure = 100 * scores[name].compute().all_frames.overlap.f_measure
+        rows[name] = {"f_percent": f_measure, "mean_iou": float(np.mean(ious[name])), "masks": len(ious[name])}
+        print(f"| {name} | {f_measure:.2f} | {rows[name]['mean_iou']:.4f} | {rows[name]['masks']} |")
+    machine = describe_machine()
+    print(summary(machine))
+    if arguments.out:
+        kept = {
+            "benchmark": "same_answer",
+            "data": arguments.data_root.resolve().name,
+            "rows": rows,
+            "machine": machine,
+        }
+        write_atomically(arguments.out, (json.dumps(kept, indent=1) + "\n").encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,6 +42,13 @@ def test_the_four_variants_of_table_iv_run(tmp_path: Path) -> None:
         assert json.loads((out / "coffee.json").read_text())["selection"]["prompts"] == prompts
 
 
+def test_the_closer_look_can_be_turned_off(tmp_path: Path) -> None:
+    for zoom in ("on", "off"):
+        result = run_command("segment", EXAMPLES / "coffee.jpg", "--out", tmp_path / zoom, "--zoom", zoom)
+        assert result.returncode == 0, result.stderr
+        assert json.loads((tmp_path / zoom / "coffee.json").read_text())["selection"]["zoom"] == (zoom == "on")
+
+
 def test_a_blank_wall_gives_an_empty_result_and_success(tmp_path: Path) -> None:
     Image.new("RGB", (320, 240), (128, 128, 128)).save(tmp_path / "wall.png")
     result = run_command("segment", tmp_path / "wall.png", "--out", tmp_path / "out")

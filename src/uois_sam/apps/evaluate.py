@@ -14,6 +14,7 @@ import tyro
 
 from uois_sam.apps import print_line
 from uois_sam.apps.progress import progress
+from uois_sam.apps.settings import Switch, asked_for
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import UOISError
 from uois_sam.wording import count
@@ -73,7 +74,7 @@ class Evaluate:
     """Where point prompts come from; the model's own setting if left out."""
     scores: ScoreMode | None = None
     """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
-    zoom: bool | None = None
+    zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     device: str = "auto"
     """Where the model computes: auto, cpu, cuda, cuda:1, mps."""
@@ -188,8 +189,7 @@ class Evaluate:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        settings = {"prompts": self.prompts, "scores": self.scores, "zoom": self.zoom}
-        model = model.with_selection(**{name: value for name, value in settings.items() if value is not None})
+        model = model.with_selection(**asked_for(self.prompts, self.scores, self.zoom))
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from uois_sam.apps import print_line
 from uois_sam.apps.results import Result, Segmenter, check_earlier, is_done, path_of
+from uois_sam.apps.settings import Switch, asked_for
 from uois_sam.apps.side_by_side import Crew, choose_workers, in_order, on_threads
 from uois_sam.apps.sources import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.config import PromptMode, ScoreMode
@@ -54,7 +55,7 @@ class Segment:
     """Where point prompts come from; the model's own setting if left out."""
     scores: ScoreMode | None = None
     """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
-    zoom: bool | None = None
+    zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     debug_heatmap: bool = False
     """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
@@ -81,8 +82,7 @@ class Segment:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        settings = {"prompts": self.prompts, "scores": self.scores, "zoom": self.zoom}
-        return model.with_selection(**{name: value for name, value in settings.items() if value is not None})
+        return model.with_selection(**asked_for(self.prompts, self.scores, self.zoom))
 
 
 @dataclass

@@ -41,7 +41,7 @@ and a small decoder leaves specks and holes that SAM does not."""
 COMPACT_SELECTION = replace(
     TOKEN_SELECTION, scores="evidence", score_threshold=0.45, zoom=True, heatmap_threshold=0.35, max_prompts=45
 )
-"""Scores that have seen the masks are cautious: from 0.3 to 0.48 F is the same within 2 points, on rendered scenes as
+"""Scores that have seen the masks are cautious: from 0.3 to 0.48 F is the same within 3 points, on rendered scenes as
 on photos. Peaks below 0.35 are seldom objects: without them half of the prompts are left, and F is the same."""
 LICENCE = "Apache-2.0"
 

@@ -30,7 +30,7 @@ from uois_sam.hub import load_base
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
 from uois_sam.training.curves import Epoch
-from uois_sam.training.data import SubsetDataset, split_data
+from uois_sam.training.data import first_images, split_data
 from uois_sam.training.features import FeatureConfig, view_rows
 from uois_sam.training.heads import HeadConfig, Place, fit_hdnet, fit_hpg
 from uois_sam.training.processes import start_processes
@@ -121,7 +121,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         every = open_dataset("folder", options.data)
-        data = SubsetDataset(every, range(min(options.images, len(every))))
+        data = first_images(every, options.images)
         base = load_base(options.base, device=options.device, precision="float32")
         with tempfile.TemporaryDirectory() as folder:
             measured = measure(base, data, options.epochs, Path(folder))

@@ -31,7 +31,7 @@ from uois_sam.models.compact import CompactConfig
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
 from uois_sam.training.compact import at_size, make_card, start_from_imagenet
-from uois_sam.training.data import SubsetDataset, look_through
+from uois_sam.training.data import first_images, look_through
 
 TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
 """The shipped recipe has 336x448 and 480x640: here, too, a whole photo shows objects as large as crops did."""
@@ -58,10 +58,10 @@ def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, wor
     """Percentages by training folder and test folder, and what each training was made from."""
     folders = {str(root): FolderDataset(root) for root in train}
     number = min(len(data) for data in folders.values())
-    tests = {root.resolve().name: _first(FolderDataset(root), limit) for root in test}
+    tests = {root.resolve().name: first_images(FolderDataset(root), limit) for root in test}
     rows: dict[str, Any] = {}
     for place, (root, data) in enumerate(folders.items()):
-        scenes = _first(data, number)
+        scenes = first_images(data, number)
         facts = look_through(scenes)
         model = train_on(scenes, config, work / f"{place}-{Path(root).resolve().name}")
         scores = {
@@ -83,10 +83,6 @@ def markdown(rows: dict[str, Any]) -> str:
             numbers = " | ".join(f"{values[column]:.1f}" for column in COLUMNS)
             lines.append(f"| {Path(root).name} | {row['data']['objects']} | {name} | {numbers} |")
     return "\n".join(lines)
-
-
-def _first(data: Dataset, number: int) -> Dataset:
-    return SubsetDataset(data, range(min(number, len(data))))
 
 
 def main() -> int:

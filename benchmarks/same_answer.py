@@ -23,6 +23,7 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
 from uois_sam.files import write_atomically
 from uois_sam.hub import assemble, load_compact
+from uois_sam.models.postprocess import mask_iou
 from uois_sam.types import Instances
 
 
@@ -30,10 +31,8 @@ def counterparts(plain: Instances, other: Instances) -> list[float]:
     """IoU of every plain mask with the most similar other one; 0 where there is none."""
     if not len(plain) or not len(other):
         return [0.0] * len(plain)
-    first, second = (found.masks.reshape(len(found), -1).astype(np.float32) for found in (plain, other))
-    shared = first @ second.T
-    ious = shared / (first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - shared)
-    return [float(value) for value in ious.max(axis=1)]
+    both = torch.from_numpy(np.concatenate([plain.masks, other.masks]))
+    return [float(value) for value in mask_iou(both)[: len(plain), len(plain) :].amax(dim=1)]
 
 
 def main() -> int:

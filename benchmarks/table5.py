@@ -31,7 +31,7 @@ from uois_sam.files import write_atomically
 from uois_sam.hub import load_base
 from uois_sam.models.frozen_base import FrozenBase
 from uois_sam.training.compact import TOKEN_SELECTION
-from uois_sam.training.data import SubsetDataset
+from uois_sam.training.data import first_images
 from uois_sam.training.features import FeatureConfig
 from uois_sam.training.full import HeadsRecipe, examine_images, train_heads
 from uois_sam.training.heads import HeadConfig
@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
     try:
-        train, test = (_first(FolderDataset(root), number) for root, number in (
+        train, test = (first_images(FolderDataset(root), number) for root, number in (
             (arguments.train_root, arguments.scenes), (arguments.test_root, arguments.limit)))  # fmt: skip
         rows = table(arguments.base, train, test, arguments.percent, arguments.epochs, arguments.work)
     except UOISError as error:
@@ -122,10 +122,6 @@ def main() -> int:
                 "rows": rows, "machine": machine}  # fmt: skip
         write_atomically(arguments.out, (json.dumps(kept, indent=1) + "\n").encode())
     return 0
-
-
-def _first(data: Dataset, number: int | None) -> Dataset:
-    return data if number is None else SubsetDataset(data, range(min(number, len(data))))
 
 
 if __name__ == "__main__":

@@ -267,6 +267,8 @@ def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: 
 def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, monkeypatch: pytest.MonkeyPatch) -> None:
     image, window = photo(), Window(top=6, left=20, height=30, width=45)
     monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: window)
+    assert loose.with_selection(zoom=True).encode_image(image).closer is None  # a grid is SAM's own scheme
+    loose = loose.with_selection(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     expected = in_photo(loose.predict(window.cut(image)), window, image)
     encoded = loose.with_selection(zoom=True).encode_image(image)
     assert_equal(encoded.predict(), expected)
@@ -281,5 +283,6 @@ def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
     loose: UOISSAM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: None)
+    loose = loose.with_selection(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     assert loose.with_selection(zoom=True).encode_image(photo()).closer is None
     assert_equal(loose.with_selection(zoom=True).predict(photo()), loose.predict(photo()))

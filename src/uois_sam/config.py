@@ -51,7 +51,8 @@ class Selection:
     grid_side: int = GRID_SIDE
     """Points along each side of the grid."""
     zoom: bool = False
-    """Look again, closer, where all objects lie in a part of the photo (``models.zoom``); beyond the paper."""
+    """Look again, closer, where all objects lie in a part of the photo (``models.zoom``); with heatmap peaks
+    only, beyond the paper."""
     score_threshold: float = SCORE_THRESHOLD
     """Score a mask needs."""
     nms: NmsMode = "mask"

@@ -90,8 +90,7 @@ def load_pretrained(
         base = load_base(wanted.base, sam=sam, dinov2=dinov2, device=device, precision=precision)
         return _fused(with_heads(base, load_heads(base, wanted, tensors, folder), card))
     _refuse_foreign(name, sam, dinov2)
-    model = build(card, folder)
-    load_strictly(model, tensors, folder / WEIGHTS_FILE)
+    model = _filled(card, tensors, folder)
     if precision == "auto":
         arithmetic = torch.float32  # bfloat16 would draw and choose other masks: mean IoU 0.96 with these
     return _fused(assemble(model, card, chosen, arithmetic))
@@ -183,9 +182,14 @@ def load_compact(name_or_path: str | os.PathLike[str]) -> tuple[CompactModel, Mo
     """
     folder = _find(os.fspath(name_or_path))
     card, tensors = read_folder(folder)
+    return _filled(card, tensors, folder), card
+
+
+def _filled(card: ModelCard, tensors: dict[str, Tensor], folder: Path) -> CompactModel:
+    """The card's networks with the folder's weights."""
     model = build(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
-    return model, card
+    return model
 
 
 def check_base(

@@ -195,11 +195,10 @@ class EncodedImage:
     @cached_property
     def closer(self) -> tuple[Window, EncodedImage] | None:
         """The part of the photo that holds all objects, encoded by itself: what :meth:`predict` segments if the
-        selection says ``zoom``. None if it does not, or objects are all over the photo."""
-        if not self.selection.zoom or self.parts.hpg is None:
+        selection says ``zoom``. None if it does not, prompts are a grid's, or objects are all over the photo."""
+        if not self.selection.zoom or self.selection.prompts != "heatmap":
             return None
-        peaks = make_prompts(self.maps, replace(self.selection, prompts="heatmap"))
-        window = find_window(self.maps, peaks, self.selection.foreground_threshold, self.image_hw)
+        window = find_window(self.maps, self.prompts, self.selection.foreground_threshold, self.image_hw)
         if window is None:
             return None
         pixels, plain = window.cut(self.image), replace(self.selection, zoom=False)

@@ -114,8 +114,7 @@ def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = 
     sums = {stage: [sum(run.get(part, 0.0) for part in of) for run in counted] for stage, of in STAGES.items()}
     sums["total"] = [sum(stage) for stage in zip(*sums.values(), strict=True)]
     stages = {name: Spread.of(values) for name, values in sums.items()}
-    view = encoded if encoded.closer is None else encoded.closer[1]
-    prompts = POINTS if model.parts.hpg is None else len(view.prompts)
+    prompts = POINTS if model.parts.hpg is None else len(_decoded(encoded).prompts)
     return StageTimes(stages, parts, prompts, len(instances))
 
 
@@ -140,6 +139,11 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
     with clock.on("label PNG"):
         Image.fromarray(labels).save(io.BytesIO(), "PNG")
     return clock.seconds, encoded, instances
+
+
+def _decoded(encoded: EncodedImage) -> EncodedImage:
+    """What the decoder works on: the part looked at closer if there is one, else the photo."""
+    return encoded if encoded.closer is None else encoded.closer[1]
 
 
 def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
@@ -186,7 +190,7 @@ def stage_floors(model: UOISSAM, image: ImageArray) -> dict[str, float]:
         if model.parts.hpg is not None:
             _ = encoded.prompts
     with least_seconds(model.device) as of_closer_look:
-        view = encoded if encoded.closer is None else encoded.closer[1]
+        view = _decoded(encoded)
     with least_seconds(model.device) as of_its_prompts:
         if model.parts.hpg is not None:
             _ = view.prompts

@@ -14,14 +14,10 @@ from uois_sam.models.postprocess import choose_best, clean_regions
 from uois_sam.models.protocols import MaskFeatures, PointDecoder, select_prompts
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
 
-CHUNK = 5
-"""Prompts decoded and drawn at once: what is written is still in the processor's cache when it is read."""
-
-
 PROMPT_CHUNK = 16
 """Prompts decoded at once: bounds memory on a 32x32 grid, and what is written is still in the cache when it is read."""
 UPSCALE_CHUNK = 5
-"""Masks upscaled at once, likewise: a quarter faster than 16 on a processor with 32 MB of cache."""
+"""Prompts drawn at once, likewise: a quarter faster than 16 on a processor with 32 MB of cache."""
 
 
 def candidates_by_tokens(
@@ -83,7 +79,7 @@ def candidates_by_evidence(
         none = torch.zeros(0, dtype=torch.long)
         return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
     tokens, logits = [], []
-    for points in points_xy.split(CHUNK):
+    for points in points_xy.split(UPSCALE_CHUNK):
         predictions = decoder.decode_tokens(features, points)
         every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
         logits.append(decoder.upscale(features, predictions, points, every))

@@ -131,8 +131,7 @@ def _begin(recipe: Recipe, start: str | os.PathLike[str] | None) -> tuple[Compac
         start_from_imagenet(model)
         return model, recipe, {}
     earlier, card = load_compact(start)
-    model = CompactModel(replace(earlier.config, input_hw=recipe.architecture.input_hw))
-    model.load_state_dict(earlier.state_dict())
+    model = at_size(earlier, recipe.architecture.input_hw).requires_grad_(True)
     base = replace(recipe.base, start=card.weights_sha256)
     lineage = {"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
                "training": dict(card.training)}  # fmt: skip

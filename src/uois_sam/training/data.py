@@ -63,6 +63,11 @@ def sample_percent(data: Dataset, percent: float, seed: int) -> Dataset:
     return SubsetDataset(data, sorted(chosen.tolist()))
 
 
+def first_images(data: Dataset, number: int | None) -> Dataset:
+    """The first images of a data set, all of them when ``number`` is None or beyond its end."""
+    return data if number is None else SubsetDataset(data, range(min(number, len(data))))
+
+
 def split_data(data: Dataset, share: float, seed: int) -> Split:
     """Hold out a random share of the images (at least one) to choose the epoch by.
 

@@ -261,6 +261,12 @@ def test_evidence_is_kept_of_own_peaks_alone_and_filled_up_with_rows_that_do_not
     assert view_rows(base, None, data, CONFIG, 2 * 3).evidence is None
 
 
+def test_own_peaks_start_at_the_given_height(model: CompactModel, base: FrozenBase, data: FolderDataset) -> None:
+    bold, unreachable = eager(model.hpg), replace(CONFIG, own_peaks=2, peak_threshold=100.0)
+    rows = view_rows(base, bold, data, unreachable, 2 * 3)
+    assert rows.evidence is not None and not rows.evidence.counted.any()
+
+
 def test_own_peaks_are_looked_up_where_they_lie_in_the_image(
     model: CompactModel, base: FrozenBase, rectangles: Path
 ) -> None:

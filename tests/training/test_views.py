@@ -85,6 +85,19 @@ def test_labels_lie_on_the_image_to_a_tenth_of_a_pixel() -> None:
     assert abs(np.mean(offsets)) < 0.1
 
 
+def test_some_views_are_close_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen strips side by side: how many a view shows tells how close it is."""
+    labels = np.repeat(np.arange(1, 17, dtype=np.uint16)[None], 120, axis=0).repeat(10, axis=1)
+    sample = Sample("strips", np.zeros((120, 160, 3), dtype=np.uint8), labels)
+
+    def strips(share: float) -> float:
+        monkeypatch.setattr(views, "CLOSE_UPS", share)
+        drawn = (random_view(sample, (96, 128), np.random.default_rng(seed)) for seed in range(40))
+        return float(np.median([len(np.unique(view.labels)) for view in drawn]))
+
+    assert strips(1.0) <= 8 < 11 <= strips(0.0)
+
+
 def test_the_same_seed_gives_the_same_view_and_another_seed_another() -> None:
     first, again, other = (random_view(painted(), (96, 128), np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert np.array_equal(first.image, again.image)

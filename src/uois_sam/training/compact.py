@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from uois_sam import __version__
-from uois_sam.config import MAX_PROMPTS, Selection
+from uois_sam.config import Selection
 from uois_sam.datasets.protocol import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.files import make_output_folder
@@ -52,8 +52,11 @@ class Recipe:
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
     base: BaseConfig = field(default_factory=BaseConfig)
-    features: FeatureConfig = field(default_factory=lambda: FeatureConfig(views=2, prompts=36, own_peaks=MAX_PROMPTS))
-    """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see."""
+    features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
+        views=2, prompts=COMPACT_SELECTION.max_prompts, own_peaks=COMPACT_SELECTION.max_prompts,
+        peak_threshold=COMPACT_SELECTION.heatmap_threshold))  # fmt: skip
+    """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see, and from the
+    prompts that they will come from."""
     head_images: int = 600
     """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second, and
     others than the base's are not needed: the scores were as close on scenes that the base had never seen."""

@@ -141,6 +141,25 @@ def test_every_prompt_lies_on_the_label_it_is_said_to_lie_on(seed: int) -> None:
     assert under(points, labels) == ids.tolist()
 
 
+def test_central_prompts_lie_about_the_centre_and_on_the_object() -> None:
+    labels = np.zeros((100, 100), dtype=np.int32)
+    labels[10:90, 10:90] = 1
+    distances = {}
+    for share in (0.0, 1.0):
+        points, ids = sample_prompts(labels, 200, 0.0, np.random.default_rng(0), share)
+        assert under(points, labels) == ids.tolist() == [1] * 200
+        distances[share] = np.linalg.norm(points - 49.5, axis=1)
+    assert np.sqrt((distances[1.0] ** 2).mean() / 2) == pytest.approx(0.13 * 80, rel=0.1)
+    assert np.median(distances[0.0]) > 2 * np.median(distances[1.0])
+
+
+def test_central_prompts_of_a_ring_lie_on_the_ring() -> None:
+    ys, xs = np.mgrid[:60, :60] - 30
+    labels = ((np.hypot(ys, xs) > 20) & (np.hypot(ys, xs) < 26)).astype(np.int32)
+    points, ids = sample_prompts(labels, 30, 0.0, np.random.default_rng(0), 1.0)
+    assert under(points, labels) == ids.tolist() == [1] * 30
+
+
 def test_objects_take_turns_and_the_rest_is_background() -> None:
     labels = painted().labels.astype(np.int32)
     _, ids = sample_prompts(labels, 20, 0.4, np.random.default_rng(0))

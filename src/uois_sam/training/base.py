@@ -49,6 +49,8 @@ class BaseConfig:
     """Point prompts an image."""
     background_share: float = 0.25
     """Share of prompts on background."""
+    central_share: float = 0.5
+    """Share of the others that lie about their object's centre, where the prompt generator will put them."""
     rate: float = 6e-4
     """Learning rate of everything new."""
     encoder_rate: float = 3e-4
@@ -101,7 +103,8 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.data))
         rng = np.random.default_rng([self.config.seed, item, 1])
         view = random_view(self.data[int(order[position])], self.input_hw, rng)
-        points, ids = sample_prompts(view.labels, self.config.prompts, self.config.background_share, rng)
+        count, background = self.config.prompts, self.config.background_share
+        points, ids = sample_prompts(view.labels, count, background, rng, self.config.central_share)
         grid_hw = self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
         return (
             torch.from_numpy(view.image),

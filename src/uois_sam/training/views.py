@@ -19,6 +19,9 @@ IntLabels = npt.NDArray[np.int32]
 CLOSE_UPS = 0.12
 """Share of views that are cut so close that one thing may fill half of them, as photos taken at arm's length are."""
 
+SPREAD = 0.13
+"""Deviation of central prompts, as a share of the square root of their object's area (``targets.COMPACT_TARGET``)."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -76,7 +79,9 @@ def change_look(image: ImageArray, rng: Rng) -> ImageArray:
     return result
 
 
-def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: Rng) -> tuple[FloatArray, IntLabels]:
+def sample_prompts(
+    labels: IntLabels, count: int, background_share: float, rng: Rng, central_share: float = 0.0
+) -> tuple[FloatArray, IntLabels]:
     """Random point prompts on objects and beside them.
 
     Objects take turns, so small ones are prompted as often as large ones. Half of the background points lie close to
@@ -86,6 +91,8 @@ def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: 
         labels: (H, W) int32; on negative ones no point is placed.
         count: number of points.
         background_share: how many of them lie on background, 0 to 1; all do when there is no object.
+        central_share: how many of the others lie about their object's centre, as a prompt generator's do; the rest lie
+            anywhere on it, as a user's may.
 
     Returns:
         (count, 2) float32 xy and (count,) int32 labels under them (0 for background).
@@ -96,7 +103,10 @@ def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: 
     if not (labels == 0).any():
         background = 0
     chosen = np.resize(rng.permutation(ids), count - background) if len(ids) else ids[:0]
-    points = [_point_on(labels == value, rng) for value in chosen]
+    points = []
+    for value in chosen:
+        place = _point_amid if central_share and rng.random() < central_share else _point_on
+        points.append(place(labels == value, rng))
     if background:
         outside = labels == 0
         near = outside & binary_dilation(labels > 0, iterations=12)
@@ -104,6 +114,14 @@ def sample_prompts(labels: IntLabels, count: int, background_share: float, rng: 
             points.append(_point_on(near if index % 2 and near.any() else outside, rng))
     found = np.concatenate([chosen, np.zeros(background)]).astype(np.int32)
     return np.array(points, dtype=np.float32).reshape(-1, 2), found
+
+
+def _point_amid(mask: npt.NDArray[np.bool_], rng: Rng) -> tuple[float, float]:
+    """The pixel of the mask nearest to a random point about its centroid."""
+    ys, xs = np.nonzero(mask)
+    y, x = np.array([ys.mean(), xs.mean()]) + rng.normal(0, SPREAD * np.sqrt(len(ys)), 2)
+    nearest = int(np.argmin((ys - y) ** 2 + (xs - x) ** 2))
+    return float(xs[nearest]), float(ys[nearest])
 
 
 def _point_on(mask: npt.NDArray[np.bool_], rng: Rng) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, wor
         }
         rows[root] = {
             "data": asdict(facts),
-            "percent": {n: dict(zip(COLUMNS, v, strict=True)) for n, v in scores.items()},
+            "percent": scores,
         }
     return rows
 

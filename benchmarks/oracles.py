@@ -88,9 +88,7 @@ def study(model: UOISSAM, samples: Any) -> dict[str, Any]:
         points = own_points(encoded).round().astype(int)
         objects += len(truth)
         prompted += sum(bool(mask[points[:, 1], points[:, 0]].any()) for mask in truth)
-    rows = {
-        row: dict(zip(COLUMNS, percentages(kept.compute().all_frames), strict=True)) for row, kept in scores.items()
-    }
+    rows = {row: percentages(kept.compute().all_frames) for row, kept in scores.items()}
     return {"rows": rows, "errors": dict(errors), "objects": objects, "prompted": prompted / max(1, objects)}
 
 

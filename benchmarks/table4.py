@@ -14,7 +14,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,10 +69,10 @@ def evaluate(
     return {name: accumulator.compute() for name, accumulator in accumulators.items()}
 
 
-def percentages(mean: MeanScores) -> tuple[float, ...]:
-    """The seven numbers of a row in percent, in the order of COLUMNS."""
+def percentages(mean: MeanScores) -> dict[str, float]:
+    """The seven numbers of a row in percent, by the names in COLUMNS."""
     ratios = (*dataclasses.astuple(mean.overlap), *dataclasses.astuple(mean.boundary), mean.over_75)
-    return tuple(100 * ratio for ratio in ratios)
+    return {column: 100 * ratio for column, ratio in zip(COLUMNS, ratios, strict=True)}
 
 
 def markdown(results: Mapping[str, DatasetScores], title: str) -> str:
@@ -83,13 +83,13 @@ def markdown(results: Mapping[str, DatasetScores], title: str) -> str:
         scores = results[variant.name]
         share = scores.empty_predicted_empty
         empty = "–" if share is None else f"{100 * share:.0f} % of {scores.empty_frames}"
-        lines.append(_row(variant.name, percentages(scores.all_frames), empty))
+        lines.append(_row(variant.name, percentages(scores.all_frames).values(), empty))
         if variant.paper is not None:
             lines.append(_row(f"· paper, OCID: {variant.name}", variant.paper, ""))
     full = results[variants[-1].name]
     if full.non_empty_frames is not None:
         name = f"{variants[-1].name}, {full.non_empty_frames.frames} non-empty frames"
-        lines.append(_row(name, percentages(full.non_empty_frames), ""))
+        lines.append(_row(name, percentages(full.non_empty_frames).values(), ""))
     return "\n".join(lines)
 
 
@@ -97,7 +97,7 @@ def _scored(results: Mapping[str, DatasetScores]) -> list[Variant]:
     return [variant for variant in VARIANTS if variant.name in results]
 
 
-def _row(name: str, values: tuple[float, ...], empty: str) -> str:
+def _row(name: str, values: Iterable[float], empty: str) -> str:
     return f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + f" | {empty} |"
 
 

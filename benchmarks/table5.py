@@ -72,7 +72,7 @@ def table(base: str, train: Dataset, test: Dataset, shares: Sequence[float], epo
         _say(f"{percent:g} %: scoring {len(test)} frames")
         model = UOISSAM.from_pretrained(folder, device="cpu", precision="float32")
         scores = evaluate(model, test, variants=[FULL])[FULL.name]
-        in_percent = dict(zip(COLUMNS, percentages(scores.all_frames), strict=True))
+        in_percent = percentages(scores.all_frames)
         rows[f"{percent:g}"] = {"scenes": scenes, "percent": in_percent, "results": dataclasses.asdict(scores)}
     return rows
 

@@ -71,8 +71,7 @@ def evaluate(
 
 def percentages(mean: MeanScores) -> dict[str, float]:
     """The seven numbers of a row in percent, by the names in COLUMNS."""
-    ratios = (*dataclasses.astuple(mean.overlap), *dataclasses.astuple(mean.boundary), mean.over_75)
-    return {column: 100 * ratio for column, ratio in zip(COLUMNS, ratios, strict=True)}
+    return dict(zip(COLUMNS, mean.percentages(), strict=True))
 
 
 def markdown(results: Mapping[str, DatasetScores], title: str) -> str:

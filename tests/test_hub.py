@@ -67,7 +67,7 @@ def test_card_and_settings_come_back(tiny_pipeline: UOISSAM, tmp_path: Path) -> 
     assert (model.selection.nms, model.selection.score_threshold) == ("box", 0.125)
     assert model.card.training == {"random": True}
     assert model.card.licence == "Apache-2.0"
-    assert model.name == "compact-3"
+    assert model.name == "compact-4"
 
 
 def test_saving_what_was_loaded_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:

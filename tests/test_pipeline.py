@@ -120,7 +120,7 @@ def test_results_are_consistent(scene: EncodedImage, scores: str) -> None:
     instances = scene.with_selection(scores=scores).predict()
     assert len(instances) > 3
     assert_consistent(instances)
-    assert instances.model == "compact-3"
+    assert instances.model == "compact-4"
     assert instances.image is not None
     assert np.array_equal(instances.image, photo())
 

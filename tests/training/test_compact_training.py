@@ -39,7 +39,7 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     data = FolderDataset(rectangles)
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
-    assert model.name == "compact-3"
+    assert model.name == "compact-4"
     assert model.selection.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)

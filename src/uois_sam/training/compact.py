@@ -34,7 +34,7 @@ from uois_sam.types import ModelCard
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MODEL_VERSION = "3"
+MODEL_VERSION = "4"
 TOKEN_SELECTION = Selection(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
 and a small decoder leaves specks and holes that SAM does not."""

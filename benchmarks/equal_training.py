@@ -68,10 +68,7 @@ def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, wor
             name: percentages(evaluate(model, photos, variants=[CHOSEN])[CHOSEN.name].all_frames)
             for name, photos in tests.items()
         }
-        rows[root] = {
-            "data": asdict(facts),
-            "percent": scores,
-        }
+        rows[root] = {"data": asdict(facts), "percent": scores}
     return rows
 
 

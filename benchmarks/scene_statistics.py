@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.benchmarking.machine import describe_machine
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.files import write_atomically
@@ -118,7 +119,9 @@ def main() -> int:
         return 2
     print(markdown(lines))
     if arguments.out:
-        kept = {"benchmark": "scene_statistics", "size_hw": SIZE_HW, "folders": lines}
+        kept = {
+            "benchmark": "scene_statistics", "size_hw": SIZE_HW, "folders": lines, "machine": describe_machine(),
+        }  # fmt: skip
         write_atomically(arguments.out, (json.dumps(kept, indent=1) + "\n").encode())
     return 0
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_dilation
 
+from uois_sam.training.targets import COMPACT_TARGET
 from uois_sam.types import FloatArray, ImageArray, Sample
 
 Rng = np.random.Generator
@@ -18,9 +19,6 @@ IntLabels = npt.NDArray[np.int32]
 
 CLOSE_UPS = 0.12
 """Share of views that are cut so close that one thing may fill half of them, as photos taken at arm's length are."""
-
-SPREAD = 0.13
-"""Deviation of central prompts, as a share of the square root of their object's area (``targets.COMPACT_TARGET``)."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ def sample_prompts(
 
 
 def _point_amid(mask: npt.NDArray[np.bool_], rng: Rng) -> tuple[float, float]:
-    """The pixel of the mask nearest to a random point about its centroid."""
+    """The pixel of the mask nearest to a random point about its centroid, as far off as its peak is wide."""
     ys, xs = np.nonzero(mask)
-    y, x = np.array([ys.mean(), xs.mean()]) + rng.normal(0, SPREAD * np.sqrt(len(ys)), 2)
+    y, x = np.array([ys.mean(), xs.mean()]) + rng.normal(0, COMPACT_TARGET.sigma_of_size * np.sqrt(len(ys)), 2)
     nearest = int(np.argmin((ys - y) ** 2 + (xs - x) ** 2))
     return float(xs[nearest]), float(ys[nearest])
 

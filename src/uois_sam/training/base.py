@@ -28,6 +28,7 @@ from uois_sam.training.losses import (
     iou_targets,
     score_loss,
 )
+from uois_sam.training.optimiser import MatrixOptimiser, ParameterGroup
 from uois_sam.training.targets import COMPACT_TARGET, foreground_target, heatmap_target
 from uois_sam.training.views import random_view, sample_prompts
 
@@ -130,8 +131,7 @@ def train_base(
     for layer in model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE):
         layer.requires_grad_(False)
     optimiser = _optimiser(model, config)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, config))
-    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser}
     start = load_checkpoint(folder, parts, asdict(config))
     model.train()
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
@@ -139,11 +139,11 @@ def train_base(
         began = time.monotonic()
         losses = base_losses(model, batch, config)
         total = torch.stack(list(losses.values())).sum()
-        optimiser.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.set_share(_share_of_rate(step, config))
         optimiser.step()
-        schedule.step()
         values = {name: float(value.detach()) for name, value in losses.items()}
         report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
@@ -203,15 +203,15 @@ def _batches(data: Dataset, config: BaseConfig, input_hw: tuple[int, int], start
         yield Batch(*fields)
 
 
-def _optimiser(model: CompactModel, config: BaseConfig) -> torch.optim.Optimizer:
-    encoder = [p for p in model.encoder.backbone.parameters() if p.requires_grad]
+def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
+    encoder = tuple(p for p in model.encoder.backbone.parameters() if p.requires_grad)
     known = {id(p) for p in model.encoder.backbone.parameters()}
-    rest = [p for p in model.parameters() if id(p) not in known]
-    groups = [{"params": encoder, "lr": config.encoder_rate}, {"params": rest, "lr": config.rate}]
-    return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    rest = tuple(p for p in model.parameters() if id(p) not in known)
+    groups = [ParameterGroup(encoder, config.encoder_rate), ParameterGroup(rest, config.rate)]
+    return MatrixOptimiser(groups, config.weight_decay)
 
 
-def _rate_at(step: int, config: BaseConfig) -> float:
+def _share_of_rate(step: int, config: BaseConfig) -> float:
     """Linear warm-up, then half a cosine to zero."""
     if step < config.warmup:
         return (step + 1) / config.warmup

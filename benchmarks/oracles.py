@@ -27,6 +27,7 @@ from torch import Tensor
 from table4 import COLUMNS, percentages
 from uois_sam import UOISSAM
 from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
@@ -34,7 +35,7 @@ from uois_sam.evaluation.error_kinds import ERROR_KINDS, diagnose
 from uois_sam.evaluation.overlaps import compare
 from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame, map_points, resize_logits
-from uois_sam.models.postprocess import choose_best, clean_regions
+from uois_sam.models.candidates import choose_drawn
 from uois_sam.pipeline import EncodedImage
 from uois_sam.types import Candidates, PointPrompts, Sample
 
@@ -143,23 +144,18 @@ def _candidates(
     in_frame: Tensor,
 ) -> Candidates:
     decoder, features, selection = encoded.parts.decoder, encoded.features.mask_features, encoded.selection
-    logits, scores, prompts, tokens = [torch.zeros(0, 1, 1)], [torch.zeros(0)], [], []
+    if not len(points):
+        return choose_drawn(torch.zeros(0, MASKS_PER_PROMPT, 1, 1), torch.zeros(0, MASKS_PER_PROMPT), selection)
+    drawn, ious = [], []
     for start in range(0, len(points), CHUNK):
         chunk = in_frame[start : start + CHUNK]
         predictions = decoder.decode_tokens(features, chunk)
-        every = torch.arange(predictions.scores.shape[1]).expand(len(chunk), -1)
+        every = torch.arange(MASKS_PER_PROMPT).expand(len(chunk), -1)
         masks = decoder.upscale(features, predictions, chunk, every)
         under = [truth[:, round(y), round(x)] for x, y in points[start : start + CHUNK].tolist()]
-        ious = torch.stack([_true_iou(mask, truth[hit], encoded) for mask, hit in zip(masks, under, strict=True)])
-        prompt, token, score = choose_best(ious, selection.score_threshold)
-        logits.append(masks[prompt, token])
-        scores.append(score)
-        prompts.append(prompt + start)
-        tokens.append(token)
-    kept = torch.cat(logits[1:]) if len(logits) > 1 else logits[0]
-    none = torch.zeros(0, dtype=torch.long)
-    cleaned = clean_regions(kept, selection.region_fraction)
-    return Candidates(cleaned, torch.cat(scores), torch.cat([none, *prompts]), torch.cat([none, *tokens]))
+        ious += [_true_iou(mask, truth[hit], encoded) for mask, hit in zip(masks, under, strict=True)]
+        drawn.append(masks)
+    return choose_drawn(torch.cat(drawn), torch.stack(ious), selection)
 
 
 def _true_iou(masks: Tensor, under: npt.NDArray[np.bool_], encoded: EncodedImage) -> Tensor:

@@ -2,10 +2,10 @@
 
     python benchmarks/table4.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
-Every photo is encoded once and predicted six ways: uniform grid, grid in the foreground, heatmap peaks, heatmap peaks
-with refined scores, and, beyond the paper, with scores that have seen the masks (for models that have them), and those
-with a closer look where all objects lie in a part of the photo. The paper's rows stand beside ours for orientation
-only, as they were made on OCID with SAM ViT-L.
+Every photo is encoded once and predicted seven ways: uniform grid, grid in the foreground, heatmap peaks, heatmap peaks
+with refined scores, and, beyond the paper, with scores that have seen the masks (for models that have them), those with
+votes on outlines, and those with a closer look where all objects lie in a part of the photo. The paper's rows stand
+beside ours for orientation only, as they were made on OCID with SAM ViT-L.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import BOUNDARY_TOLERANCE, DatasetScores, MeanScores, ScoreAccumulator, score_image
 from uois_sam.files import write_atomically
+from uois_sam.training.compact import COMPACT_SELECTION
 
 
 class Variant(NamedTuple):
@@ -35,6 +36,7 @@ class Variant(NamedTuple):
     scores: ScoreMode
     paper: tuple[float, float, float, float, float, float, float] | None
     """The paper's OCID result in percent: overlap P, R, F, boundary P, R, F, %75; None where it has no such row."""
+    vote_iou: float = 0.0
     zoom: bool = False
 
 
@@ -44,8 +46,11 @@ VARIANTS = (
     Variant("+ heatmap", "heatmap", "sam", (49.6, 60.4, 51.2, 28.4, 68.7, 36.6, 41.8)),
     Variant("+ HDNet (full)", "heatmap", "hdnet", (85.8, 81.0, 79.9, 78.1, 75.2, 72.5, 78.3)),
     Variant("+ mask evidence (ours)", "heatmap", "evidence", None),
-    Variant("+ closer look (ours)", "heatmap", "evidence", None, zoom=True),
+    Variant("+ votes on outlines (ours)", "heatmap", "evidence", None, COMPACT_SELECTION.vote_iou),
+    Variant("+ closer look (ours)", "heatmap", "evidence", None, COMPACT_SELECTION.vote_iou, zoom=True),
 )
+SETTINGS = ("prompts", "scores", "vote_iou", "zoom")
+"""What a variant sets of the selection."""
 COLUMNS = ("P", "R", "F", "bP", "bR", "bF", "%75")
 
 
@@ -59,7 +64,7 @@ def evaluate(
         sample = dataset[index]
         encoded = model.encode_image(sample.image)
         for variant in variants:
-            settings = {"prompts": variant.prompts, "scores": variant.scores, "zoom": variant.zoom}
+            settings = {name: getattr(variant, name) for name in SETTINGS}
             instances = encoded.with_selection(**settings).predict()
             accumulators[variant.name].update(score_image(instances.label_map(), sample.labels, ignore=sample.ignore))
         if sys.stderr.isatty():
@@ -120,9 +125,7 @@ def record(results: Mapping[str, DatasetScores], model: str, dataset: str) -> di
         "variants": [
             {
                 "name": variant.name,
-                "prompts": variant.prompts,
-                "scores": variant.scores,
-                "zoom": variant.zoom,
+                **{name: getattr(variant, name) for name in SETTINGS},
                 "results": dataclasses.asdict(results[variant.name]),
                 "paper_ocid_percent": variant.paper and dict(zip(COLUMNS, variant.paper, strict=True)),
             }

@@ -126,7 +126,7 @@ class Candidates:
     """Masks still standing after choosing one of four per prompt and thresholding. Frame: low-resolution mask grid."""
 
     mask_logits: Tensor
-    """(K, h, w) float32: logits on the decoder's mask grid; > 0 is inside."""
+    """(K, h, w) float32: logits on the decoder's mask grid, or, voted on, 2 p - 1; > 0 is inside."""
     scores: Tensor
     """(K,) float32: the score they are ranked by (S^ or S^'), not clamped."""
     prompt_index: Tensor

@@ -12,6 +12,7 @@ from uois_sam.config import MASKS_PER_PROMPT, Selection
 from uois_sam.models.evidence import MaskEvidence, measure_evidence
 from uois_sam.models.postprocess import choose_best, clean_regions
 from uois_sam.models.protocols import MaskFeatures, PointDecoder, select_prompts
+from uois_sam.models.votes import vote
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
 
 PROMPT_CHUNK = 16
@@ -73,7 +74,7 @@ def candidates_by_evidence(
         features: what the decoder reads.
         maps: foreground and heatmap of the same frame.
         points_xy: (M, 2) float32, in the mask frame.
-        selection: score threshold and the size of regions that are cleaned away.
+        selection: see :func:`choose_drawn`.
     """
     if len(points_xy) == 0:
         none = torch.zeros(0, dtype=torch.long)
@@ -86,8 +87,22 @@ def candidates_by_evidence(
         tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
     drawn, joined = torch.cat(logits), _joined(tokens)
     scores = evidence(measure_evidence(features, maps, joined, drawn, points_xy))
+    return choose_drawn(drawn, scores, selection)
+
+
+def choose_drawn(logits: Tensor, scores: Tensor, selection: Selection) -> Candidates:
+    """Of masks that are all drawn, each prompt's best where it is good enough, its outline voted on.
+
+    Args:
+        logits: (M, 4, h, w) float32 of M prompts; above 0 is inside.
+        scores: (M, 4) float32.
+        selection: score threshold, least IoU of a vote, and the size of regions that are cleaned away.
+    """
     prompt, token, score = choose_best(scores, selection.score_threshold)
-    return Candidates(clean_regions(drawn[prompt, token], selection.region_fraction), score, prompt, token)
+    chosen = logits[prompt, token]
+    if selection.vote_iou > 0:
+        chosen = vote(logits.flatten(0, 1), MASKS_PER_PROMPT * prompt + token, selection.vote_iou)
+    return Candidates(clean_regions(chosen, selection.region_fraction), score, prompt, token)
 
 
 def _joined(parts: list[TokenPredictions]) -> TokenPredictions:

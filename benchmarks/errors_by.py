@@ -28,6 +28,7 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation.error_kinds import OBJECT_KINDS, diagnose
 from uois_sam.evaluation.overlaps import compare
 from uois_sam.files import write_atomically
+from uois_sam.synth.native import read_records
 from uois_sam.synth.record import LabelledObject, SceneRecord
 from uois_sam.synth.scene import Surface
 from uois_sam.synth.textures import TEXTURES
@@ -79,10 +80,22 @@ def material_of(surfaces: tuple[Surface, ...]) -> str:
     return "several colours" if len(surfaces) > 1 else "one colour or natural"
 
 
-def fates(model: UOISSAM, data: Dataset, records: Mapping[int, SceneRecord]) -> Iterator[Fate]:
-    """Predict every scene and tell what became of its objects."""
+def fates(model: UOISSAM, data: Dataset, records: Mapping[str, SceneRecord]) -> Iterator[Fate]:
+    """Predict every scene and tell what became of its objects.
+
+    Args:
+        model: what finds them.
+        data: the scenes.
+        records: what is known of each, by its name.
+
+    Raises:
+        UOISError: nothing is known of a scene.
+    """
     for index in range(len(data)):
-        sample, record = data[index], records[index]
+        sample = data[index]
+        record = records.get(sample.name)
+        if record is None:
+            raise UOISError(f"scene {sample.name}: expected a line about it in scenes.jsonl, found none")
         encoded = model.encode_image(sample.image)
         columns, rows = own_points(encoded).round().astype(int).T
         under = set(sample.labels[rows, columns].tolist())
@@ -134,21 +147,6 @@ def _order(line: str) -> tuple[float, str]:
     return (float(first), line) if first.replace(".", "", 1).isdigit() else (float("inf"), line)
 
 
-def read_records(root: Path) -> dict[int, SceneRecord]:
-    """The descriptions of a folder's scenes, by number.
-
-    Raises:
-        UOISError: there are none, or they cannot be read.
-    """
-    path = root / "scenes.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = [SceneRecord.from_json(line) for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UOISError(f"{path}: expected the scenes that uois-sam generate describes ({error})") from error
-    return {record.index: record for record in records}
-
-
 def main() -> int:
     """Run the script; 2 on bad input, told in one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -158,9 +156,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
     try:
-        records = read_records(arguments.data_root)
+        records = {f"{record.index:06d}": record for record in read_records(arguments.data_root)}
         data = first_images(FolderDataset(arguments.data_root), arguments.limit)
-        model = UOISSAM.from_pretrained(arguments.model)
+        model = UOISSAM.from_pretrained(arguments.model, device="cpu")
         counts = count(list(fates(model, data, records)))
     except UOISError as error:
         print(f"errors_by: {error}", file=sys.stderr)

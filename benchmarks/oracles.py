@@ -54,7 +54,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         data = FolderDataset(arguments.data_root)
-        model = UOISSAM.from_pretrained(arguments.model)
+        model = UOISSAM.from_pretrained(arguments.model, device="cpu")  # where the truth is
         frames = range(len(data) if arguments.limit is None else min(arguments.limit, len(data)))
         result = study(model, (data[index] for index in frames))
     except UOISError as error:

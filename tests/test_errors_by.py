@@ -10,6 +10,7 @@ import pytest
 
 import errors_by
 from errors_by import Fate, count, fates, main, markdown, material_of, traits_of
+from uois_sam.errors import UOISError
 from uois_sam.synth.scene import Surface
 from uois_sam.types import Sample
 
@@ -25,7 +26,9 @@ def thing(label: int, visible_px: int, amodal_px: int, family: str = "cup") -> S
 
 
 def record(things: list[SimpleNamespace]) -> SimpleNamespace:
-    specs = [SimpleNamespace(surfaces=(surface(),)) for _ in things]
+    """Every object of another material: the first of wood, the second of metal."""
+    surfaces = (surface("wood"), surface(metallic=1.0))
+    specs = [SimpleNamespace(surfaces=(surfaces[place],)) for place in range(len(things))]
     scene = SimpleNamespace(place="table", arrangement="piled", objects=specs)
     return SimpleNamespace(objects=things, size_hw=HW, scene=scene)
 
@@ -70,9 +73,13 @@ def test_fates_are_told_of_the_right_objects(monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setattr(errors_by, "own_points", lambda encoded: np.array([[5.0, 4.0]], dtype=np.float32))
     scene = record([thing(1, 400, 400, "can"), thing(2, 100, 100, "box")])
-    told = {fate.traits["family"]: fate for fate in fates(model, [sample], {0: scene})}
+    told = {fate.traits["family"]: fate for fate in fates(model, [sample], {"0": scene})}
     assert (told["can"].kind, told["can"].prompted) == ("good", False)
     assert (told["box"].kind, told["box"].prompted) == ("missed", True)
+    assert told["can"].traits["material"] == "one colour or natural"
+    assert told["box"].traits["material"] == "metal"
+    with pytest.raises(UOISError, match=r"scene 0: .*scenes\.jsonl"):
+        list(fates(model, [sample], {"1": scene}))
 
 
 def test_every_object_counts_once_in_every_heading() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from uois_sam import UOISSAM
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.hub import BUNDLED, CARD_FILE, WEIGHTS_FILE, choose_device, choose_precision, read_folder, save_folder
+from uois_sam.training.compact import MODEL_VERSION
 from uois_sam.types import ImageArray
 
 LOOSE: dict[str, Any] = {"prompts": "grid", "grid_side": 8, "score_threshold": -10.0, "max_area_fraction": 1.0}
@@ -67,7 +68,7 @@ def test_card_and_settings_come_back(tiny_pipeline: UOISSAM, tmp_path: Path) -> 
     assert (model.selection.nms, model.selection.score_threshold) == ("box", 0.125)
     assert model.card.training == {"random": True}
     assert model.card.licence == "Apache-2.0"
-    assert model.name == "compact-4"
+    assert model.name == f"compact-{MODEL_VERSION}"
 
 
 def test_saving_what_was_loaded_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:

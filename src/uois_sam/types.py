@@ -128,7 +128,7 @@ class Candidates:
     mask_logits: Tensor
     """(K, h, w) float32: logits on the decoder's mask grid, or, voted on, 2 p - 1; > 0 is inside."""
     scores: Tensor
-    """(K,) float32: the score they are ranked by (S^ or S^'), not clamped."""
+    """(K,) float32: the score they are ranked by (S^, S^' or S^''), not clamped."""
     prompt_index: Tensor
     """(K,) int64: which prompt each came from."""
     token_index: Tensor

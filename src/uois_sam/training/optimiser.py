@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from uois_sam.errors import MissingExtraError
 
 LEAST_SIDE = 8
-"""A weight with fewer outputs or inputs than this is no matrix worth the name: depthwise kernels, last layers."""
+"""A weight with fewer outputs or inputs than this is no matrix worth the name: last layers, tables of a few tokens."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,30 @@ class MatrixOptimiser:
 
     Args:
         groups: all that learns. Weights of linear layers and, with their inputs and kernel cells flattened, of
-            convolutions go to Muon; biases, norms, depthwise kernels and last layers go to AdamW.
+            convolutions go to Muon; biases, norms, depthwise kernels and last layers go to AdamW. They must stay where
+            they are: Muon writes to their memory, not to what may take their place later.
         weight_decay: of both, decoupled.
+        muon: False leaves everything to AdamW.
 
     Raises:
         MissingExtraError: PyTorch is older than 2.9, which brought Muon.
     """
 
-    def __init__(self, groups: Iterable[ParameterGroup], weight_decay: float) -> None:
-        if not hasattr(torch.optim, "Muon"):
-            raise MissingExtraError("training the compact model", "train", "torch>=2.9")
+    def __init__(self, groups: Iterable[ParameterGroup], weight_decay: float, *, muon: bool = True) -> None:
+        if muon:
+            expect_muon()
         for_muon, for_adamw = [], []
         self._matrices: list[tuple[nn.Parameter, nn.Parameter]] = []
         for group in groups:
-            weights = [parameter for parameter in group.parameters if is_matrix(parameter)]
+            weights = [parameter for parameter in group.parameters if muon and is_matrix(parameter)]
             matrices = [_as_matrix(weight) for weight in weights]
-            rest = [parameter for parameter in group.parameters if not is_matrix(parameter)]
+            rest = [parameter for parameter in group.parameters if not (muon and is_matrix(parameter))]
             self._matrices += zip(weights, matrices, strict=True)
             for_muon += [{"params": matrices, "lr": group.rate}] if matrices else []
             for_adamw += [{"params": rest, "lr": group.rate}] if rest else []
         self._parts: dict[str, torch.optim.Optimizer] = {}
         if for_muon:
-            muon = torch.optim.Muon(for_muon, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-            self._parts["muon"] = muon
+            self._parts["muon"] = torch.optim.Muon(for_muon, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
         if for_adamw:
             self._parts["adamw"] = torch.optim.AdamW(for_adamw, weight_decay=weight_decay)
         self._full_rates = [group["lr"] for group in self._groups()]
@@ -87,8 +88,15 @@ class MatrixOptimiser:
             yield from part.param_groups
 
 
+def expect_muon() -> None:
+    """Raise MissingExtraError where PyTorch is older than Muon."""
+    if not hasattr(torch.optim, "Muon"):
+        raise MissingExtraError("training the compact model", "train", "torch>=2.9")
+
+
 def is_matrix(weight: Tensor) -> bool:
-    """Whether a parameter maps many numbers to many: a linear layer's or a convolution's weight."""
+    """Whether a parameter maps many numbers to many, judged by its shape: a linear layer's or a convolution's weight,
+    unless that is depthwise (its second side is 1)."""
     return weight.ndim in (2, 4) and min(weight.shape[0], weight[0].numel()) >= LEAST_SIDE and weight.shape[1] > 1
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from uois_sam.apps.evaluate import parse_option
+from uois_sam.apps.train_shipped import TrainShipped
 from uois_sam.config import NmsMode
 from uois_sam.errors import UOISError
 
@@ -38,7 +39,7 @@ class TrainCompact:
     start: str | None = None
     """Compact model to go on from: "compact" for the bundled one, or a folder; ImageNet's weights if left out."""
     steps: int = 3000
-    """Optimiser steps of the base network; 3000 take about 55 minutes on two cores, of 70 in all."""
+    """Optimiser steps of the base network; 3000 take about an hour on two cores, of 75 minutes in all."""
     rate: float = 6e-4
     """Learning rate to begin with; half of it for the encoder. Falls to nothing along a half cosine."""
     seed: int = 0
@@ -185,7 +186,9 @@ class Train:
     """Train a model on labelled images (extras: train; for heads on SAM, full)."""
 
     what: tyro.conf.OmitSubcommandPrefixes[
-        Annotated[TrainCompact, tyro.conf.subcommand("compact")] | Annotated[TrainHeads, tyro.conf.subcommand("heads")]
+        Annotated[TrainCompact, tyro.conf.subcommand("compact")]
+        | Annotated[TrainHeads, tyro.conf.subcommand("heads")]
+        | Annotated[TrainShipped, tyro.conf.subcommand("shipped")]
     ]
 
     def run(self, console: Console) -> int:

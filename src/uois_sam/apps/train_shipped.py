@@ -47,9 +47,9 @@ PARTS = (
 class TrainShipped:
     """Make the bundled weights again from nothing: render scenes, train on them, four times over (extras: synth,train).
 
-    About six and a half hours on two cores; no GPU is used. Everything goes below OUT: scenes-SEED for each part's scenes, compact-N for its
-    training; the last one's model/ is the result. What is there already is kept, so a run that was stopped goes on
-    where it was.
+    About six and a half hours on two cores; no GPU is used. Everything goes below OUT: scenes-SEED for each part's
+    scenes, compact-N for its training; the last one's model/ is the result. What is there already is kept, so a run
+    that was stopped goes on where it was.
     """
 
     out: Path

@@ -27,8 +27,9 @@ from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation.error_kinds import OBJECT_KINDS, diagnose
 from uois_sam.evaluation.overlaps import compare
+from uois_sam.evaluation.recall import VISIBLE_EDGES
 from uois_sam.files import write_atomically
-from uois_sam.synth.native import read_records
+from uois_sam.synth.native import read_scenes
 from uois_sam.synth.record import LabelledObject, SceneRecord
 from uois_sam.synth.scene import Surface
 from uois_sam.synth.textures import TEXTURES
@@ -36,8 +37,6 @@ from uois_sam.training.data import first_images
 
 SIDES_PX = (20, 35, 50, 70, 100)
 """Edges between sizes: the side of a square of the object's visible area, in pixels at 640x480."""
-VISIBLE = (0.25, 0.5, 0.75, 0.95)
-"""Edges between degrees of occlusion: visible share of what lies within the frame."""
 LEAST_OF_A_FAMILY = 8
 """Families with fewer objects are not ranked."""
 COLUMNS = ("prompted", *OBJECT_KINDS)
@@ -60,7 +59,7 @@ def traits_of(thing: LabelledObject, record: SceneRecord) -> dict[str, str]:
     side = float(np.sqrt(thing.visible_px / (height * width) * 640 * 480))
     return {
         "side in pixels": _between(side, SIDES_PX),
-        "visible share": _between(thing.visible_fraction, VISIBLE),
+        "visible share": _between(thing.visible_fraction, VISIBLE_EDGES[1:-1]),
         "material": material_of(record.scene.objects[thing.label - 1].surfaces),
         "place": record.scene.place,
         "arrangement": record.scene.arrangement,
@@ -156,7 +155,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
     try:
-        records = {f"{record.index:06d}": record for record in read_records(arguments.data_root)}
+        records = {scene.photo.stem: scene.record for scene in read_scenes(arguments.data_root)}
         data = first_images(FolderDataset(arguments.data_root), arguments.limit)
         model = UOISSAM.from_pretrained(arguments.model, device="cpu")
         counts = count(list(fates(model, data, records)))

@@ -102,5 +102,4 @@ def is_matrix(weight: Tensor) -> bool:
 
 def _as_matrix(weight: nn.Parameter) -> nn.Parameter:
     """The same memory as (outputs, all else): what an update writes there, the layer sees."""
-    matrix = weight.detach().view(len(weight), -1)
-    return nn.Parameter(matrix, requires_grad=True)
+    return nn.Parameter(weight.detach().view(len(weight), -1))

@@ -51,7 +51,7 @@ def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
 
     train_base(model, data, config, folder, report)
     finished = at_size(model, DEPLOY_HW)
-    return assemble(finished, make_card(finished.config, {}), torch.device("cpu"))
+    return assemble(finished, make_card(finished.config, {}, name=folder.name), torch.device("cpu"))
 
 
 def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before torch is imported: its threads, and those of the commands that tests start, sleep while they wait. Spinning
+# ones make every test take ten times as long beside a busy process.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
@@ -49,7 +54,7 @@ def tiny_model() -> CompactModel:
 @pytest.fixture
 def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
     """The whole pipeline around random weights; its answers mean nothing."""
-    return assemble(tiny_model, make_card(tiny_model.config, {"random": True}), torch.device("cpu"))
+    return assemble(tiny_model, make_card(tiny_model.config, {"random": True}, name="tiny"), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_heads_and_base_make_a_model_that_segments(tiny_base: TinyBase, heads: P
     instances = model.predict(photo())
     assert len(instances) > 0
     assert instances.masks.shape[1:] == (50, 70)
-    assert instances.model == f"{NAME}-1"
+    assert instances.model == NAME
     assert model.encode_image(photo()).maps.heatmap.shape == (1, 336, 448)
 
 
@@ -77,9 +77,9 @@ def test_heads_are_small_and_name_their_base(tiny_base: TinyBase, heads: Path) -
 
 
 def test_settings_travel_with_heads(tiny_base: TinyBase, tmp_path: Path) -> None:
-    folder = save_random_heads(tiny_base.load(), tmp_path / "box", selection=Selection(nms="box"), version="7")
+    folder = save_random_heads(tiny_base.load(), tmp_path / "box", selection=Selection(nms="box"), name="seven")
     model = load(folder, tiny_base)
-    assert (model.selection.nms, model.name) == ("box", f"{NAME}-7")
+    assert (model.selection.nms, model.name) == ("box", "seven")
 
 
 def test_heads_refuse_other_weights_of_the_same_base(tiny_base: TinyBase, heads: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_heads_for_the_compact_base_load_over_it(tmp_path: Path) -> None:
     base = load_base("compact", device="cpu", precision="float32")
     folder = save_random_heads(base, tmp_path / "heads")
     model = UOISSAM.from_pretrained(folder, device="cpu", precision="float32")
-    assert model.name == "compact-1"
+    assert model.name == "compact"
     with pytest.raises(UOISError, match="compact has its own weights"):
         UOISSAM.from_pretrained(folder, sam="x.pth")
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import pickle
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,10 +20,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from uois_sam import UOISSAM
+from uois_sam import UOISSAM, devices
+from uois_sam.devices import Capability
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.hub import BUNDLED, CARD_FILE, WEIGHTS_FILE, choose_device, choose_precision, read_folder, save_folder
-from uois_sam.training.compact import MODEL_VERSION
 from uois_sam.types import ImageArray
 
 LOOSE: dict[str, Any] = {"prompts": "grid", "grid_side": 8, "score_threshold": -10.0, "max_area_fraction": 1.0}
@@ -68,7 +72,7 @@ def test_card_and_settings_come_back(tiny_pipeline: UOISSAM, tmp_path: Path) -> 
     assert (model.selection.nms, model.selection.score_threshold) == ("box", 0.125)
     assert model.card.training == {"random": True}
     assert model.card.licence == "Apache-2.0"
-    assert model.name == f"compact-{MODEL_VERSION}"
+    assert model.name == "tiny"
 
 
 def test_saving_what_was_loaded_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
@@ -82,7 +86,8 @@ def test_a_model_folder_holds_exactly_two_files_and_the_sum_of_one_in_the_other(
     card = json.loads((folder / CARD_FILE).read_text())
     assert card["weights_sha256"] == hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     assert set(card) == {
-        "name", "version", "licence", "architecture", "preprocessing", "selection", "training", "weights_sha256"
+        "name", "version", "licence", "architecture", "preprocessing", "selection", "training", "weights_sha256",
+        "parent",
     }  # fmt: skip
 
 
@@ -132,11 +137,53 @@ def test_devices_are_those_of_the_machine(
             choose_device(name)
 
 
-def test_precisions_are_float32_bfloat16_and_what_suits_the_machine(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("computes", "fast", "asked", "auto"),
+    [
+        (False, False, torch.float32, torch.float32),  # AVX2, older ARM
+        (True, False, torch.bfloat16, torch.float32),  # AVX-512 without its bfloat16 part
+        (True, True, torch.bfloat16, torch.bfloat16),  # AVX-512 with it, AMX, newer ARM
+    ],
+)
+def test_precision_is_what_the_processor_can(
+    computes: bool, fast: bool, asked: torch.dtype, auto: torch.dtype, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(devices, "capability", lambda device_type: Capability(computes, fast))
     cpu = torch.device("cpu")
     assert choose_precision("float32", cpu) == torch.float32
-    assert choose_precision("bfloat16", cpu) == torch.bfloat16
-    assert choose_precision("auto", cpu) in (torch.float32, torch.bfloat16)
+    assert choose_precision("auto", cpu) == auto
+    assert not caplog.records
+    assert choose_precision("bfloat16", cpu) == asked
+    assert ("does not compute in bfloat16" in caplog.text) == (not computes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["AVX2", "AVX512_CORE", "AVX512_CORE_BF16", "DEFAULT"])
+def test_bfloat16_works_whatever_the_processor(level: str) -> None:
+    """oneDNN is told which instructions it may use; on processors other than x86 it ignores that."""
+    code = """
+import numpy as np, torch
+from uois_sam import UOISSAM
+from uois_sam.models.fusing import fused
+model = UOISSAM.from_pretrained("compact", device="cpu", precision="bfloat16")
+print(len(model.predict("examples/scene_bowl.jpg")))
+plain = UOISSAM.from_pretrained("compact", device="cpu").parts.saved.encoder
+with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    fused(plain, torch.device("cpu"), torch.bfloat16)(torch.zeros(3, 48, 64, dtype=torch.uint8))
+"""
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": level, "OMP_NUM_THREADS": "1"}
+    root = Path(__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 0
+    if level == "AVX2" and platform.machine() == "x86_64":
+        assert "does not compute in bfloat16" in result.stderr
+
+
+def test_an_unknown_precision_is_refused(folder: Path) -> None:
     with pytest.raises(UOISError, match="unknown precision 'half': expected auto, float32, bfloat16"):
         UOISSAM.from_pretrained(folder, device="cpu", precision="half")
 

@@ -17,7 +17,6 @@ from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.models.zoom import Window, in_photo
 from uois_sam.pipeline import EncodedImage
-from uois_sam.training.compact import MODEL_VERSION
 from uois_sam.types import ImageArray, Instances
 
 LOOSE: dict[str, Any] = {
@@ -121,7 +120,7 @@ def test_results_are_consistent(scene: EncodedImage, scores: str) -> None:
     instances = scene.with_selection(scores=scores).predict()
     assert len(instances) > 3
     assert_consistent(instances)
-    assert instances.model == f"compact-{MODEL_VERSION}"
+    assert instances.model == "tiny"
     assert instances.image is not None
     assert np.array_equal(instances.image, photo())
 

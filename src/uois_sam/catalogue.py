@@ -87,8 +87,8 @@ def _described(folder: Path) -> str:
         card = read_card(folder)
         kind, _ = architecture_of(card)
         if kind != HEADS_KIND:
-            return f"{card.name}-{card.version}, a whole model"
+            return f"{card.full_name}, a whole model"
         heads = read_heads_card(card, folder)
-        return f"heads for {heads.base} (base SHA256 {heads.base_sha256[:16]}...), version {card.version}"
+        return f"heads for {heads.base} (base SHA256 {heads.base_sha256[:16]}...), named {card.full_name}"
     except WeightsError as error:
         return f"broken: {error}"

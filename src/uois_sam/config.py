@@ -29,6 +29,8 @@ LAMBDA_FOREGROUND = 0.1
 """Eq. 4: weight of the foreground loss."""
 LAMBDA_HEATMAP = 1.0
 """Eq. 4: weight of the heatmap loss."""
+HEATMAP_SIGMA_OF_SIZE = 0.13
+"""Compact model: standard deviation of a centre's Gaussian, as a share of the square root of the object's area."""
 MASKS_PER_PROMPT = 4
 """Sec. III-B: three hierarchical masks and the single-mask token."""
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 
 from uois_sam.errors import UOISError
+
+_log = logging.getLogger(__name__)
 
 _DEVICE = re.compile(r"cuda(:\d+)?|mps")
 """Devices that other machines have."""
@@ -29,25 +35,53 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@dataclass(frozen=True)
+class Capability:
+    """What a kind of device does with bfloat16; float32 works everywhere."""
+
+    computes_bfloat16: bool
+    """Its kernels take bfloat16. A processor without AVX-512 (or ARM's BF16 instructions) has no such convolutions."""
+    fast_bfloat16: bool
+    """It has instructions for bfloat16, so that lower precision saves time."""
+
+
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """``auto`` takes bfloat16 where it is computed in hardware, else float32.
+    """The arithmetic that a name stands for on a device.
+
+    ``auto`` is bfloat16 where the device has instructions for it, else float32. Where bfloat16 is asked for and the
+    device cannot compute in it, float32 is taken and a warning logged.
 
     Raises:
         UOISError: another name.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    able = capability(device.type)
     if name == "auto":
-        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
+        return torch.bfloat16 if able.fast_bfloat16 else torch.float32
     if name not in known:
         raise UOISError(f"unknown precision {name!r}: expected auto, {', '.join(known)}")
+    if name == "bfloat16" and not able.computes_bfloat16:
+        _log.warning("this device (%s) does not compute in bfloat16: float32 is used instead", device.type)
+        return torch.float32
     return known[name]
 
 
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
-        return False
+@cache
+def capability(device_type: str) -> Capability:
+    """Ask this machine's device of a type ("cpu", "cuda", "mps") once what it computes in and computes fast in."""
+    if device_type == "cuda":
+        return Capability(torch.cuda.is_bf16_supported(), torch.cuda.is_bf16_supported(including_emulation=False))
+    if device_type != "cpu":
+        return Capability(True, False)
     # Private names, hence guarded: without them float32 is a safe, slower answer.
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(check() for check in checks if check is not None)
+    computes = _answer(getattr(torch.ops, "mkldnn", None), "_is_mkldnn_bf16_supported")
+    instructions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
+    return Capability(computes, computes and any(_answer(torch.cpu, name) for name in instructions))
+
+
+def _answer(module: Any, name: str) -> bool:
+    """What a question without arguments answers; False where this build of PyTorch does not know it."""
+    try:
+        return bool(getattr(module, name)())
+    except (AttributeError, RuntimeError):
+        return False

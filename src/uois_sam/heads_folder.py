@@ -53,7 +53,7 @@ def save_heads(
     *,
     training: Mapping[str, Any],
     selection: Selection | None = None,
-    version: str = "1",
+    name: str | None = None,
 ) -> None:
     """Write trained heads; both files of the folder appear, or neither.
 
@@ -64,13 +64,13 @@ def save_heads(
         folder: where to; created if need be.
         training: the run's record, plain data.
         selection: settings they are meant to be used with; the paper's when left out.
-        version: stands behind the base's name in results.
+        name: what results call the model; the name of the base if left out.
 
     Raises:
         OutputError: the system refuses.
     """
     card = ModelCard(
-        name=base.name, version=version, licence=LICENCE,
+        name=name or base.name, version="", licence=LICENCE,
         architecture={"kind": HEADS_KIND, "base": base.name, "base_sha256": base.sha256, **base.heads.to_json()},
         preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(selection or Selection()),
         training=training, weights_sha256="",
@@ -158,7 +158,7 @@ library_name: uois-sam
 pipeline_tag: image-segmentation
 tags: [instance-segmentation, unseen-objects, robotics]
 ---
-{what}, version {card.version}, for uois-sam: a mask for every object in one RGB photo of clutter, none of them seen
+{what} ({card.full_name}), for uois-sam: a mask for every object in one RGB photo of clutter, none of them seen
 before (arXiv 2409.15481).
 
 Install: {install_command("full")}

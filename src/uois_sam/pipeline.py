@@ -113,8 +113,8 @@ class UOISSAM:
 
     @property
     def name(self) -> str:
-        """Model name and version, e.g. ``compact-1``; a base without heads has no version."""
-        return f"{self.card.name}-{self.card.version}".rstrip("-")
+        """Model name and version, e.g. ``compact-5``; models of your own are named after their training run."""
+        return self.card.full_name
 
     def with_selection(self, **changes: Any) -> UOISSAM:
         """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (see ``config.Selection``).

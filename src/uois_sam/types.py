@@ -165,3 +165,10 @@ class ModelCard:
     selection: Mapping[str, Any]
     training: Mapping[str, Any]
     weights_sha256: str
+    parent: str = ""
+    """Full name of the model that training went on from; empty where it began anew."""
+
+    @property
+    def full_name(self) -> str:
+        """Name and version as results show them, e.g. ``compact-5``; a model without version has its name alone."""
+        return f"{self.name}-{self.version}".rstrip("-")

@@ -70,7 +70,7 @@ def test_trained_heads_are_found_in_runs_in_given_folders_and_in_the_cache(
     folder = tmp_path / "here" / "runs" / "mine" / "model"
     save_heads(base, base.fresh_hpg(), base.fresh_hdnet(), folder, training={})
     put_in_cache(cache, "lab/bins", {name: (folder / name).read_bytes() for name in (CARD_FILE, WEIGHTS_FILE)})
-    expected = f"heads for {NAME} (base SHA256 {base.sha256[:16]}...), version 1"
+    expected = f"heads for {NAME} (base SHA256 {base.sha256[:16]}...), named {NAME}"
     main(["models"])
     output = capsys.readouterr().out
     assert f"runs/mine/model: {expected}" in output

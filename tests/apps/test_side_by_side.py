@@ -148,7 +148,7 @@ def test_no_workers_is_refused_in_one_line(tmp_path):
 
 
 def test_the_compact_model_gets_a_core_a_photo(tiny_model: CompactModel):
-    tiny = assemble(tiny_model, make_card(tiny_model.config, {}), torch.device("cpu"))
+    tiny = assemble(tiny_model, make_card(tiny_model.config, {}, name="tiny"), torch.device("cpu"))
     assert choose_workers(None, tiny) == torch.get_num_threads()
     assert choose_workers(5, tiny) == 5
     assert choose_workers(None, FakeModel()) == 1

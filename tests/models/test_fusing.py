@@ -52,9 +52,9 @@ def norms(network: nn.Module) -> int:
 def test_a_fused_encoder_is_the_same_function(
     trained: CompactModel, monkeypatch: pytest.MonkeyPatch, joint: bool
 ) -> None:
-    if joint and not fusing._has_joint_convolutions():
+    if joint and not fusing._has_joint_convolutions(torch.float32):
         pytest.skip("this build of PyTorch has no joint convolutions")
-    monkeypatch.setattr(fusing, "_has_joint_convolutions", lambda: joint)
+    monkeypatch.setattr(fusing, "_has_joint_convolutions", lambda precision: joint)
     faster = fused(trained.encoder, CPU, torch.float32)
     assert norms(faster) == 0 < norms(trained.encoder)
     assert any(isinstance(module, fusing.JointResidual) for module in faster.modules()) == joint

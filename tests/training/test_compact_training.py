@@ -16,7 +16,7 @@ from uois_sam.errors import UOISError, WeightsError
 from uois_sam.hub import read_folder
 from uois_sam.models.compact_model import CompactModel
 from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.compact import MODEL_VERSION, Recipe, train_compact
+from uois_sam.training.compact import Recipe, train_compact
 from uois_sam.training.features import FeatureConfig
 from uois_sam.training.heads import HeadConfig
 from uois_sam.training.stages import Watch
@@ -31,6 +31,13 @@ RECIPE = Recipe(
 )
 
 
+def test_scores_are_fitted_on_the_peaks_that_the_finished_model_takes() -> None:
+    features, shipped = Recipe().features, UOISSAM.from_pretrained("compact", device="cpu").selection
+    assert features.foreground_threshold == shipped.foreground_threshold
+    assert features.peak_threshold == shipped.heatmap_threshold
+    assert features.own_peaks == shipped.max_prompts
+
+
 def quiet() -> Watch:
     return Watch(stage=lambda name, total: None, advance=lambda done, note: None)
 
@@ -39,7 +46,7 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     data = FolderDataset(rectangles)
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
-    assert model.name == f"compact-{MODEL_VERSION}"
+    assert model.name == "run"
     assert model.selection.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)
@@ -58,6 +65,7 @@ def test_training_goes_on_from_an_earlier_model(rectangles: Path, tmp_path: Path
     (card, before), (later, after) = read_folder(first), read_folder(second)
     assert later.training["recipe"]["base"]["start"] == card.weights_sha256
     assert later.training["started_from"]["training"] == card.training
+    assert (later.name, later.parent, card.parent) == ("second", "first", "")
     for name, value in before.items():
         if name.startswith(("encoder", "decoder")):
             torch.testing.assert_close(after[name], value, rtol=0, atol=1e-6)

@@ -44,6 +44,8 @@ class TrainCompact:
     """Learning rate to begin with; half of it for the encoder. Falls to nothing along a half cosine."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
+    name: str | None = None
+    """What results and tables call the trained model; the name of the folder --out if left out."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
@@ -56,7 +58,7 @@ class TrainCompact:
         base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
         recipe = Recipe(base=base, seed=self.seed)
         with _progress(console) as watch:
-            folder = train_compact(data, recipe, self.out, watch, start=self.start)
+            folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0
 
@@ -112,6 +114,8 @@ class TrainHeads:
     """Arithmetic of the frozen networks; auto takes bfloat16 where the hardware computes in it."""
     tensorboard: bool = False
     """Also write TensorBoard files (extra: tensorboard)."""
+    name: str | None = None
+    """What results and tables call the trained model; the name of the folder --out if left out."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
@@ -133,7 +137,9 @@ class TrainHeads:
             # Not below a progress bar: it may download, which shows one of its own.
             base = load_base(self.base, **weights, device=device, precision=self.precision)
             with _progress(console) as watch:
-                folder = train_heads(base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard)
+                folder = train_heads(
+                    base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard, name=self.name
+                )
             console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
         finally:
             console.quiet = False

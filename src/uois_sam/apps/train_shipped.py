@@ -94,7 +94,7 @@ class TrainShipped:
         start = str(self.out / PARTS[number - 1].name / "model") if number else None
         return TrainCompact(
             data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, part.seed)), out=self.out / part.name,
-            start=start, steps=self._shortened(part.steps, 1), rate=part.rate,
+            start=start, steps=self._shortened(part.steps, 1), rate=part.rate, name=part.name,
         )  # fmt: skip
 
     def _is_done(self, number: int) -> bool:

@@ -9,13 +9,14 @@ sharp. :func:`measure_evidence` puts that into numbers and :class:`MaskEvidence`
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.config import HEATMAP_SIGMA_OF_SIZE, MASKS_PER_PROMPT
 from uois_sam.models.arithmetic import full_precision
 from uois_sam.models.hdnet import mlp
 from uois_sam.models.protocols import MaskFeatures
@@ -29,8 +30,9 @@ CLUES = (
     "homogeneity", "frame touched",
 )  # fmt: skip
 """What is measured of every mask, in order; :func:`_clues` computes them."""
-HEAT_OF_ONE = 0.106
-"""2 pi 0.13^2: the heat under one object's Gaussian, as a share of the object's area (``targets.COMPACT_TARGET``)."""
+HEAT_OF_ONE = round(2 * math.pi * HEATMAP_SIGMA_OF_SIZE**2, 3)
+"""2 pi sigma^2: the heat under one object's Gaussian, as a share of the object's area; rounded, as it was when the
+bundled scores were fitted."""
 PEAK = 0.05
 """Heatmap maxima below this do not count as peaks."""
 MOST_PEAKS, MOST_PROMPTS = 8, 6

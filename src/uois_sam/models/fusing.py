@@ -14,6 +14,7 @@ Four steps, each for networks that were loaded to predict with:
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -50,7 +51,7 @@ def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> Ne
         _fold(module)
         _regroup(module)
         _remember(module)
-    if device.type == "cpu" and _has_joint_convolutions():
+    if device.type == "cpu" and _has_joint_convolutions(precision):
         _join(faster, precision)
     return faster
 
@@ -168,11 +169,13 @@ def _convolve() -> Any:
     return torch.ops.mkldnn._convolution_pointwise
 
 
-def _has_joint_convolutions() -> bool:
-    """Whether this build of PyTorch has the calls that its own compiler uses; tried on a small map, for the names are
-    private."""
+@cache
+def _has_joint_convolutions(precision: torch.dtype) -> bool:
+    """Whether this build of PyTorch, on this processor, has the calls that its own compiler uses, in ``precision``;
+    tried on a small map, for the names are private."""
     try:
-        x, weight = torch.ones(1, 8, 4, 4), torch.full((8, 8, 1, 1), 0.5)
+        x = torch.ones(1, 8, 4, 4, dtype=precision)
+        weight = torch.full((8, 8, 1, 1), 0.5, dtype=precision)
         geometry = ([0, 0], [1, 1], [1, 1], 1)
         cut = _convolve()(x, weight, None, *geometry, "hardtanh", [0.0, 3.0], "")
         summed = _convolve().binary(x, x, weight, None, *geometry, "add", 1.0, None, [], None)

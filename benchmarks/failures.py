@@ -21,10 +21,10 @@ from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import score_image
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, ErrorCounts, ErrorKind, diagnose
-from uois_sam.evaluation.frames import Prediction
-from uois_sam.evaluation.gallery import draw
+from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.evaluation.overlaps import compare
-from uois_sam.files import make_output_folder, write_atomically
+from uois_sam.evaluation.report.gallery import draw
+from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.types import ImageArray, LabelMap
 
 PANEL_WH = (400, 300)

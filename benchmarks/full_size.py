@@ -20,10 +20,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from uois_sam.bases import BASES
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
+from uois_sam.io.files import write_atomically
+from uois_sam.runtime.provenance import describe_machine, summary
 
 HERE = Path(__file__).parent
 IMAGES = 8
@@ -58,7 +58,7 @@ class Job:
 
     def load_base(self) -> Any:
         """The base, on the processor."""
-        from uois_sam.hub import load_base
+        from uois_sam.checkpoints.loading import load_base
 
         return load_base(self.base, **self.files(), device="cpu")
 
@@ -70,7 +70,7 @@ class Job:
 
     def cached(self) -> Any:
         """What the stage ``cache`` left, without the base it came from."""
-        from uois_sam.training.cache import CacheState
+        from uois_sam.training.feature_cache.shards import CacheState
 
         marker = json.loads((self.cache_folder() / "cache.json").read_text())
         identity = marker["identity"]
@@ -80,8 +80,8 @@ class Job:
 
     def place(self) -> Any:
         """One process; epochs are told."""
-        from uois_sam.training.heads import Place
-        from uois_sam.training.processes import start_processes
+        from uois_sam.training.distributed import start_processes
+        from uois_sam.training.fit_heads import Place
 
         return Place(start_processes("cpu"), lambda epoch: print(epoch, file=sys.stderr))
 
@@ -112,10 +112,10 @@ def segment(job: Job) -> None:
 def cache(job: Job) -> None:
     """Load, and cache the features of eight images: encode, decode 30 prompts each, all four masks (Eq. 6)."""
     from uois_sam.datasets import open_dataset
-    from uois_sam.training.cache import CacheRequest, fill_cache, open_cache
-    from uois_sam.training.data import SubsetDataset
-    from uois_sam.training.features import FeatureConfig
-    from uois_sam.training.processes import start_processes
+    from uois_sam.training.distributed import start_processes
+    from uois_sam.training.feature_cache.features import FeatureConfig
+    from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
+    from uois_sam.training.splits import SubsetDataset
 
     data = SubsetDataset(open_dataset("folder", job.data or ""), range(IMAGES))
     request = CacheRequest(job.load_base(), data, "benchmark", FeatureConfig())
@@ -126,7 +126,7 @@ def cache(job: Job) -> None:
 
 def fit_hdnet(job: Job) -> None:
     """One epoch of HDNet on the cache."""
-    from uois_sam.training import heads
+    from uois_sam.training import fit_heads as heads
 
     head = BASES[job.base].heads.fresh_hdnet()
     heads.fit_hdnet(head, job.cached().tokens(), 1, heads.HeadConfig(epochs=1), job.place())
@@ -134,7 +134,7 @@ def fit_hdnet(job: Job) -> None:
 
 def fit_hpg(job: Job) -> None:
     """One epoch of HPG on the cache."""
-    from uois_sam.training import heads
+    from uois_sam.training import fit_heads as heads
     from uois_sam.training.targets import HeatmapTarget
 
     head = BASES[job.base].heads.fresh_hpg()

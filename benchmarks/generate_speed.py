@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from uois_sam.benchmarking.machine import describe_machine, summary
-from uois_sam.files import write_atomically
-from uois_sam.synth.generate import GenerateConfig, Run
+from uois_sam.io.files import write_atomically
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.synth.dataset.generate import GenerateConfig, Run
 
 WARM_UP_A_WORKER = 3
 """Kernels differ by the padded number of shapes, so a few scenes pass before a process has compiled most of them."""

@@ -107,8 +107,8 @@ def _compare_speed(out: Path | None) -> None:
     """Time both on one 640x480 pair of 20 discs whose predictions are shifted by a few pixels."""
     import time
 
-    from uois_sam.benchmarking.machine import describe_machine
     from uois_sam.evaluation import score_image
+    from uois_sam.runtime.provenance import describe_machine
 
     rng = np.random.default_rng(0)
     truth, prediction = np.zeros((480, 640), np.uint16), np.zeros((480, 640), np.uint16)

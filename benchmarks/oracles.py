@@ -26,17 +26,17 @@ from torch import Tensor
 
 from table4 import COLUMNS, percentages
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, diagnose
 from uois_sam.evaluation.overlaps import compare
-from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame, map_points, resize_logits
-from uois_sam.models.candidates import choose_drawn
+from uois_sam.io.files import write_atomically
+from uois_sam.models.decoding import choose_drawn
 from uois_sam.pipeline import EncodedImage
+from uois_sam.runtime.provenance import describe_machine, summary
 from uois_sam.types import Candidates, PointPrompts, Sample
 
 ROWS = ("as it is", "true foreground", "true points", "true scores", "true points and scores", "mask grid")

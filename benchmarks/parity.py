@@ -20,16 +20,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from uois_sam.bases import BASES
-from uois_sam.benchmarking.machine import describe_machine, summary
-from uois_sam.benchmarking.peers import build_official_sam, build_transformers_sam, official_modules
+from uois_sam.benchmark.peers import build_official_sam, build_transformers_sam, official_modules
+from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
 from uois_sam.geometry import Frame
-from uois_sam.hub import load_base
-from uois_sam.images import read_image
-from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.models.sam import PIXEL_MEAN, PIXEL_STD
+from uois_sam.io.files import write_atomically
+from uois_sam.io.images import read_image
+from uois_sam.models.networks import FrozenBase
+from uois_sam.models.sam.modules import PIXEL_MEAN, PIXEL_STD
+from uois_sam.runtime.provenance import describe_machine, summary
 
 
 def meta_pixels(image: Tensor, side: int) -> Tensor:

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uois_sam.bases import BASES
+from uois_sam.checkpoints.foundation import BASES
 from uois_sam.models.dinov2 import Dinov2Size
-from uois_sam.models.sam import SamSize
+from uois_sam.models.sam.modules import SamSize
 
 Shapes = dict[str, tuple[int, ...]]
 MASK_TOKENS = 4

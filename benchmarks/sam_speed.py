@@ -24,14 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uois_sam.bases import BASES
-from uois_sam.benchmarking.floor import encoder_floor_parts
-from uois_sam.benchmarking.machine import describe_machine, summary
-from uois_sam.benchmarking.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
+from uois_sam.benchmark.lower_bound import encoder_floor_parts
+from uois_sam.benchmark.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
+from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
-from uois_sam.images import read_image
+from uois_sam.io.files import write_atomically
+from uois_sam.io.images import read_image
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.provenance import describe_machine, summary
 
 POINTS = 30
 GRID_SIDE = 32

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.checkpoints.loading import assemble, load_compact
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
-from uois_sam.files import write_atomically
-from uois_sam.hub import assemble, load_compact
+from uois_sam.instances import Instances
+from uois_sam.io.files import write_atomically
 from uois_sam.models.postprocess import mask_iou
-from uois_sam.types import Instances
+from uois_sam.runtime.provenance import describe_machine, summary
 
 
 def counterparts(plain: Instances, other: Instances) -> list[float]:

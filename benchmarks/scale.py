@@ -26,10 +26,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
-from uois_sam.images import read_image
+from uois_sam.io.files import write_atomically
+from uois_sam.io.images import read_image
+from uois_sam.runtime.provenance import describe_machine, summary
 
 SIZE_WH = (640, 480)
 SECONDS_BETWEEN_SAMPLES = 0.5

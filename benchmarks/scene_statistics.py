@@ -26,12 +26,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.benchmarking.machine import describe_machine
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
-from uois_sam.training.data import first_images
-from uois_sam.training.views import View, plain_view
+from uois_sam.io.files import write_atomically
+from uois_sam.runtime.provenance import describe_machine
+from uois_sam.training.augmentation import View, plain_view
+from uois_sam.training.splits import first_images
 
 SIZE_HW = (240, 320)
 RIM = 3

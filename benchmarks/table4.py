@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
 from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import BOUNDARY_TOLERANCE, DatasetScores, MeanScores, ScoreAccumulator, score_image
-from uois_sam.files import write_atomically
-from uois_sam.training.compact import COMPACT_SELECTION
+from uois_sam.io.files import write_atomically
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.training.train_compact import COMPACT_SELECTION
 
 
 class Variant(NamedTuple):

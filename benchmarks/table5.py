@@ -23,21 +23,21 @@ from typing import Any
 from table4 import COLUMNS, evaluate, percentages
 from table4 import VARIANTS as TABLE_4
 from uois_sam import UOISSAM
-from uois_sam.benchmarking.machine import describe_machine, summary
+from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
-from uois_sam.evaluation.published import TABLE_5
-from uois_sam.files import write_atomically
-from uois_sam.hub import load_base
-from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.training.compact import TOKEN_SELECTION
-from uois_sam.training.data import first_images
-from uois_sam.training.features import FeatureConfig
-from uois_sam.training.full import HeadsRecipe, examine_images, train_heads
-from uois_sam.training.heads import HeadConfig
-from uois_sam.training.processes import start_processes
+from uois_sam.evaluation.report.published import TABLE_5
+from uois_sam.io.files import write_atomically
+from uois_sam.models.networks import FrozenBase
+from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.training.distributed import start_processes
+from uois_sam.training.feature_cache.features import FeatureConfig
+from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.splits import first_images
 from uois_sam.training.stages import Watch
 from uois_sam.training.targets import COMPACT_TARGET
+from uois_sam.training.train_compact import TOKEN_SELECTION
+from uois_sam.training.train_heads import HeadsRecipe, examine_images, train_heads
 
 PERCENTS = (1.0, 5.0, 10.0, 50.0, 100.0)
 FULL = next(variant for variant in TABLE_4 if variant.scores == "hdnet")

@@ -16,13 +16,13 @@ from hypothesis import settings
 from PIL import Image
 
 from tiny_base import NAME, SPEC, TinyBase, write_tiny_base
-from uois_sam.bases import BASES
-from uois_sam.hub import assemble
-from uois_sam.models.compact import CompactConfig
-from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.efficientnet import Stage
+from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.loading import assemble
+from uois_sam.models.compact.efficientnet import Stage
+from uois_sam.models.compact.encoder import CompactConfig
+from uois_sam.models.compact.model import CompactModel
 from uois_sam.pipeline import UOISSAM
-from uois_sam.training.compact import make_card
+from uois_sam.training.train_compact import make_card
 
 settings.register_profile("untimed", deadline=None)  # the first example of a test may load libraries
 settings.load_profile("untimed")

@@ -15,9 +15,10 @@ from torch import nn
 
 from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
+from uois_sam.instances import Instances
 from uois_sam.models.zoom import Window, in_photo
 from uois_sam.pipeline import EncodedImage
-from uois_sam.types import ImageArray, Instances
+from uois_sam.types import ImageArray
 
 LOOSE: dict[str, Any] = {
     "prompts": "grid",

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from uois_sam.config import Selection
 from uois_sam.geometry import Frame
+from uois_sam.instances import Instances
 from uois_sam.models.hdnet import HDNet
-from uois_sam.models.protocols import MaskFeatures, SceneFeatures
-from uois_sam.parts import Parts
+from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
+from uois_sam.models.networks import Parts
 from uois_sam.pipeline import UOISSAM
-from uois_sam.types import Instances, ModelCard, PromptMaps, TokenPredictions
+from uois_sam.types import ModelCard, PromptMaps, TokenPredictions
 
 PHOTO: npt.NDArray[np.uint8] = np.zeros((8, 16, 3), dtype=np.uint8)
 

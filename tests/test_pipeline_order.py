@@ -16,9 +16,9 @@ from torch import Tensor
 
 from predictions import join_predictions
 from uois_sam.geometry import map_points, resize_logits
-from uois_sam.models.candidates import PROMPT_CHUNK
-from uois_sam.models.point_decoder import CompactDecoder
-from uois_sam.models.protocols import MaskFeatures, PointDecoder
+from uois_sam.models.compact.mask_decoder import CompactDecoder
+from uois_sam.models.decoding import PROMPT_CHUNK
+from uois_sam.models.interfaces import MaskFeatures, PointDecoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
 from uois_sam.types import TokenPredictions
 

@@ -33,15 +33,24 @@ def test_symbols_named_in_the_paper_map_exist() -> None:
     from importlib import import_module
 
     text = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:config|types|pipeline|models\.\w+|training\.\w+)\.[A-Za-z0-9_.]+)", text)
+    named = re.findall(r"`((?:config|types|instances|pipeline|models|training|runtime|io)\.[A-Za-z0-9_.]+)", text)
     assert len(named) > 20
     for name in named:
         parts = name.split(".")
-        depth = 2 if parts[0] in ("models", "training") else 1
+        depth = next(n for n in range(len(parts), 0, -1) if find_module("uois_sam." + ".".join(parts[:n])))
         value = import_module("uois_sam." + ".".join(parts[:depth]))
         for part in parts[depth:]:
             fields = getattr(value, "__dataclass_fields__", {})
             value = fields[part] if part in fields and not hasattr(value, part) else _attribute(value, part, name)
+
+
+def find_module(name: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _attribute(value: object, part: str, name: str) -> object:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scene_statistics import ObjectStatistics, markdown, object_statistics
-from uois_sam.training.views import View
+from uois_sam.training.augmentation import View
 
 
 def measured(labels: np.ndarray, image: np.ndarray | None = None) -> list[ObjectStatistics]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from uois_sam._version import __version__
+
 __all__ = ["UOISSAM", "EncodedImage", "Instances", "Selection", "UOISError", "__version__"]
 
 if TYPE_CHECKING:
     from uois_sam.config import Selection
     from uois_sam.errors import UOISError
+    from uois_sam.instances import Instances
     from uois_sam.pipeline import UOISSAM, EncodedImage
-    from uois_sam.types import Instances
 
 _HOMES = {
     "UOISSAM": "pipeline",
     "EncodedImage": "pipeline",
-    "Instances": "types",
+    "Instances": "instances",
     "Selection": "config",
     "UOISError": "errors",
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from uois_sam.errors import UOISError
 
 PromptMode = Literal["grid", "foreground-grid", "heatmap"]
 ScoreMode = Literal["sam", "hdnet", "evidence"]
@@ -70,3 +72,45 @@ class Selection:
     """Islands and holes of a mask smaller than this share of its largest region are removed; 0, as the paper, none."""
     min_area_px: int = 1
     """Masks with fewer pixels in the photo are dropped."""
+
+
+def changed_selection(selection: Selection, changes: dict[str, Any]) -> Selection:
+    """Settings with some of them replaced.
+
+    Raises:
+        UOISError: no such setting or mode.
+    """
+    try:
+        changed = replace(selection, **changes)
+    except TypeError as error:
+        known = ", ".join(Selection.__dataclass_fields__)
+        raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
+    check_modes(changed)
+    return changed
+
+
+def check_heads(selection: Selection, model: str, *, hpg: bool, hdnet: bool, evidence: bool) -> None:
+    """Raise UOISError for settings that need heads which the model has not."""
+    if selection.scores == "evidence" and not evidence:
+        others = "hdnet or sam" if hdnet else "sam"
+        raise UOISError(f"{model} has no scores that see the masks (scores='evidence'): expected scores={others}")
+    needing = [f"prompts={selection.prompts!r}"] if not hpg and selection.prompts != "grid" else []
+    needing += ["scores='hdnet'"] if not hdnet and selection.scores == "hdnet" else []
+    if needing:
+        raise lacks_heads(model, f"{' and '.join(needing)} need{'s' * (len(needing) == 1)}")
+
+
+def lacks_heads(model: str, needing: str) -> UOISError:
+    """The error for what needs trained heads: says what works without and how to get some."""
+    return UOISError(
+        f"{model} lacks trained heads, which {needing}; prompts='grid' with scores='sam' works without, and heads are "
+        f"trained by: uois-sam train heads --base {model} --data DIR --out DIR"
+    )
+
+
+def check_modes(selection: Selection) -> None:
+    """Raise UOISError for a mode that does not exist: it would silently act as another one."""
+    for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
+        if getattr(selection, name) not in get_args(modes):
+            found = getattr(selection, name)
+            raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")

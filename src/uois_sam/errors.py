@@ -47,3 +47,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "enough memory", "insufficient memory")
 """How PyTorch and OpenCV word it, in lower case."""
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 photo", "2 photos"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -17,17 +17,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from uois_sam.checks import changed_selection, check_points, lacks_heads
-from uois_sam.config import PROMPT_FRAME_HW, Selection
+from uois_sam.config import PROMPT_FRAME_HW, Selection, changed_selection, lacks_heads
 from uois_sam.geometry import cut_padding, map_points
-from uois_sam.images import read_image
-from uois_sam.models.candidates import candidates_by_evidence, candidates_by_tokens
+from uois_sam.instances import Instances
+from uois_sam.io.images import read_image
+from uois_sam.models.decoding import candidates_by_evidence, candidates_by_tokens
+from uois_sam.models.interfaces import SceneFeatures
+from uois_sam.models.networks import Parts
 from uois_sam.models.postprocess import draw_masks, suppress
-from uois_sam.models.prompts import make_prompts, uniform_prompts
-from uois_sam.models.protocols import SceneFeatures
+from uois_sam.models.prompts import check_points, make_prompts, uniform_prompts
 from uois_sam.models.zoom import Window, find_window, in_photo
-from uois_sam.parts import Parts
-from uois_sam.types import Candidates, ImageArray, Instances, ModelCard, PointPrompts, PromptMaps, TokenPredictions
+from uois_sam.types import Candidates, ImageArray, ModelCard, PointPrompts, PromptMaps, TokenPredictions
 
 ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
 
@@ -74,7 +74,7 @@ class UOISSAM:
             WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
             MissingExtraError: the model needs the extra ``full``, which is not installed.
         """
-        from uois_sam.hub import load_pretrained
+        from uois_sam.checkpoints.loading import load_pretrained
 
         return load_pretrained(name_or_path, sam=sam, dinov2=dinov2, device=device, precision=precision)
 
@@ -87,7 +87,7 @@ class UOISSAM:
             UOISError: the model has no heads, so there is nothing to save.
             OutputError: the system refuses.
         """
-        from uois_sam.hub import save_pretrained
+        from uois_sam.checkpoints.loading import save_pretrained
 
         save_pretrained(self, folder)
 
@@ -102,7 +102,7 @@ class UOISSAM:
         Returns:
             The address of the commit.
         """
-        from uois_sam.hub import push_to_hub
+        from uois_sam.checkpoints.loading import push_to_hub
 
         return push_to_hub(self, repo, private=private, token=token)
 

@@ -10,7 +10,7 @@ import pytest
 
 from dataset_trees import HW, columns, housecat_scene, phocal_sequence, save, save_json
 from uois_sam.datasets import open_dataset
-from uois_sam.datasets.frames import DatasetInfo
+from uois_sam.datasets.base import DatasetInfo
 from uois_sam.datasets.phocal import PhoCALDataset
 from uois_sam.errors import DatasetError
 

@@ -12,9 +12,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from uois_sam.coco import encode_mask
 from uois_sam.evaluation.coco_scores import average, match_image
 from uois_sam.evaluation.overlaps import compare
+from uois_sam.io.masks import encode_mask
 
 LabelMaps = list[tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]]
 Ranks = list[dict[int, float]]

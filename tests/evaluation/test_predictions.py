@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from uois_sam.errors import DatasetError, OutputError
-from uois_sam.evaluation.frames import Prediction
+from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
 
 LABELS = np.array([[0, 1], [2, 300]], np.uint16)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from uois_sam.evaluation.published import (
+from uois_sam.evaluation.report.published import (
     OURS_IN_PAPER,
     TABLE_1,
     TABLE_2,

@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from uois_sam.evaluation import UCN, UOIS, html, markdown
-from uois_sam.evaluation.frames import FrameResult, Prediction, score_frame
-from uois_sam.evaluation.gallery import KIND_COLOURS, choose, draw
-from uois_sam.evaluation.per_image import FIELDS, to_csv
-from uois_sam.evaluation.report import (
+from uois_sam.evaluation import UCN, UOIS
+from uois_sam.evaluation.frame_scores import FrameResult, Prediction, score_frame
+from uois_sam.evaluation.report import html, markdown
+from uois_sam.evaluation.report.gallery import KIND_COLOURS, choose, draw
+from uois_sam.evaluation.report.per_image import FIELDS, to_csv
+from uois_sam.evaluation.report.report import (
     DatasetInfo,
     MethodInfo,
     Report,
@@ -28,8 +29,8 @@ from uois_sam.evaluation.report import (
     read_report,
 )
 from uois_sam.evaluation.run import Failure, FrameOutcome, Scoring, Skipped
+from uois_sam.io.overlay import FILL_OPACITY
 from uois_sam.types import Sample
-from uois_sam.visualize import FILL_OPACITY
 
 SIZE = (40, 60)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from uois_sam.errors import UOISError
-from uois_sam.evaluation.frames import FrameResult, Prediction, resize_sample
+from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_sample
 from uois_sam.evaluation.metrics import score_image
 from uois_sam.evaluation.predictions import PredictionFolder
 from uois_sam.evaluation.run import Failure, Scoring, Skipped, predict_missing, score_all, spread

@@ -12,9 +12,9 @@ from torch import Tensor
 from parity import dinov2_features
 from random_official_weights import dinov2_shapes, random_tensors
 from tiny_base import DINOV2, TinyBase, random_photo
-from uois_sam.bases import DINOV2_VITS14
+from uois_sam.checkpoints.foundation import DINOV2_VITS14
+from uois_sam.checkpoints.key_mapping import dinov2_for_transformers
 from uois_sam.models.dinov2 import Dinov2Encoder, build_dinov2
-from uois_sam.models.layouts import dinov2_for_transformers
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from torch import nn
 
 from conftest import TINY
 from uois_sam.config import PROMPT_FRAME_HW
-from uois_sam.models.compact import CompactConfig
-from uois_sam.models.compact_model import CompactModel
+from uois_sam.models.compact.encoder import CompactConfig
+from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hpg import HPG, UpsamplingBlock
 
 

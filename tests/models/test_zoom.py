@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uois_sam.instances import Instances
 from uois_sam.models.zoom import LARGEST, MARGIN, SMALLEST, Window, find_window, in_photo
-from uois_sam.types import Instances, PointPrompts, PromptMaps
+from uois_sam.types import PointPrompts, PromptMaps
 
 FRAME = (96, 128)
 PHOTO = (192, 256)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from uois_sam.synth.generate import GenerateConfig, Run
-from uois_sam.synth.record import SceneRecord
-from uois_sam.synth.variety import Variety
+from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.generate import GenerateConfig, Run
+from uois_sam.synth.sampling.config import Variety
 
 TINY = GenerateConfig(
     scenes=3, seed=7, height=48, width=64, samples=1, amodal=True, variant="scalar",

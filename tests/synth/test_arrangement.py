@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uois_sam.synth.arrangement import Footprint, arrange
-from uois_sam.synth.variety import ARRANGEMENTS
+from uois_sam.synth.sampling.arrangement import Footprint, arrange
+from uois_sam.synth.sampling.config import ARRANGEMENTS
 
 SMALL = Footprint((0.02, 0.02), stands=0.5, nests=False)
 BOWL = Footprint((0.08, 0.08), stands=0.5, nests=True)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from uois_sam.apps.cli import main
-from uois_sam.apps.convert import Convert
+from uois_sam.cli.convert import Convert
+from uois_sam.cli.main import main
 from uois_sam.datasets.registry import open_dataset
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
-from uois_sam.synth.families import FAMILIES, ROLES, collision_pieces, make_parts
-from uois_sam.synth.meshes import Mesh
+from uois_sam.synth.assets.families import FAMILIES, ROLES, collision_pieces, make_parts
+from uois_sam.synth.assets.meshes import Mesh
 
 SEEDS = (0, 3)
 OLD_FAMILIES = {

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from synth.conftest import TINY, make
-from uois_sam.coco import decode_mask
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
-from uois_sam.synth.generate import PRESETS, GenerateConfig, Run, with_preset
-from uois_sam.synth.making import scene_seed
-from uois_sam.synth.native import read_descriptions, read_records
-from uois_sam.synth.record import SceneRecord
+from uois_sam.io.masks import decode_mask
+from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.generate import PRESETS, GenerateConfig, Run, with_preset
+from uois_sam.synth.dataset.make_scene import scene_seed
+from uois_sam.synth.dataset.reader import read_descriptions, read_records
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uois_sam.synth.meshes import Mesh, box, join, lathe, prism, superquadric
-from uois_sam.synth.sweeps import tube
+from uois_sam.synth.assets.meshes import Mesh, box, join, lathe, prism, superquadric
+from uois_sam.synth.assets.sweeps import tube
 
 
 def signed_volume(mesh: Mesh) -> float:

@@ -12,9 +12,8 @@ import ray
 from synth.conftest import TINY
 from synth.test_generate import contents
 from uois_sam.errors import UOISError
-from uois_sam.synth.generate import Run
-from uois_sam.synth.making import Job
-from uois_sam.synth.on_ray import run_on_ray
+from uois_sam.synth.dataset.generate import Run, run_on_ray
+from uois_sam.synth.dataset.make_scene import Job
 from uois_sam.synth.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -35,7 +34,7 @@ def test_a_cluster_writes_the_same_bytes(tiny_scenes: Path, tmp_path: Path) -> N
 
 
 def test_an_error_on_a_node_is_told_here(tiny_scenes: Path) -> None:
-    from uois_sam.synth.native import read_descriptions
+    from uois_sam.synth.dataset.reader import read_descriptions
 
     scene = next(s for s in read_descriptions(tiny_scenes / "scenes.jsonl").values() if s.objects)
     wrong: Scene = scene.with_objects((replace(scene.objects[0], family="nonsense"),))

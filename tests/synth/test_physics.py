@@ -10,12 +10,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from uois_sam.synth import physics
-from uois_sam.synth.families import FAMILIES, Family, Part, make_parts, mesh_points
-from uois_sam.synth.meshes import lathe, superquadric
+from uois_sam.synth.assets.families import FAMILIES, Family, Part, make_parts, mesh_points
+from uois_sam.synth.assets.meshes import lathe, superquadric
+from uois_sam.synth.assets.shapes.pieces import disc, walls
 from uois_sam.synth.physics import settle
-from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene, Surface
-from uois_sam.synth.shapes.pieces import disc, walls
 
 PLAIN = Surface("plain", 0)
 FLOOR = Prop("box", (4.0, 4.0, 0.1), PLAIN, Pose((0.0, 0.0, -0.05)))

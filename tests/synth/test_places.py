@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.cameras import FARTHEST_M, NEAREST_M, sample_camera
-from uois_sam.synth.furniture import prop_mesh
-from uois_sam.synth.lights import RIGS, sample_lights
+from uois_sam.synth.assets.skies import SKY_HW, paint_sky, register_files
 from uois_sam.synth.physics import settle
-from uois_sam.synth.places import MAKERS, sample_place
-from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.sampling.cameras import FARTHEST_M, NEAREST_M, sample_camera
+from uois_sam.synth.sampling.config import PLACES, Variety
+from uois_sam.synth.sampling.furniture import prop_mesh
+from uois_sam.synth.sampling.lights import RIGS, sample_lights
+from uois_sam.synth.sampling.places import MAKERS, sample_place
+from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Pose, Prop, Sky, Surface
-from uois_sam.synth.skies import SKY_HW, paint_sky, register_files
-from uois_sam.synth.variety import PLACES, Variety
 
 
 def test_every_place_of_the_knobs_can_be_made() -> None:

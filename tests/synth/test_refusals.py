@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 
 from synth.conftest import TINY
-from uois_sam.apps.cli import main
+from uois_sam.cli.main import main
 from uois_sam.errors import DatasetError, UOISError
-from uois_sam.synth import render, skies, textures
-from uois_sam.synth.generate import GenerateConfig, with_preset
-from uois_sam.synth.store import Store, config_json
-from uois_sam.synth.variety import Variety
+from uois_sam.synth.assets import skies, textures
+from uois_sam.synth.dataset.generate import GenerateConfig, with_preset
+from uois_sam.synth.dataset.writer import Store, config_json
+from uois_sam.synth.rendering import render
+from uois_sam.synth.sampling.config import Variety
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

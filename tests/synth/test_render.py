@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from uois_sam.synth.physics import settle
-from uois_sam.synth.render import choose_variant, render
-from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.rendering.render import choose_variant, render
+from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def top_view(objects: tuple[ObjectSpec, ...]) -> Scene:
 
 
 def carton_seen_from_above() -> tuple[ObjectSpec, np.ndarray]:
-    from uois_sam.synth.families import make_parts
+    from uois_sam.synth.assets.families import make_parts
 
     spec = ObjectSpec("carton", 5, (Surface("plain", 3),), Pose())
     return spec, make_parts("carton", 5)[0].mesh.vertices

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.families import make_parts, mesh_points
+from uois_sam.synth.assets.families import make_parts, mesh_points
+from uois_sam.synth.assets.textures import TEXTURES, desaturate, paint
 from uois_sam.synth.physics import settle
-from uois_sam.synth.sampling import sample_scene
+from uois_sam.synth.sampling.config import Variety
+from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import ObjectSpec, Pose, Scene, Surface
-from uois_sam.synth.textures import TEXTURES, desaturate, paint
-from uois_sam.synth.variety import Variety
 
 
 def heights(spec: ObjectSpec) -> np.ndarray:

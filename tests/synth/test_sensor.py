@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from uois_sam.synth.rendering.sensor import develop, encode
 from uois_sam.synth.scene import Camera
-from uois_sam.synth.sensor import develop, encode
 
 PERFECT = Camera((0, 0, 1), (0, 0, 0), 50.0, 0.0)
 RAMP = np.repeat(np.linspace(0.02, 0.5, 96)[None, :, None], 64, axis=0).repeat(3, axis=2).astype(np.float32)

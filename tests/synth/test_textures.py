@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.looks import FLOORS, SUPPORTS
-from uois_sam.synth.textures import TEXTURES, desaturate, in_split, paint, register_files
-from uois_sam.synth.textures.fields import clouds, mix, noise
+from uois_sam.synth.assets.textures import TEXTURES, desaturate, in_split, paint, register_files
+from uois_sam.synth.assets.textures.fields import clouds, mix, noise
+from uois_sam.synth.sampling.materials import FLOORS, SUPPORTS
 
 
 @pytest.mark.parametrize("kind", TEXTURES)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.families import FAMILIES
-from uois_sam.synth.lights import RIGS
-from uois_sam.synth.sampling import families_of, sample_scene
+from uois_sam.synth.assets.families import FAMILIES
+from uois_sam.synth.assets.textures import TEXTURES
+from uois_sam.synth.sampling.config import ARRANGEMENTS, PLACES, Variety
+from uois_sam.synth.sampling.lights import RIGS
+from uois_sam.synth.sampling.scenes import families_of, sample_scene
 from uois_sam.synth.scene import Camera, Scene, Surface
-from uois_sam.synth.textures import TEXTURES
-from uois_sam.synth.variety import ARRANGEMENTS, PLACES, Variety
 
 SEEDS = range(24)
 CHEAP = ("carton", "can", "lump")

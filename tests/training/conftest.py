@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from uois_sam.checkpoints.loading import compact_base
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.hub import compact_base
-from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.frozen_base import FrozenBase
-from uois_sam.training.processes import start_processes
+from uois_sam.models.compact.model import CompactModel
+from uois_sam.models.networks import FrozenBase
+from uois_sam.training.distributed import start_processes
 
 
 @pytest.fixture

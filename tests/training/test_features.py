@@ -15,13 +15,13 @@ from torch import Tensor
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.geometry import Frame
-from uois_sam.models.compact_model import CompactModel
-from uois_sam.models.evidence import evidence_width
-from uois_sam.models.frozen_base import FrozenBase
+from uois_sam.models.compact.mask_scorer import evidence_width
+from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hpg import HPG
-from uois_sam.models.protocols import MaskFeatures, SceneFeatures
-from uois_sam.training import features
-from uois_sam.training.features import FeatureConfig, grid_truth, make_view, renumbered, view_rows
+from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
+from uois_sam.models.networks import FrozenBase
+from uois_sam.training.feature_cache import features
+from uois_sam.training.feature_cache.features import FeatureConfig, grid_truth, make_view, renumbered, view_rows
 from uois_sam.training.losses import iou_targets
 from uois_sam.types import Sample, TokenPredictions
 

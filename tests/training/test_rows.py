@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uois_sam.training.rows import MapRows, MemoryRows, batches, count_rows, join_rows
+from uois_sam.training.feature_cache.rows import MapRows, MemoryRows, batches, count_rows, join_rows
 
 
 def rows(start: int, stop: int) -> MapRows:

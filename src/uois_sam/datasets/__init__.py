@@ -1,8 +1,7 @@
 """Labelled images from disk, all by one protocol."""
 
+from uois_sam.datasets.base import Dataset, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.datasets.frames import DatasetInfo, FrameDataset, FrameOptions
-from uois_sam.datasets.protocol import Dataset
 from uois_sam.datasets.registry import DATASETS, dataset_options, open_dataset
 
 __all__ = [

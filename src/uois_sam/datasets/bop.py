@@ -11,9 +11,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from uois_sam.datasets.frames import Annotation, DatasetInfo, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import check_same_size, read_label_map
-from uois_sam.datasets.roots import contents, find_root, is_photo, natural
+from uois_sam.datasets.layout import contents, find_root, is_photo, natural
 from uois_sam.errors import DatasetError
 
 _PHOTO_FOLDERS = ("rgb", "gray")

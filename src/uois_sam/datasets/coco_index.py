@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from uois_sam.coco import decode_mask
 from uois_sam.datasets.json_index import Located, iterate_objects, read_objects
 from uois_sam.errors import DatasetError
+from uois_sam.io.masks import decode_mask
 from uois_sam.types import BoolArray
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from uois_sam.datasets.frames import Annotation, DatasetInfo, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import check_same_size, read_label_map
-from uois_sam.datasets.roots import check_all_there, contents, find_root, is_photo
+from uois_sam.datasets.layout import check_all_there, contents, find_root, is_photo
 from uois_sam.datasets.scene_records import SceneRecords
 from uois_sam.errors import DatasetError
 

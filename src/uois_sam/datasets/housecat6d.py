@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from uois_sam.datasets.frames import DatasetInfo, FrameOptions
+from uois_sam.datasets.base import DatasetInfo, FrameOptions
 from uois_sam.datasets.sequences import SequenceDataset
 from uois_sam.errors import DatasetError
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import keep_objects, read_label_map
-from uois_sam.datasets.roots import check_all_there, find_root, is_photo, natural
+from uois_sam.datasets.layout import check_all_there, find_root, is_photo, natural
 from uois_sam.errors import DatasetError
 from uois_sam.types import LabelMap
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import read_label_map
-from uois_sam.datasets.roots import check_all_there, find_root, png_stems
+from uois_sam.datasets.layout import check_all_there, find_root, png_stems
 from uois_sam.errors import DatasetError
 
 _LAYOUT = "OSD's image_color/{learn,test}N.png with annotation/{learn,test}N.png"

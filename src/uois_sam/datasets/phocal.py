@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.datasets.frames import DatasetInfo, FrameOptions
+from uois_sam.datasets.base import DatasetInfo, FrameOptions
 from uois_sam.datasets.sequences import SequenceDataset
 from uois_sam.errors import DatasetError
 

@@ -9,9 +9,9 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
+from uois_sam.datasets.base import FrameDataset, FrameOptions
 from uois_sam.datasets.bop import BOPDataset
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.datasets.frames import FrameDataset, FrameOptions
 from uois_sam.datasets.housecat6d import HouseCat6DDataset
 from uois_sam.datasets.ocid import OCIDDataset
 from uois_sam.datasets.osd import OSDDataset
@@ -39,7 +39,7 @@ def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> Fra
     Args:
         name: one of :data:`DATASETS`.
         root: its folder, or the folder around it.
-        options: fields of :class:`~uois_sam.datasets.frames.FrameOptions` (``every``, ``offset``, ``depth``,
+        options: fields of :class:`~uois_sam.datasets.base.FrameOptions` (``every``, ``offset``, ``depth``,
             ``partial``) and the keywords of the data set's own class, see :func:`dataset_options`.
 
     Raises:

@@ -8,9 +8,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from uois_sam.datasets.frames import Annotation, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import read_label_map
-from uois_sam.datasets.roots import check_all_there, find_root, natural, png_stems
+from uois_sam.datasets.layout import check_all_there, find_root, natural, png_stems
 from uois_sam.errors import DatasetError
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
+from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import keep_objects, read_label_map
-from uois_sam.datasets.roots import find_root, natural
+from uois_sam.datasets.layout import find_root, natural
 from uois_sam.errors import DatasetError
 
 _FOLDERS = {"train": "training_set", "test": "test_set"}

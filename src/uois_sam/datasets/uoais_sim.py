@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.coco_index import CocoIndex
-from uois_sam.datasets.frames import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
-from uois_sam.datasets.roots import find_root
+from uois_sam.datasets.layout import find_root
 from uois_sam.errors import DatasetError
 
 _TRAINING_FRAMES = 45_000

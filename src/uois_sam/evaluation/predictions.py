@@ -24,10 +24,9 @@ import numpy as np
 from PIL import Image
 
 from uois_sam.datasets.labels import read_label_map
-from uois_sam.errors import UOISError
-from uois_sam.evaluation.frames import Prediction
-from uois_sam.files import make_output_folder, write_atomically, write_together
-from uois_sam.wording import count
+from uois_sam.errors import UOISError, count
+from uois_sam.evaluation.frame_scores import Prediction
+from uois_sam.io.files import make_output_folder, write_atomically, write_together
 
 METHOD_FILE = "method.json"
 _ENDINGS = (".png", "_label.png")

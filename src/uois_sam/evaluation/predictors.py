@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from uois_sam.evaluation.frames import Prediction
+from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.pipeline import UOISSAM
 from uois_sam.types import FloatArray, ImageArray
 

@@ -20,9 +20,9 @@ from typing import Any, Literal, Protocol
 import cv2
 import numpy as np
 
-from uois_sam.datasets.protocol import Dataset
+from uois_sam.datasets.base import Dataset
 from uois_sam.errors import OutputError, UOISError, is_out_of_memory
-from uois_sam.evaluation.frames import FrameResult, Prediction, resize_labels, resize_sample, score_frame
+from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_labels, resize_sample, score_frame
 from uois_sam.evaluation.metrics import UCN
 from uois_sam.evaluation.metrics import Protocol as MetricProtocol
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from uois_sam.config import PROMPT_FRAME_HW
 from uois_sam.errors import MissingExtraError
-from uois_sam.models.compact import IMAGENET_MEAN, IMAGENET_STD
-from uois_sam.models.preprocess import resize_rgb
+from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD
+from uois_sam.models.sam.modules import resize_rgb
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uois_sam.config import PROMPT_FRAME_HW
-from uois_sam.models.arithmetic import full_precision
+from uois_sam.runtime.device import full_precision
 from uois_sam.types import PromptMaps
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from uois_sam.config import Selection
+from uois_sam.errors import ImageError
 from uois_sam.geometry import grid_points
-from uois_sam.types import PointPrompts, PromptMaps
+from uois_sam.types import FloatArray, PointPrompts, PromptMaps
 
 
 def make_prompts(maps: PromptMaps, selection: Selection) -> PointPrompts:
@@ -61,3 +66,23 @@ def _look_up(values: Tensor, points_xy: Tensor) -> Tensor:
     """Values (H, W) at the pixels nearest to (M, 2) xy points."""
     nearest = points_xy.round().long()
     return values[nearest[:, 1].clamp(0, values.shape[0] - 1), nearest[:, 0].clamp(0, values.shape[1] - 1)]
+
+
+def check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> FloatArray:
+    """(M, 2) float32 xy points.
+
+    Raises:
+        ImageError: points of another shape, or outside the photo.
+    """
+    try:
+        given = np.asarray(points, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got something else ({error})") from error
+    if given.ndim != 2 or given.shape[1] != 2:
+        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
+    limit = np.array([image_hw[1], image_hw[0]]) - 0.5
+    if not ((given >= -0.5) & (given <= limit)).all():
+        raise ImageError(
+            f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}"
+        )
+    return given

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uois_sam.types import BoolArray, ImageArray, Instances, PointPrompts, PromptMaps
+from uois_sam.instances import Instances
+from uois_sam.types import BoolArray, ImageArray, PointPrompts, PromptMaps
 
 STRIDE = 4
 """The foreground is looked at in every fourth row and column: finer it holds nothing new."""

@@ -8,10 +8,10 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.families import collision_pieces, make_parts
-from uois_sam.synth.meshes import Array
+from uois_sam.synth.assets.families import collision_pieces, make_parts
+from uois_sam.synth.assets.meshes import Array
+from uois_sam.synth.assets.shapes.pieces import brick
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
-from uois_sam.synth.shapes.pieces import brick
 
 TIME_STEP_S = 0.004
 LOOK_S = 0.12

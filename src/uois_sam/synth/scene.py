@@ -1,8 +1,9 @@
 """A scene as plain data: what stands where, how it looks, who lights and who sees it. Unit: metres; z up.
 
 The support's top is z = 0. Meshes and textures are named by kind and seed, so a scene is a few kilobytes of JSON
-that any later run can render again. :mod:`~uois_sam.synth.sampling` draws scenes, :mod:`~uois_sam.synth.physics` moves
-the objects, :mod:`~uois_sam.synth.render` draws the picture; none of them changes anything else.
+that any later run can render again. :mod:`~uois_sam.synth.sampling.scenes` draws scenes,
+:mod:`~uois_sam.synth.physics` moves the objects, :mod:`~uois_sam.synth.rendering.render` draws the picture; none of
+them changes anything else.
 """
 
 from __future__ import annotations

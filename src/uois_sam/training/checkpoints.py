@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from uois_sam.errors import UOISError
-from uois_sam.files import write_atomically
+from uois_sam.io.files import write_atomically
 
 
 class Stateful(Protocol):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uois_sam.files import make_output_folder
-from uois_sam.training.cache import CacheRequest, CacheState, fill_cache, human, open_cache
-from uois_sam.training.curves import Curves, Epoch
-from uois_sam.training.heads import Place
+from uois_sam.io.files import make_output_folder
+from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, human, open_cache
+from uois_sam.training.fit_loop import Place
+from uois_sam.training.learning_curves import Curves, Epoch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

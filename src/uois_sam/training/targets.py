@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch.nn.functional as F
 from scipy import ndimage
+from torch import Tensor
 
 from uois_sam.config import HEATMAP_SIGMA_OF_SIZE
 from uois_sam.types import BoolArray, FloatArray
@@ -26,6 +28,8 @@ class HeatmapTarget:
     """... clipped to this range."""
 
 
+STRIDE = 4
+"""Losses are taken on the mask grid, a quarter of the input."""
 COMPACT_TARGET = HeatmapTarget(interior=True, sigma_of_size=HEATMAP_SIGMA_OF_SIZE)
 """What the compact model is trained with: always a point on the object, small peaks for small things."""
 
@@ -89,3 +93,9 @@ def foreground_target(labels: npt.NDArray[np.integer], grid_hw: tuple[int, int])
     height, width = grid_hw
     covered = (labels > 0).reshape(height, labels.shape[0] // height, width, labels.shape[1] // width)
     return covered.mean(axis=(1, 3)) >= 0.5
+
+
+def covered_share(labels: Tensor, ids: Tensor) -> Tensor:
+    """(P, h, w) float32: share of every mask-grid cell that carries each point's label; 0 for background points."""
+    masks = ((labels[None] == ids[:, None, None]) & (ids > 0)[:, None, None]).float()
+    return F.avg_pool2d(masks, STRIDE)

@@ -1,0 +1,153 @@
+"""The least an encoder could take: its own matrix products and attention calls, timed alone on this machine.
+
+A floor for code that computes what SAM's encoder computes with the library's own kernels. Attention is timed without
+relative positions, in one SDPA call per layer; everything else that a forward pass has to do (norms, GELU, windows,
+sums, the bias) is left out. Ours may come below it where it replaces the library's attention by something faster.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from uois_sam.models.sam.modules import SamSize
+from uois_sam.runtime.timing import now
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of call and how often a forward pass makes it."""
+
+    name: str
+    times: int
+    make: Callable[[torch.dtype, torch.device], Callable[[], Tensor]]
+    """Gives the call, its operands made."""
+
+
+def encoder_floor(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> float:
+    """Seconds that the matrix products and attention calls of SAM's image encoder take, each timed alone (median)."""
+    return sum(encoder_floor_parts(size, dtype, device, repeats).values())
+
+
+def encoder_floor_parts(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> dict[str, float]:
+    """Seconds of a whole forward pass by kind of call; see :func:`encoder_floor`."""
+    where = torch.device(device)
+    with torch.inference_mode():
+        return {part.name: part.times * _seconds(part.make(dtype, where), repeats, where) for part in _parts(size)}
+
+
+def _parts(size: SamSize) -> list[Part]:
+    """Every product and attention call of one forward pass; padding is counted where SAM's definition needs it."""
+    side, width = size.image_side // size.patch, size.width
+    tokens, windows = side * side, (-(-side // size.window)) ** 2
+    whole = len(size.global_layers)
+    return [
+        Part("patch", 1, _product(tokens, 3 * size.patch**2, width)),
+        Part("qkv", size.layers, _product(tokens, width, 3 * width)),
+        Part("proj", size.layers, _product(tokens, width, width)),
+        Part("lin1", size.layers, _product(tokens, width, 4 * width)),
+        Part("lin2", size.layers, _product(tokens, 4 * width, width)),
+        Part("windows", size.layers - whole, _attention(windows, size.heads, size.window**2, width // size.heads)),
+        Part("whole image", whole, _attention(1, size.heads, tokens, width // size.heads)),
+        Part("neck 1x1", 1, _product(tokens, width, size.token_width)),
+        Part("neck 3x3", 1, _convolution(size.token_width, side)),
+    ]
+
+
+def _product(rows: int, inputs: int, outputs: int) -> Callable[[torch.dtype, torch.device], Callable[[], Tensor]]:
+    def make(dtype: torch.dtype, device: torch.device) -> Callable[[], Tensor]:
+        x, weight, bias = (
+            torch.randn(shape, device=device).to(dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+        )
+        return lambda: F.linear(x, weight, bias)
+
+    return make
+
+
+def _attention(
+    batch: int, heads: int, tokens: int, width: int
+) -> Callable[[torch.dtype, torch.device], Callable[[], Tensor]]:
+    def make(dtype: torch.dtype, device: torch.device) -> Callable[[], Tensor]:
+        q, k, v = torch.randn(3, batch, heads, tokens, width, device=device).to(dtype).unbind(0)
+        return lambda: F.scaled_dot_product_attention(q, k, v)
+
+    return make
+
+
+def _convolution(channels: int, side: int) -> Callable[[torch.dtype, torch.device], Callable[[], Tensor]]:
+    def make(dtype: torch.dtype, device: torch.device) -> Callable[[], Tensor]:
+        x = torch.randn(1, channels, side, side, device=device).to(dtype)
+        weight = torch.randn(channels, channels, 3, 3, device=device).to(dtype)
+        return lambda: F.conv2d(x, weight, padding=1)
+
+    return make
+
+
+def _seconds(call: Callable[[], Tensor], repeats: int, device: torch.device) -> float:
+    """Median of ``repeats`` calls after one that warms up."""
+    taken = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])
+
+
+COUNTED = frozenset({
+    "mm", "addmm", "bmm", "baddbmm", "linear", "matmul", "einsum", "convolution", "conv2d", "_convolution",
+    "conv_transpose2d", "_convolution_pointwise", "mkldnn_convolution", "scaled_dot_product_attention",
+    "_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention",
+})  # fmt: skip
+"""Operators that do arithmetic worth the name; norms, sums, activations, copies and resizing are left out."""
+REPEATS = 3
+
+
+@dataclass
+class Least:
+    """What was counted so far."""
+
+    seconds: float = 0.0
+    calls: int = 0
+
+
+@contextmanager
+def least_seconds(device: torch.device) -> Iterator[Least]:
+    """Count what runs inside: every operator of ``COUNTED`` is repeated at once on its own operands, which are in the
+    cache then, and its median added up."""
+    least = Least()
+    with _Repeating(least, device):
+        yield least
+
+
+class _Repeating(TorchDispatchMode):
+    def __init__(self, least: Least, device: torch.device) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.least = least
+        self.device = device
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        call: Callable[[], Any] = lambda: func(*args, **(kwargs or {}))  # noqa: E731
+        result = call()
+        if func.overloadpacket.__name__ in COUNTED:
+            taken = []
+            for _ in range(REPEATS):
+                began = now(self.device)
+                call()
+                taken.append(now(self.device) - began)
+            self.least.seconds += statistics.median(taken)
+            self.least.calls += 1
+        return result

@@ -1,0 +1,130 @@
+"""A whole measurement as plain data: stages, floor, peers, sweeps, and what they ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from uois_sam.benchmark.lower_bound import encoder_floor
+from uois_sam.benchmark.peers import OURS, prepared_pixels, sam_peers, sam_size
+from uois_sam.benchmark.stages import PAPER_SECONDS, POINTS, spread_points, stage_floors, time_stages, to_tensor
+from uois_sam.benchmark.sweeps import Sweep, sweep
+from uois_sam.geometry import Frame, map_points
+from uois_sam.models.networks import FoundationEncoder
+from uois_sam.models.sam.modules import SamPointDecoder
+from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.provenance import describe_machine
+from uois_sam.runtime.timing import WARM_UP, Clock, reading, time_in_turn
+from uois_sam.types import ImageArray
+
+SCHEMA = 1
+"""Of the JSON; another number where a key changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What to measure."""
+
+    repeats: int = 20
+    warm_up: int = WARM_UP
+    against: tuple[str, ...] = ()
+    """Peers; only for models that stand on SAM."""
+    sweeps: tuple[Sweep, ...] = ()
+    floor: bool = True
+    clock: Clock = "wall"
+    """``cpu`` for processor seconds, which other processes on the machine disturb less."""
+
+
+def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
+    """(height, width, 3) uint8: thirty coloured ellipses on a shaded ground, for when no photo is at hand."""
+    rng = np.random.default_rng(seed)
+    shade = np.linspace(150, 210, height)[:, None, None] + rng.normal(0, 4, (height, width, 3))
+    picture = np.ascontiguousarray(shade.clip(0, 255).astype(np.uint8))
+    for _ in range(30):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = tuple(int(size) for size in rng.integers(height // 40 + 1, height // 10 + 2, 2))
+        colour = tuple(int(value) for value in rng.integers(20, 255, 3))
+        cv2.ellipse(picture, centre, axes, float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
+    return picture
+
+
+def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
+    """Measure everything, ready for JSON; seconds throughout.
+
+    Args:
+        model: as ``stages.ready`` gives it.
+        image: (H, W, 3) uint8 RGB.
+
+    Raises:
+        UOISError: peers of a model that does not stand on SAM, or no such peer.
+        MissingExtraError: a peer's package is not installed.
+    """
+    with reading(wanted.clock):
+        return _measure(model, image, wanted)
+
+
+def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
+    times = time_stages(model, image, wanted.repeats, wanted.warm_up)
+    return {
+        "benchmark": "stages",
+        "schema": SCHEMA,
+        "model": model.name,
+        "weights_sha256": model.card.weights_sha256,
+        "precision": str(model.parts.precision).removeprefix("torch."),
+        "device": str(model.device),
+        "image_wh": [image.shape[1], image.shape[0]],
+        "clock": wanted.clock,
+        "warm_up": wanted.warm_up,
+        **times.as_json(),
+        "other_than_networks_seconds": times.other_than_networks(),
+        "paper_seconds": PAPER_SECONDS,
+        "floor_seconds": _floor(model, image) if wanted.floor else None,
+        "peers": _peers(model, image, wanted) if wanted.against else None,
+        "sweeps": {what: sweep(what, model, image, wanted.repeats) for what in wanted.sweeps},
+        "machine": describe_machine(),
+    }
+
+
+def _floor(model: UOISSAM, image: ImageArray) -> dict[str, float]:
+    """By stage; for SAM's encoder what the library's kernels take for its definition, not for our form of it."""
+    floors = stage_floors(model, image)
+    encoder, decoder = model.parts.encoder, model.parts.decoder
+    if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
+        features = encoder_floor(sam_size(encoder.sam, decoder), model.parts.precision, str(model.device))
+        floors |= {"total": floors["total"] - floors["features"] + features, "features": features}
+    return floors
+
+
+def _peers(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
+    """Encoder and decoder of everybody in turn, with the same weights, pixels and points."""
+    peers = sam_peers(model, wanted.against)
+    tensor = to_tensor(model, image)
+    pixels = prepared_pixels(model, tensor)
+    height, width = image.shape[:2]
+    frame = Frame.padded((height, width), pixels.shape[-1])
+    points = torch.from_numpy(spread_points((height, width), POINTS)).to(model.device)
+    points_xy = map_points(points, (height, width), frame.content_hw)
+    device, repeats, warm_up = model.device, wanted.repeats, min(1, wanted.warm_up)
+    encode = time_in_turn({name: partial(p.encode, pixels) for name, p in peers.items()}, device, repeats, warm_up)
+    decoding = {name: partial(peer.decode, peer.encode(pixels), points_xy) for name, peer in peers.items()}
+    decode = time_in_turn(decoding, device, repeats, warm_up)
+    return {
+        name: {
+            "features": encode[name].as_json(),
+            "masks": decode[name].as_json(),
+            "features_ratio": encode[name].median / encode[OURS].median,
+            "masks_ratio": decode[name].median / decode[OURS].median,
+        }
+        for name in peers
+    }
+
+
+def names_of(against: Sequence[str]) -> tuple[str, ...]:
+    """Peers named one by one or with commas between."""
+    return tuple(name.strip() for given in against for name in given.split(",") if name.strip())

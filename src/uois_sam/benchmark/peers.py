@@ -1,0 +1,268 @@
+"""The same SAM weights in other people's code, for timing side by side: transformers' model and Meta's modules.
+
+Importing this loads neither; building a peer needs the extra ``full`` (transformers) or ``parity`` (Meta's modules).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.heads import without_heads
+from uois_sam.checkpoints.key_mapping import sam_for_transformers
+from uois_sam.errors import MissingExtraError, UOISError
+from uois_sam.geometry import Frame
+from uois_sam.models.dinov2 import Dinov2Encoder, build_dinov2
+from uois_sam.models.interfaces import MaskFeatures
+from uois_sam.models.networks import FoundationEncoder, FrozenBase
+from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam, transformers_config
+from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.device import frozen_arithmetic
+
+OURS = "uois-sam"
+PEERS = ("transformers-float32", "transformers-bfloat16", "official-float32", "official-bfloat16")
+"""What ``against`` may name; ``"transformers"`` and ``"official"`` stand for both of their precisions."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One implementation of SAM with its arithmetic; both calls compute without gradients."""
+
+    name: str
+    encode: Callable[[Tensor], Any]
+    """Prepared pixels, (1, 3, side, side) float32 (see :func:`prepared_pixels`), to the image embedding."""
+    decode: Callable[[Any, Tensor], Any]
+    """The embedding and (M, 2) float32 xy points in the mask frame to masks and scores.
+
+    Ours upscales the best of four masks of every prompt; the others their three.
+    """
+
+
+def sam_peers(model: UOISSAM, against: Sequence[str]) -> dict[str, Peer]:
+    """Ours (``OURS``, always first) and the named peers with the same weights, by name.
+
+    bfloat16 means what users of each do: transformers' model is cast as a whole (``dtype=torch.bfloat16``), Meta's,
+    which cannot be, runs under autocast.
+
+    Args:
+        model: one that stands on SAM; its precision is that of ours.
+        against: of ``PEERS``, or ``"transformers"``, ``"official"`` for both precisions of each.
+
+    Raises:
+        UOISError: the model does not stand on SAM, or there is no such peer.
+        MissingExtraError: a peer's package is not installed.
+    """
+    encoder, decoder = _sam_parts(model)
+    names = [name for wanted in against for name in PEERS if name == wanted or name.rsplit("-", 1)[0] == wanted]
+    known = {*PEERS, *(name.rsplit("-", 1)[0] for name in PEERS)}
+    if unknown := [name for name in against if name not in known]:
+        raise UOISError(f"no such peer: {', '.join(unknown)}; expected one of {', '.join(sorted(known))}")
+    peers = {OURS: _ours(model, encoder, decoder)}
+    for name in dict.fromkeys(names):
+        kind, precision = name.rsplit("-", 1)
+        build = transformers_peer if kind == "transformers" else official_peer
+        peers[name] = build(sam_size(encoder, decoder), _tensors(encoder, decoder), getattr(torch, precision), name)
+    return peers
+
+
+def prepared_pixels(model: UOISSAM, image: Tensor) -> Tensor:
+    """What every peer's encoder takes of a (3, H, W) uint8 photo: (1, 3, side, side) float32, normalised.
+
+    Raises:
+        UOISError: the model does not stand on SAM.
+    """
+    encoder, _ = _sam_parts(model)
+    return encoder.prepare(image.to(encoder.mean.device), Frame.padded((image.shape[1], image.shape[2]), encoder.side))
+
+
+def sam_size(encoder: SamImageEncoder, decoder: SamPointDecoder) -> SamSize:
+    """The size that two of our parts were built with."""
+    vision: Any = encoder.vision_encoder.config
+    mask: Any = decoder.mask_decoder.config
+    return SamSize(
+        vision.hidden_size, vision.num_hidden_layers, vision.num_attention_heads, tuple(vision.global_attn_indexes),
+        vision.image_size, vision.patch_size, vision.window_size, vision.output_channels, mask.mlp_dim,
+        mask.num_attention_heads, mask.iou_head_hidden_dim,
+    )  # fmt: skip
+
+
+def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = "cpu", seed: int = 0) -> UOISSAM:
+    """A model of full size with RANDOM weights, for timing only: its masks are noise.
+
+    Args:
+        name: of ``bases.BASES``, e.g. ``sam-vit-l``.
+        precision: arithmetic, as ``Parts.precision``.
+        device: where it runs.
+        seed: of the weights.
+
+    Raises:
+        UOISError: no such base.
+        MissingExtraError: the extra ``full`` is not installed.
+    """
+    if name not in BASES:
+        raise UOISError(f"no such base: {name}; expected one of {', '.join(BASES)}")
+    spec = BASES[name]
+    networks, dinov2 = build_sam(spec.sam), build_dinov2(spec.dinov2)
+    for module in (networks, dinov2):
+        randomise(module, seed)
+    encoder = FoundationEncoder(
+        SamImageEncoder(networks["vision_encoder"], spec.sam.image_side), Dinov2Encoder(dinov2, spec.dinov2.patch)
+    )
+    decoder = SamPointDecoder(networks["prompt_encoder"], networks["mask_decoder"])
+    for part in (encoder, decoder):
+        part.requires_grad_(False).eval().to(device)
+    return without_heads(FrozenBase(f"{name}-random", encoder, decoder, spec.heads, torch.device(device), precision))
+
+
+@torch.no_grad()
+def randomise(module: nn.Module, seed: int) -> None:
+    """Give a module that has no weights yet (on the meta device) random ones: activations stay moderate."""
+    module.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        value.normal_(generator=generator)
+        if value.dim() > 1 and not name.endswith("positional_embedding"):
+            value.mul_(max(1, value[0].numel()) ** -0.5)
+        elif value.dim() == 1:
+            value.mul_(0.1).add_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
+
+
+def transformers_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
+    """transformers' ``SamModel``, the fastest attention it offers, all weights in ``dtype``."""
+    model = build_transformers_sam(size, tensors).to(dtype)
+
+    @torch.inference_mode()
+    def encode(pixels: Tensor) -> Tensor:
+        return model.get_image_embeddings(pixels.to(dtype))
+
+    @torch.inference_mode()
+    def decode(embedding: Tensor, points_xy: Tensor) -> Any:
+        points = points_xy[None, :, None]
+        return model(image_embeddings=embedding.to(dtype), input_points=points, multimask_output=True)
+
+    return Peer(name, encode, decode)
+
+
+def official_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
+    """Meta's modules (package segment-anything), under autocast for another dtype than float32."""
+    with official_modules() as modeling, torch.device("meta"):
+        model = build_official_sam(modeling, size)
+    model.load_state_dict(official_tensors(model, tensors), assign=True)
+    device = next(iter(tensors.values())).device
+    model.to(device)  # its constants
+
+    def encode(pixels: Tensor) -> Tensor:
+        with frozen_arithmetic(device, dtype):
+            return model.image_encoder(pixels)
+
+    def decode(embedding: Tensor, points_xy: Tensor) -> Any:
+        with frozen_arithmetic(device, dtype):
+            labels = torch.ones(len(points_xy), 1, device=device)
+            sparse, dense = model.prompt_encoder((points_xy[:, None], labels), None, None)
+            return model.mask_decoder(embedding, model.prompt_encoder.get_dense_pe(), sparse, dense, True)
+
+    return Peer(name, encode, decode)
+
+
+def build_transformers_sam(size: SamSize, tensors: Mapping[str, Tensor]) -> Any:
+    """transformers' model around tensors under its own names or Meta's; nothing is copied."""
+    try:
+        from transformers import SamConfig, SamModel
+    except ImportError as error:
+        raise MissingExtraError("the comparison with transformers", "full", "transformers") from error
+    with torch.device("meta"):
+        model: Any = SamModel(SamConfig(**transformers_config(size)))
+    model.eval()
+    converted = sam_for_transformers(tensors)
+    positions = converted["prompt_encoder.shared_embedding.positional_embedding"]
+    model.load_state_dict({**converted, "shared_image_embedding.positional_embedding": positions}, assign=True)
+    return model
+
+
+@contextmanager
+def official_modules() -> Iterator[ModuleType]:
+    """``segment_anything.modeling`` without the package's own start, which imports torchvision for other parts."""
+    spec = importlib.util.find_spec("segment_anything")
+    if spec is None or spec.submodule_search_locations is None:
+        raise MissingExtraError("the comparison with Meta's modules", "parity", "segment-anything")
+    package = ModuleType("segment_anything")
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules["segment_anything"] = package
+    try:
+        yield importlib.import_module("segment_anything.modeling")
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "segment_anything"]:
+            del sys.modules[name]
+
+
+def build_official_sam(modeling: Any, size: SamSize) -> Any:
+    """Meta's model at any size, put together as its ``build_sam`` does."""
+    grid = size.image_side // size.patch
+    return modeling.Sam(
+        image_encoder=modeling.ImageEncoderViT(
+            depth=size.layers, embed_dim=size.width, img_size=size.image_side, mlp_ratio=4, num_heads=size.heads,
+            norm_layer=lambda width: torch.nn.LayerNorm(width, eps=1e-6), patch_size=size.patch, qkv_bias=True,
+            use_rel_pos=True, global_attn_indexes=size.global_layers, window_size=size.window,
+            out_chans=size.token_width,
+        ),
+        prompt_encoder=modeling.PromptEncoder(
+            embed_dim=size.token_width, image_embedding_size=(grid, grid),
+            input_image_size=(size.image_side, size.image_side), mask_in_chans=16,
+        ),
+        mask_decoder=modeling.MaskDecoder(
+            num_multimask_outputs=3, transformer_dim=size.token_width, iou_head_depth=3,
+            iou_head_hidden_dim=size.iou_hidden,
+            transformer=modeling.TwoWayTransformer(
+                depth=2, embedding_dim=size.token_width, mlp_dim=size.decoder_mlp, num_heads=size.decoder_heads
+            ),
+        ),
+    ).eval()  # fmt: skip
+
+
+def official_tensors(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under transformers' names, brought to Meta's: those of ``model``."""
+    names = list(model.state_dict())
+    numbered = sam_for_transformers({name: torch.tensor(index) for index, name in enumerate(names)})
+    return {names[int(index)]: tensors[theirs] for theirs, index in numbered.items()}
+
+
+def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) -> Peer:
+    def encode(pixels: Tensor) -> Tensor:
+        with model.parts.computing():
+            return encoder.embed(pixels)
+
+    def decode(embedding: Tensor, points_xy: Tensor) -> Any:
+        with model.parts.computing():
+            features = MaskFeatures(embedding)
+            predictions = decoder.decode_tokens(features, points_xy)
+            best = predictions.scores.argmax(dim=1, keepdim=True)
+            return decoder.upscale(features, predictions, points_xy, best), predictions.scores.gather(1, best)
+
+    return Peer(OURS, encode, decode)
+
+
+def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
+    encoder, decoder = model.parts.encoder, model.parts.decoder
+    if not isinstance(encoder, FoundationEncoder) or not isinstance(decoder, SamPointDecoder):
+        raise UOISError(f"expected a model that stands on SAM, got {model.name}")
+    return encoder.sam, decoder
+
+
+def _tensors(encoder: SamImageEncoder, decoder: SamPointDecoder) -> dict[str, Tensor]:
+    """SAM's weights under transformers' names, shared with the model."""
+    parts = {
+        "vision_encoder": encoder.vision_encoder,
+        "prompt_encoder": decoder.prompt_encoder,
+        "mask_decoder": decoder.mask_decoder,
+    }
+    return {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}

@@ -1,0 +1,202 @@
+"""Where the time of one photo goes: the paper's stages (HPG, features, masks) and what they consist of."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from uois_sam.benchmark.lower_bound import least_seconds
+from uois_sam.geometry import grid_points
+from uois_sam.instances import Instances
+from uois_sam.models.interfaces import SceneFeatures
+from uois_sam.models.networks import FoundationEncoder
+from uois_sam.pipeline import UOISSAM, EncodedImage
+from uois_sam.runtime.timing import WARM_UP, Spread, now
+from uois_sam.types import ImageArray
+
+PAPER_SECONDS = {"hpg": 0.137, "features": 0.409, "masks": 0.062, "total": 0.484}
+"""Sec. IV: 480x640, SAM ViT-L, one NVIDIA TITAN RTX. The parts sum to 0.608; the total is given as it was published."""
+STAGES = {"hpg": ("dinov2", "maps", "prompts"), "features": ("encoder",), "masks": ("decoder", "selection")}
+"""The paper's stages and their parts. A compact model has one encoder for prompts and masks, and no DINOv2."""
+OUTPUTS = ("label map", "run-length encoding", "label PNG")
+"""What a command does with the instances; beside the paper's stages and no part of the total."""
+POINTS = 30
+"""Prompts for a model without a prompt generator: as many as the paper's K."""
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Seconds of one photo."""
+
+    stages: dict[str, Spread]
+    """``hpg``, ``features``, ``masks`` and ``total``."""
+    parts: dict[str, Spread]
+    """What the stages consist of, and ``OUTPUTS``."""
+    prompts: int
+    """Points that were decoded."""
+    objects: int
+    """Instances that were found."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        spreads = {"stages_seconds": self.stages, "parts_seconds": self.parts}
+        told = {key: {name: value.as_json() for name, value in each.items()} for key, each in spreads.items()}
+        return {**told, "prompts": self.prompts, "objects": self.objects}
+
+    def other_than_networks(self) -> float:
+        """Seconds outside of encoder, prompt generator and decoder, outputs included (medians)."""
+        return sum(self.parts[name].median for name in ("prompts", "selection", *OUTPUTS) if name in self.parts)
+
+
+@dataclass
+class _Clock:
+    """Seconds by part of one run."""
+
+    device: torch.device
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def on(self, part: str) -> Iterator[None]:
+        began = now(self.device)
+        yield
+        self.seconds[part] = self.seconds.get(part, 0.0) + now(self.device) - began
+
+
+class _Timed:
+    """A network that tells the clock how long it took."""
+
+    def __init__(self, network: Any, part: str, clock: _Clock) -> None:
+        self.network, self.part, self.clock = network, part, clock
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._run(self.network, *arguments)
+
+    def predict(self, *arguments: Any) -> Any:
+        return self._run(self.network.predict, *arguments)
+
+    def decode_tokens(self, *arguments: Any) -> Any:
+        return self._run(self.network.decode_tokens, *arguments)
+
+    def upscale(self, *arguments: Any) -> Any:
+        return self._run(self.network.upscale, *arguments)
+
+    def _run(self, function: Any, *arguments: Any) -> Any:
+        with self.clock.on(self.part):
+            return function(*arguments)
+
+
+def ready(model: UOISSAM) -> UOISSAM:
+    """The model with settings that it can be timed under: a base without heads takes a grid and SAM's own scores."""
+    return model if model.parts.hpg is not None else model.with_selection(prompts="grid", scores="sam")
+
+
+def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = WARM_UP) -> StageTimes:
+    """Time one photo that is in memory already, with a model that is loaded already.
+
+    Args:
+        model: as :func:`ready` gives it.
+        image: (H, W, 3) uint8 RGB.
+        repeats: runs to take the median of, after ``warm_up`` others.
+    """
+    runs: list[dict[str, float]] = []
+    for _ in range(warm_up + repeats):
+        seconds, encoded, instances = _run(model, image)
+        runs.append(seconds)
+    counted = runs[warm_up:]
+    parts = {name: Spread.of([run[name] for run in counted]) for name in counted[0]}
+    sums = {stage: [sum(run.get(part, 0.0) for part in of) for run in counted] for stage, of in STAGES.items()}
+    sums["total"] = [sum(stage) for stage in zip(*sums.values(), strict=True)]
+    stages = {name: Spread.of(values) for name, values in sums.items()}
+    prompts = POINTS if model.parts.hpg is None else len(_decoded(encoded).prompts)
+    return StageTimes(stages, parts, prompts, len(instances))
+
+
+def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedImage, Instances]:
+    """One photo; stages are evaluated lazily and kept, so asking in order charges each its own work."""
+    clock = _Clock(model.device, {"decoder": 0.0})  # without prompts it is never called
+    encoded = _encode(model, image, clock)
+    if model.parts.hpg is not None:
+        _ = encoded.maps
+        with clock.on("prompts"):
+            _ = encoded.prompts
+    in_networks = sum(clock.seconds.values())
+    with clock.on("selection"):
+        instances = encoded.predict(points_for(encoded))
+    # A closer look runs encoder and prompt generator once more: that is theirs, as the masks are the decoder's.
+    in_networks = sum(clock.seconds.values()) - clock.seconds["selection"] - in_networks
+    clock.seconds["selection"] -= in_networks
+    with clock.on("label map"):
+        labels = instances.label_map()
+    with clock.on("run-length encoding"):
+        instances.to_coco()
+    with clock.on("label PNG"):
+        Image.fromarray(labels).save(io.BytesIO(), "PNG")
+    return clock.seconds, encoded, instances
+
+
+def _decoded(encoded: EncodedImage) -> EncodedImage:
+    """What the decoder works on: the part looked at closer if there is one, else the photo."""
+    return encoded if encoded.closer is None else encoded.closer[1]
+
+
+def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
+    parts, encoder = model.parts, model.parts.encoder
+    with parts.computing():
+        tensor = to_tensor(model, image)
+        if isinstance(encoder, FoundationEncoder):
+            with clock.on("encoder"):
+                mask_features, frame = encoder.sam(tensor)
+            with clock.on("dinov2"):
+                features = SceneFeatures(encoder.dinov2(tensor), mask_features, frame)
+        else:
+            with clock.on("encoder"):
+                features = encoder(tensor)
+    hpg = None if parts.hpg is None else _Timed(parts.hpg, "maps", clock)
+    timed_encoder: Any = _Timed(parts.encoder, "encoder", clock)
+    timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", clock))
+    return EncodedImage(timed, features, image, model.selection, model.name)
+
+
+def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
+    """(3, H, W) uint8 on the model's device."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).to(model.device)
+
+
+def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:
+    """None where the model makes prompts by itself, else (count, 2) xy spread over the photo."""
+    return None if encoded.parts.hpg is not None else spread_points(encoded.image_hw, count)
+
+
+def spread_points(image_hw: tuple[int, int], count: int) -> Any:
+    """(count, 2) float32 xy, pixels of the photo, evenly spread."""
+    side = int(np.ceil(np.sqrt(count)))
+    every = grid_points(image_hw, side).numpy()
+    return every[np.linspace(0, len(every) - 1, count).round().astype(int)]
+
+
+def stage_floors(model: UOISSAM, image: ImageArray) -> dict[str, float]:
+    """Seconds by stage that its matrix products, convolutions and attention calls take, each repeated by itself."""
+    clock = _Clock(model.device)
+    with least_seconds(model.device) as of_encoder:
+        encoded = _encode(model, image, clock)
+    with least_seconds(model.device) as of_prompts:
+        if model.parts.hpg is not None:
+            _ = encoded.prompts
+    with least_seconds(model.device) as of_closer_look:
+        view = _decoded(encoded)
+    with least_seconds(model.device) as of_its_prompts:
+        if model.parts.hpg is not None:
+            _ = view.prompts
+    with least_seconds(model.device) as of_masks:
+        encoded.predict(points_for(encoded))
+    floors = {"hpg": of_prompts.seconds + of_its_prompts.seconds,
+              "features": of_encoder.seconds + of_closer_look.seconds, "masks": of_masks.seconds}  # fmt: skip
+    return {**floors, "total": sum(floors.values())}

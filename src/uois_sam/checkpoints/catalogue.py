@@ -1,0 +1,94 @@
+"""What models there are: names that load, what of them is on this machine, and trained models in folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, read_card, read_folder
+from uois_sam.checkpoints.foundation import BASES, LICENCE, BaseSpec
+from uois_sam.checkpoints.heads import HEADS_KIND, read_heads_card
+from uois_sam.checkpoints.huggingface import cached_files, cached_weights
+from uois_sam.checkpoints.loading import BUNDLED
+from uois_sam.errors import MissingExtraError, WeightsError
+
+HUB_CACHE = "hub cache"
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A name that ``from_pretrained`` knows."""
+
+    name: str
+    millions: float
+    """Parameters, in millions."""
+    here: str
+    """What of it is on this machine."""
+    heads: str
+    """What heads it comes with."""
+    licence: str
+    note: str
+    needs_full: bool = False
+    """Whether the extra ``full`` is missing for it."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model folder."""
+
+    where: str
+    """Path, or id on the Hugging Face hub."""
+    what: str
+    """E.g. ``heads for sam-vit-l (base SHA256 0123456789abcdef...)``."""
+
+
+def named_models() -> list[NamedModel]:
+    """All names, bundled ones first."""
+    bundled = [_bundled(name, folder) for name, folder in BUNDLED.items()]
+    return bundled + [_base(name, spec) for name, spec in BASES.items()]
+
+
+def trained_models(folders: Iterable[Path]) -> Iterator[TrainedModel]:
+    """Model folders below ``folders``, then those in the hub's cache; what is broken says so."""
+    for folder in folders:
+        for card in sorted(folder.rglob(CARD_FILE)):
+            if (card.parent / WEIGHTS_FILE).is_file():
+                yield TrainedModel(str(card.parent), _described(card.parent))
+    try:
+        cached = cached_files(CARD_FILE)
+    except MissingExtraError:
+        return
+    for repo, card in cached:
+        yield TrainedModel(repo, f"{_described(card.parent)}, in the {HUB_CACHE}")
+
+
+def _bundled(name: str, folder: Path) -> NamedModel:
+    card, tensors = read_folder(folder)
+    millions = sum(value.numel() for value in tensors.values()) / 1e6
+    return NamedModel(name, millions, "bundled", "its own", card.licence, "small and fast; a start")
+
+
+def _base(name: str, spec: BaseSpec) -> NamedModel:
+    try:
+        cached = {what: cached_weights(repo) for what, repo in (("SAM", spec.sam_repo), ("DINOv2", spec.dinov2_repo))}
+        there = [f"{what} {path.stat().st_size / 1e9:.2f} GB" for what, path in cached.items() if path is not None]
+        here = f"cached: {', '.join(there)}" if there else f"not downloaded ({spec.millions * 4e-3:.1f} GB)"
+        here += f"; {' and '.join(w for w, path in cached.items() if path is None)} missing" if len(there) == 1 else ""
+        needs_full = False
+    except MissingExtraError:
+        here, needs_full = "needs the extra full", True
+    note = f"SAM {spec.sam_repo}, DINOv2 {spec.dinov2_repo}{'; ' + spec.note if spec.note else ''}"
+    return NamedModel(name, spec.millions, here, "none: train them, or scores=sam", LICENCE, note, needs_full)
+
+
+def _described(folder: Path) -> str:
+    try:
+        card = read_card(folder)
+        kind, _ = architecture_of(card)
+        if kind != HEADS_KIND:
+            return f"{card.full_name}, a whole model"
+        heads = read_heads_card(card, folder)
+        return f"heads for {heads.base} (base SHA256 {heads.base_sha256[:16]}...), named {card.full_name}"
+    except WeightsError as error:
+        return f"broken: {error}"

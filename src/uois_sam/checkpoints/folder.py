@@ -1,0 +1,107 @@
+"""Model folders on disk: tensors and card, written whole, read with checks.
+
+A model folder holds ``model.safetensors`` (tensors only: nothing in it can run code) and ``model.json`` (the model
+card: architecture, pre-processing, thresholds, licence, training record and the SHA256 of the tensors).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from uois_sam.errors import WeightsError
+from uois_sam.io.files import make_output_folder, write_together
+from uois_sam.types import ModelCard
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+
+
+def save_folder(tensors: dict[str, Tensor], card: ModelCard, folder: str | os.PathLike[str]) -> None:
+    """Write tensors and card; the card gets the tensors' SHA256."""
+    target = Path(folder)
+    make_output_folder(target)
+    content = save(tensors)
+    card = replace(card, weights_sha256=hashlib.sha256(content).hexdigest())
+    text = json.dumps(asdict(card), indent=1, sort_keys=True) + "\n"
+    write_together({target / WEIGHTS_FILE: content, target / CARD_FILE: text.encode()})
+
+
+def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Read and verify a model folder.
+
+    Raises:
+        WeightsError: a file is missing, is no safetensors or JSON, or the tensors' SHA256 is not the card's.
+    """
+    for name in (CARD_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}")
+    card = read_card(folder)
+    content = (folder / WEIGHTS_FILE).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    expected = str(card.weights_sha256)
+    if digest != expected:
+        raise WeightsError(
+            f"{folder / WEIGHTS_FILE}: expected SHA256 {expected[:16]}..., got {digest[:16]}... "
+            f"({len(content)} bytes): the file is truncated or altered; get it again"
+        )
+    try:
+        return card, load(content)
+    except SafetensorError as error:
+        raise WeightsError(f"{folder / WEIGHTS_FILE}: expected safetensors, found {error}") from error
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder.
+
+    Raises:
+        WeightsError: it is missing, or no card in JSON.
+    """
+    try:
+        return ModelCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
+
+
+def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:
+    """What kind of model a card describes, and the rest of its ``architecture`` entry."""
+    architecture = dict(card.architecture) if isinstance(card.architecture, Mapping) else {}
+    return architecture.pop("kind", None), architecture
+
+
+def load_strictly(
+    module: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike[str], *, assign: bool = False
+) -> None:
+    """Load tensors; every name and shape must match.
+
+    Args:
+        module: what to load into; with ``assign`` it may be on the meta device.
+        tensors: by name.
+        source: where they come from, for messages.
+        assign: make them the module's parameters instead of copying them into those it has.
+
+    Raises:
+        WeightsError: lists missing and unexpected names and differing shapes, expected first.
+    """
+    wanted = module.state_dict()
+    missing = sorted(wanted.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - wanted.keys())
+    shapes = [
+        f"{key} expected {tuple(wanted[key].shape)} got {tuple(tensors[key].shape)}"
+        for key in sorted(wanted.keys() & tensors.keys())
+        if wanted[key].shape != tensors[key].shape
+    ]
+    if missing or unexpected or shapes:
+        found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+        told = [f"{len(x)} {what} ({', '.join(x[:3])}{', ...' * (len(x) > 3)})" for what, x in found.items() if x]
+        raise WeightsError(f"{source}: tensors do not fit the architecture: {'; '.join(told)}")
+    module.load_state_dict(tensors, assign=assign)

@@ -1,0 +1,171 @@
+"""Trained heads: HPG and HDNet in a small folder that names the base they were trained on, and refuses another one.
+
+The folder has the format of every model folder (see :mod:`uois_sam.checkpoints.folder`); its card's ``architecture`` is
+``{"kind": "heads", "base": NAME, "base_sha256": ..., ...sizes of the heads}``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, save_folder
+from uois_sam.checkpoints.foundation import LICENCE
+from uois_sam.config import Selection, check_modes
+from uois_sam.errors import UOISError, WeightsError, install_command
+from uois_sam.models.hdnet import HDNet
+from uois_sam.models.hpg import HPG
+from uois_sam.models.networks import FrozenBase, HeadsConfig, Parts
+from uois_sam.pipeline import UOISSAM
+from uois_sam.types import ModelCard
+
+HEADS_KIND = "heads"
+"""Architecture kind of a card whose tensors are heads only."""
+BASE_KIND = "base"
+"""Architecture kind of a base that has no heads, and so nothing to save."""
+UNTRAINED_SELECTION = Selection(prompts="grid", scores="sam")
+"""What works without heads: SAM's automatic scheme, first row of Table IV."""
+
+
+@dataclass(frozen=True)
+class HeadsCard:
+    """What a heads folder's card says about how its heads fit."""
+
+    base: str
+    """Name of the base they were trained on."""
+    base_sha256: str
+    """Identity of its weights (``FrozenBase.sha256``)."""
+    heads: HeadsConfig
+
+
+def save_heads(
+    base: FrozenBase,
+    hpg: HPG,
+    hdnet: HDNet,
+    folder: str | os.PathLike[str],
+    *,
+    training: Mapping[str, Any],
+    selection: Selection | None = None,
+    name: str | None = None,
+) -> None:
+    """Write trained heads; both files of the folder appear, or neither.
+
+    Args:
+        base: what they were trained on.
+        hpg: as ``base.fresh_hpg()`` makes it.
+        hdnet: as ``base.fresh_hdnet()`` makes it.
+        folder: where to; created if need be.
+        training: the run's record, plain data.
+        selection: settings they are meant to be used with; the paper's when left out.
+        name: what results call the model; the name of the base if left out.
+
+    Raises:
+        OutputError: the system refuses.
+    """
+    card = ModelCard(
+        name=name or base.name, version="", licence=LICENCE,
+        architecture={"kind": HEADS_KIND, "base": base.name, "base_sha256": base.sha256, **base.heads.to_json()},
+        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(selection or Selection()),
+        training=training, weights_sha256="",
+    )  # fmt: skip
+    heads = nn.ModuleDict({"hpg": hpg, "hdnet": hdnet})
+    save_folder({key: value.detach().cpu().contiguous() for key, value in heads.state_dict().items()}, card, folder)
+
+
+def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
+    """What the card of a heads folder says.
+
+    Raises:
+        WeightsError: it is not one.
+    """
+    _, architecture = architecture_of(card)
+    try:
+        base, sha256 = str(architecture.pop("base")), str(architecture.pop("base_sha256"))
+        return HeadsCard(base, sha256, HeadsConfig.from_json(architecture))
+    except (TypeError, KeyError, ValueError) as error:
+        raise WeightsError(f"{folder / CARD_FILE}: architecture does not describe trained heads: {error}") from error
+
+
+def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor], folder: Path) -> tuple[HPG, HDNet]:
+    """Heads with weights, frozen and on the base's device.
+
+    Raises:
+        WeightsError: the base is not the one they were trained on, or the tensors do not fit.
+    """
+    if base.sha256 != card.base_sha256:
+        raise WeightsError(
+            f"{folder}: these heads were trained on {card.base} with SHA256 {card.base_sha256[:16]}..., but the base "
+            f"given has {base.sha256[:16]}...; give the weights of SAM and DINOv2 that they were trained on"
+        )
+    if (card.heads.prompt_channels, card.heads.token_width) != (base.prompt_channels, base.token_width):
+        raise WeightsError(
+            f"{folder / CARD_FILE}: expected heads for {base.prompt_channels} prompt channels and tokens of "
+            f"{base.token_width}, got {card.heads.prompt_channels} and {card.heads.token_width}"
+        )
+    hpg, hdnet = card.heads.fresh_hpg(), card.heads.fresh_hdnet()
+    heads = nn.ModuleDict({"hpg": hpg, "hdnet": hdnet})
+    load_strictly(heads, tensors, folder / WEIGHTS_FILE)
+    heads.requires_grad_(False).eval().to(base.device)
+    return hpg, hdnet
+
+
+def with_heads(base: FrozenBase, heads: tuple[HPG, HDNet], card: ModelCard) -> UOISSAM:
+    """The whole system: base, heads, and the card that came with the heads."""
+    hpg, hdnet = heads
+    parts = Parts(base.encoder, hpg, base.decoder, hdnet, base.device, base.precision)
+    return UOISSAM(parts, card, card_selection(card))
+
+
+def without_heads(base: FrozenBase) -> UOISSAM:
+    """A base alone: a grid prompts it, and its own scores rank the masks."""
+    card = ModelCard(
+        name=base.name, version="", licence=LICENCE, architecture={"kind": BASE_KIND, "base": base.name},
+        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(UNTRAINED_SELECTION), training={},
+        weights_sha256="",
+    )  # fmt: skip
+    parts = Parts(base.encoder, None, base.decoder, None, base.device, base.precision)
+    return UOISSAM(parts, card, UNTRAINED_SELECTION)
+
+
+def card_selection(card: ModelCard) -> Selection:
+    """The settings a card recommends.
+
+    Raises:
+        WeightsError: they are none.
+    """
+    try:
+        selection = Selection(**card.selection)
+        check_modes(selection)
+        return selection
+    except (TypeError, UOISError) as error:
+        raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error
+
+
+def readme(card: ModelCard, repo: str) -> str:
+    """What the hub shows of a published model."""
+    kind, architecture = architecture_of(card)
+    what = f"Heads (HPG and HDNet) for {architecture.get('base')}" if kind == HEADS_KIND else f"The model {card.name}"
+    return f"""---
+license: {card.licence.lower()}
+library_name: uois-sam
+pipeline_tag: image-segmentation
+tags: [instance-segmentation, unseen-objects, robotics]
+---
+{what} ({card.full_name}), for uois-sam: a mask for every object in one RGB photo of clutter, none of them seen
+before (arXiv 2409.15481).
+
+Install: {install_command("full")}
+
+```python
+from uois_sam import UOISSAM
+
+instances = UOISSAM.from_pretrained("{repo}").predict("photo.jpg")
+```
+
+`model.json` says what it was trained on.
+"""

@@ -1,0 +1,212 @@
+"""``uois-sam benchmark``: how long a photo takes here, stage by stage, beside the paper, peers and a floor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from uois_sam.errors import UOISError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from uois_sam.pipeline import UOISSAM
+    from uois_sam.types import ImageArray
+
+_WIDTH_OF_A_FILE = 120
+_PARTS = {
+    "dinov2": "  DINOv2", "maps": "  foreground and heatmap", "prompts": "  peaks", "encoder": "  image encoder",
+    "decoder": "  mask decoder", "selection": "  scores, selection, masks at photo size",
+}  # fmt: skip
+_STAGES = {"hpg": "HPG", "features": "features", "masks": "masks", "total": "total"}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Time one photo in the paper's stages (prompt generator, features, masks), with a model that is loaded already.
+
+    Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The
+    table gives medians and interquartile ranges, the paper's times beside them (another machine), the floor (the
+    model's own matrix products, convolutions and attention calls, each repeated by itself), and ratios to peers that
+    were timed in the same run. It goes to standard output. Compare numbers of one machine with nothing else running.
+
+    Exit status: 0 all fine; 2 nothing could be measured.
+    """
+
+    model: str = "compact"
+    """As for segment. A base without heads (sam-vit-l) is timed with 30 points spread over the photo."""
+    sam: str | None = None
+    """SAM's weights, as for segment."""
+    dinov2: str | None = None
+    """DINOv2's weights, likewise."""
+    random: bool = False
+    """Give a base (sam-vit-b, sam-vit-l, sam-vit-h) random weights, where the published ones are not at hand: its
+    masks are noise, its times are not."""
+    device: str = "auto"
+    """As for segment."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the networks."""
+    image: Path | None = None
+    """Photo to time; a drawn one if left out."""
+    width: int = 640
+    """Columns that the photo is brought to."""
+    height: int = 480
+    """Rows likewise."""
+    repeats: int = 20
+    """Runs that are counted."""
+    against: tuple[str, ...] = ()
+    """Peers with the same weights in the same run, for models that stand on SAM: transformers, official, or one
+    precision of either (transformers-bfloat16); several with commas or spaces between."""
+    sweep: tuple[Literal["size", "prompts", "batch", "threads"], ...] = ()
+    """Also measure how cost grows with the photo's size, the number of prompts, photos at the same time, threads."""
+    floor: bool = True
+    """Also measure the floor."""
+    threads: int | None = None
+    """Threads of the processor; as many as usual if left out."""
+    clock: Literal["wall", "cpu"] = "wall"
+    """cpu: processor seconds of all threads, which other processes on the machine disturb less; with --threads 1 they
+    are what an undisturbed core would take."""
+    out: Path | None = None
+    """Write everything as JSON: all spreads, machine, versions."""
+
+    def run(self, console: Console) -> int:
+        """Measure, print the tables and return the exit status.
+
+        Raises:
+            UOISError: options, photo, model or peers cannot be used, or --out cannot be written.
+        """
+        from rich.console import Console as Output
+
+        from uois_sam.benchmark.measure import Measurement, measure, names_of
+        from uois_sam.io.files import write_atomically
+        from uois_sam.runtime.provenance import summary
+        from uois_sam.runtime.timing import threads_of
+
+        for name in ("width", "height", "repeats", "threads"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UOISError(f"--{name}: expected 1 or more, found {value}")
+        if self.out is not None and not self.out.parent.is_dir():
+            raise UOISError(f"--out {self.out}: expected an existing folder")
+        image = self._photo()
+        model = self._load_model()
+        wanted = Measurement(
+            self.repeats, against=names_of(self.against), sweeps=self.sweep, floor=self.floor, clock=self.clock
+        )
+        with threads_of(self.threads):
+            record = measure(model, image, wanted)
+        output = Output(highlight=False)
+        if not output.is_terminal:
+            output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
+        for table in tables(record):
+            output.print(table)
+        output.print(footer(record), markup=False, soft_wrap=True)
+        output.print(summary(record["machine"]), markup=False, soft_wrap=True)
+        if self.out is not None:
+            write_atomically(self.out, (json.dumps(record, indent=1) + "\n").encode())
+        sys.stdout.flush()
+        return 0
+
+    def _photo(self) -> ImageArray:
+        from uois_sam.benchmark.measure import drawn_photo
+        from uois_sam.benchmark.sweeps import resized
+        from uois_sam.io.images import read_image
+
+        if self.image is None:
+            return drawn_photo(self.width, self.height)
+        return resized(read_image(self.image), (self.width, self.height))
+
+    def _load_model(self) -> UOISSAM:
+        from uois_sam.benchmark.peers import random_sam
+        from uois_sam.benchmark.stages import ready
+        from uois_sam.pipeline import UOISSAM
+        from uois_sam.runtime.device import choose_device, choose_precision
+
+        if self.random:
+            device = choose_device(self.device)
+            model = random_sam(self.model, choose_precision(self.precision, device), str(device))
+        else:
+            model = UOISSAM.from_pretrained(
+                self.model, sam=self.sam, dinov2=self.dinov2, device=self.device, precision=self.precision
+            )
+        return ready(model)
+
+
+def tables(record: dict[str, Any]) -> list[Table]:
+    """What a record says, for people."""
+    return [_stages(record), *([_peers(record["peers"])] if record["peers"] else []), *_sweeps(record["sweeps"])]
+
+
+def footer(record: dict[str, Any]) -> str:
+    """What was measured, in a line."""
+    width, height = record["image_wh"]
+    clock = "processor seconds, " if record["clock"] == "cpu" else ""
+    share = record["other_than_networks_seconds"] / record["stages_seconds"]["total"]["median"]
+    return (
+        f"{record['model']}, {width}x{height}, {record['precision']} on {record['device']}, "
+        f"{record['machine']['torch_threads']} threads, {clock}{record['prompts']} "
+        f"prompts, {record['objects']} objects; peaks, selection, label map, RLE and PNG together are "
+        f"{share:.0%} of the total"
+    )
+
+
+def _stages(record: dict[str, Any]) -> Table:
+    from uois_sam.benchmark.stages import OUTPUTS, STAGES
+
+    table = _table("stage", "median", "IQR", "floor", "x floor", "paper (TITAN RTX)")
+    floors, parts = record["floor_seconds"] or {}, record["parts_seconds"]
+    for stage, title in _STAGES.items():
+        spread, floor = record["stages_seconds"][stage], floors.get(stage)
+        times = f"{spread['median'] / floor:.2f}" if floor else ""
+        paper = _ms(record["paper_seconds"][stage])
+        table.add_row(title, _ms(spread["median"]), _iqr(spread), _ms(floor), times, paper)
+        for part in STAGES.get(stage, ()):
+            if part in parts:
+                table.add_row(_PARTS[part], _ms(parts[part]["median"]), _iqr(parts[part]), "", "", "")
+    for part in OUTPUTS:
+        table.add_row(f"then: {part}", _ms(parts[part]["median"]), _iqr(parts[part]), "", "", "")
+    return table
+
+
+def _peers(peers: dict[str, Any]) -> Table:
+    table = _table("same weights", "features", "IQR", "x ours", "30 masks", "IQR", "x ours")
+    for name, row in peers.items():
+        table.add_row(name, *(cell for what in ("features", "masks") for cell in (
+            _ms(row[what]["median"]), _iqr(row[what]), f"{row[f'{what}_ratio']:.2f}")))  # fmt: skip
+    return table
+
+
+def _sweeps(sweeps: dict[str, list[dict[str, Any]]]) -> list[Table]:
+    """The first key of a row is what varies, the others are spreads."""
+    found = []
+    for rows in sweeps.values():
+        varied, *measured = rows[0]
+        table = _table(varied.replace("_", " "), *(f"{name.replace('_', ' ')} (IQR)" for name in measured))
+        for row in rows:
+            value = "x".join(map(str, row[varied])) if isinstance(row[varied], (list, tuple)) else str(row[varied])
+            table.add_row(value, *(f"{_ms(row[name]['median'])} ({_iqr(row[name])})" for name in measured))
+        found.append(table)
+    return found
+
+
+def _table(first: str, *others: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(first, box=box.MARKDOWN, pad_edge=True)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _ms(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _iqr(spread: dict[str, float]) -> str:
+    return _ms(spread["q75"] - spread["q25"])

@@ -1,0 +1,114 @@
+"""Entry point of the command `uois-sam`: picks the subcommand, turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import tyro
+from rich.console import Console
+
+from uois_sam._version import __version__
+from uois_sam.cli.benchmark import Benchmark
+from uois_sam.cli.convert import Convert
+from uois_sam.cli.evaluate import Evaluate
+from uois_sam.cli.generate import Generate
+from uois_sam.cli.models import Models
+from uois_sam.cli.segment.command import Segment
+from uois_sam.cli.tables import Tables
+from uois_sam.cli.train import Train
+from uois_sam.errors import UOISError
+from uois_sam.runtime.progress import print_line
+
+
+class Command(Protocol):
+    """What a subcommand is: a dataclass whose fields are its options, importable without anything heavy."""
+
+    def run(self, console: Console) -> int:
+        """Do the work, talk through the console (standard error), and return the exit status."""
+        ...
+
+
+COMMANDS: dict[str, Any] = {
+    "segment": Segment,
+    "evaluate": Evaluate,
+    "tables": Tables,
+    "benchmark": Benchmark,
+    "models": Models,
+    "generate": Generate,
+    "convert": Convert,
+    "train": Train,
+}
+"""Name on the command line -> dataclass; a new subcommand is one import and one line here."""
+
+_DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
+
+`uois-sam COMMAND --help` explains a command, `uois-sam --version` prints the version.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; those of the process when left out.
+
+    Returns:
+        Exit status: 0 all fine; 1 some inputs failed; 2 nothing could be done; 130 interrupted.
+
+    Raises:
+        SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        print(f"uois-sam {__version__}")
+        return 0
+    # FFmpeg's own lines about damaged videos would stand beside ours; it reads this when the first video is opened.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    # torch reads this at its first tensor: large pages for large maps save a tenth of a photo's time on Linux.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    console = Console(stderr=True)
+    try:
+        command: Command = tyro.extras.subcommand_cli_from_dict(  # options check their values as they are made
+            COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
+        )
+        with _log_to(console):
+            return command.run(console)
+    except UOISError as error:
+        print_line(console, f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        print_line(console, "interrupted")
+        return 130
+
+
+@contextmanager
+def _log_to(console: Console) -> Iterator[None]:
+    """Show the package's log lines through the console, so that they do not tear a progress bar."""
+    logger = logging.getLogger("uois_sam")
+    handler = _ConsoleHandler(console)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print_line(self.console, self.format(record))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

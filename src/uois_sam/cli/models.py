@@ -1,0 +1,60 @@
+"""``uois-sam models``: what models there are, what is downloaded, what is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_RUNS = Path("runs")
+_WIDTH_OF_A_FILE = 200
+
+
+@dataclass(frozen=True)
+class Models:
+    """List models: the names that --model takes, their sizes, what of them is on this machine, and trained heads.
+
+    The list goes to standard output. Weights that are not here are downloaded into the Hugging Face cache when a model
+    is first used (HF_HOME moves the cache, HF_HUB_OFFLINE=1 forbids downloads), or given as files: --sam FILE
+    --dinov2 FILE.
+    """
+
+    folders: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="(default: runs)")
+    ] = ()
+    """Folders to look through for trained models and heads."""
+
+    def run(self, console: Console) -> int:
+        """Print the list; returns the exit status."""
+        from rich.console import Console as Output
+        from rich.markup import escape
+        from rich.table import Table
+
+        from uois_sam.checkpoints.catalogue import named_models, trained_models
+        from uois_sam.errors import UOISError, install_command
+
+        if missing := [str(folder) for folder in self.folders if not folder.is_dir()]:
+            raise UOISError(f"expected folders, found none at {', '.join(missing)}")
+        table = Table("name", "parameters", "here", "heads", "licence", "what", box=None, pad_edge=False)
+        models = named_models()
+        for model in models:
+            size = f"{model.millions:.1f} M" if model.millions < 10 else f"{model.millions:.0f} M"
+            cells = (model.name, size, model.here, model.heads, model.licence, model.note)
+            table.add_row(*(escape(cell) for cell in cells))
+        output = Output(highlight=False)
+        if not output.is_terminal:
+            output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
+        output.print(table)
+        if any(model.needs_full for model in models):
+            output.print(f"\nthe extra full: {install_command('full')}", markup=False, soft_wrap=True)
+        folders = self.folders or ((_RUNS,) if _RUNS.is_dir() else ())
+        for index, trained in enumerate(trained_models(folders)):
+            if index == 0:
+                output.print("\ntrained models and heads:")
+            output.print(f"  {trained.where}: {trained.what}", markup=False, soft_wrap=True)
+        return 0

@@ -1,0 +1,1 @@
+"""``uois-sam segment``: find inputs, run the model on them, write results."""

@@ -1,0 +1,179 @@
+"""What `uois-sam segment` makes of one photo: the same function on this machine and on a cluster's."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from uois_sam._version import __version__
+from uois_sam.cli.segment.inputs import Photo, Source
+from uois_sam.config import Selection
+from uois_sam.errors import OutputError
+
+if TYPE_CHECKING:
+    from uois_sam.instances import Instances
+    from uois_sam.types import ImageArray, LabelMap, ModelCard, PromptMaps
+
+RECORD = ".json"
+"""The file that is written last: its presence tells that all of a photo's files are there."""
+DEBUG_ENDINGS = ("_heatmap.jpg", "_foreground.jpg")
+
+
+class Encoded(Protocol):
+    """One photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
+
+    @property
+    def maps(self) -> PromptMaps: ...
+    def predict(self) -> Instances: ...
+
+
+class Segmenter(Protocol):
+    """What this command needs of a model; :class:`uois_sam.pipeline.UOISSAM` has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def selection(self) -> Selection: ...
+    @property
+    def card(self) -> ModelCard: ...
+    def encode_image(self, image: ImageArray) -> Encoded: ...
+
+
+Found: TypeAlias = "tuple[Instances, PromptMaps | None]"
+Caller: TypeAlias = "Callable[[Callable[[], Found]], Found]"
+
+
+def directly(function: Callable[[], Found]) -> Found:
+    """Call it here."""
+    return function()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A photo's files, not written yet, and what they tell."""
+
+    contents: Mapping[str, bytes]
+    """File name ending to content, in the order of writing."""
+    objects: int
+
+
+def segment_photo(photo: Photo, model: Segmenter, debug: bool, call: Caller = directly) -> Result:
+    """Read a photo, segment it, and encode the files of its results.
+
+    Args:
+        photo: photo or video frame.
+        model: what segments it.
+        debug: also draw what the prompt generator saw.
+        call: calls the model, on a thread of its choice.
+
+    Raises:
+        UOISError: the photo cannot be read.
+    """
+    image = photo.read()
+    instances, maps = call(partial(_predict, model, image, debug))
+    return Result(_files(photo, image, instances, maps, model), len(instances))
+
+
+def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
+    encoded = model.encode_image(image)
+    return encoded.predict(), encoded.maps if debug else None
+
+
+def _files(
+    photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
+) -> dict[str, bytes]:
+    from uois_sam.io.overlay import foreground_picture, heatmap_picture, overlay
+
+    files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(overlay(image, instances))}
+    if maps is not None:
+        heatmap, foreground = DEBUG_ENDINGS
+        files[heatmap] = _jpeg(heatmap_picture(image, maps))
+        files[foreground] = _jpeg(foreground_picture(image, maps))
+    files[RECORD] = (json.dumps(_record(photo, instances, model), indent=1) + "\n").encode()
+    return files
+
+
+def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, Any]:
+    height, width = instances.image_hw
+    found = [{**coco, "box_xyxy": box.tolist()} for coco, box in zip(instances.to_coco(), instances.boxes, strict=True)]
+    return {
+        "image": photo.name,
+        **({} if photo.frame is None else {"frame": photo.frame}),
+        "height": height,
+        "width": width,
+        **made_by(model),
+        "instances": found,
+    }
+
+
+def made_by(model: Segmenter) -> dict[str, Any]:
+    """What results depend on besides the photo, as their records hold it."""
+    return {
+        "model": model.name,
+        "weights_sha256": model.card.weights_sha256,
+        "version": __version__,
+        "selection": asdict(model.selection),
+    }
+
+
+def path_of(out: Path, stem: Path, ending: str) -> Path:
+    """Where a file of a photo's results goes."""
+    return out / stem.with_name(stem.name + ending)
+
+
+def is_done(out: Path, stem: Path, debug: bool) -> bool:
+    """Whether all files of a photo are there."""
+    endings = ["_label.png", "_overlay.jpg", *(DEBUG_ENDINGS if debug else ()), RECORD]
+    return all(path_of(out, stem, ending).exists() for ending in endings)
+
+
+def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> None:
+    """Refuse to go on where results of another model, version or setting lie: nobody could tell them apart later.
+
+    Raises:
+        OutputError: there are such, or a record that cannot be read.
+    """
+    wanted = made_by(model)
+    for source in sources:
+        stem = source.stem.with_name(f"{source.stem.name}_{0:06d}") if source.is_video else source.stem
+        path = path_of(out, stem, RECORD)
+        if not path.exists():
+            continue
+        try:
+            record = json.loads(path.read_bytes())
+            found = {key: record[key] for key in wanted if key in record}
+        except (OSError, ValueError, TypeError) as error:
+            raise OutputError(f"{path}: expected a record of earlier results, found another file ({error})") from error
+        if differing := [key for key in wanted if found.get(key) != wanted[key]]:
+            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(wanted[key])}" for key in differing)
+            raise OutputError(
+                f"{path}: expected results of the same model and settings to go on with, found {said}: "
+                "give another --out, or --overwrite"
+            )
+
+
+def _brief(value: object) -> str:
+    return "others" if isinstance(value, dict) else str(value)[:16]
+
+
+def _png(labels: LabelMap) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(labels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _jpeg(picture: ImageArray) -> bytes:
+    from PIL import Image
+
+    shown = Image.fromarray(picture)
+    shown.thumbnail((65500, 65500))  # JPEG has no room for more
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG", quality=92, subsampling="4:4:4")
+    return buffer.getvalue()

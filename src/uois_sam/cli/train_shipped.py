@@ -1,0 +1,122 @@
+"""``uois-sam train shipped``: the bundled weights again, from nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uois_sam.errors import UOISError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from uois_sam.cli.generate import Generate
+    from uois_sam.cli.train import TrainCompact
+
+SCENE_HW = 384, 512
+"""Size of every rendered scene."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stretch of the training: scenes that are new to it, and the steps taken on them and on earlier ones."""
+
+    name: str
+    """Of the weights that come out."""
+    seed: int
+    """Of the new scenes, which lie in a folder named after it."""
+    scenes: int
+    steps: int
+    rate: float
+    earlier_seeds: tuple[int, ...] = ()
+    """Scenes of earlier parts that are trained on again."""
+
+
+PARTS = (
+    Part("compact-2", seed=11, scenes=840, steps=3000, rate=6e-4),
+    Part("compact-3", seed=12, scenes=560, steps=2500, rate=5e-4, earlier_seeds=(11,)),
+    Part("compact-4", seed=13, scenes=720, steps=3000, rate=5e-4),
+    Part("compact-5", seed=14, scenes=480, steps=5000, rate=8e-4, earlier_seeds=(13,)),
+)
+"""What the bundled weights were made by; each part starts from the one before, the first from ImageNet's weights."""
+
+
+@dataclass(frozen=True)
+class TrainShipped:
+    """Make the bundled weights again from nothing: render scenes, train on them, four times over (extras: synth,train).
+
+    About six and a half hours on two cores; no GPU is used. Everything goes below OUT: scenes-SEED for each part's
+    scenes, compact-N for its training; the last one's model/ is the result. What is there already is kept, so a run
+    that was stopped goes on where it was.
+    """
+
+    out: Path
+    """Folder for all scenes and trainings; 2 GB."""
+    share: float = 1.0
+    """Share of all scenes and steps, to try the whole chain in short: 0.01 takes a few minutes, its weights are of no
+    use."""
+    workers: int = os.cpu_count() or 1
+    """Processes that render side by side; each takes about 1 GB."""
+
+    def run(self, console: Console) -> int:
+        """Render and train what is missing; returns the exit status."""
+        if not 0 < self.share <= 1:
+            raise UOISError(f"share={self.share:g}: expected above 0 and at most 1")
+        from uois_sam.training.train_compact import expect_packages
+
+        expect_packages()  # before hours of rendering
+        for number, part in enumerate(PARTS):
+            if self._is_done(number):
+                console.print(f"{part.name} is there already")
+                continue
+            for command in (self.scenes_of(part), self.training_of(number)):
+                if status := command.run(console):
+                    return status
+        return 0
+
+    def scenes_of(self, part: Part) -> Generate:
+        """The command that renders a part's new scenes."""
+        from uois_sam.cli.generate import Generate
+
+        height, width = SCENE_HW
+        return Generate(
+            out=self._folder(part.seed), scenes=self._shortened(part.scenes, 3), seed=part.seed, height=height,
+            width=width, workers=self.workers,
+        )  # fmt: skip
+
+    def training_of(self, number: int) -> TrainCompact:
+        """The command that trains a part."""
+        from uois_sam.cli.train import TrainCompact
+
+        part = PARTS[number]
+        start = str(self.out / PARTS[number - 1].name / "model") if number else None
+        return TrainCompact(
+            data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, part.seed)), out=self.out / part.name,
+            start=start, steps=self._shortened(part.steps, 1), rate=part.rate, name=part.name,
+        )  # fmt: skip
+
+    def _is_done(self, number: int) -> bool:
+        """Whether a part's model is there.
+
+        Raises:
+            UOISError: it is, but trained for another number of steps, as another share leaves it.
+        """
+        from uois_sam.checkpoints.loading import read_folder
+
+        folder = self.out / PARTS[number].name / "model"
+        if not folder.exists():
+            return False
+        wanted = self.training_of(number).steps
+        card, _ = read_folder(folder)
+        found = card.training["recipe"]["base"]["steps"]
+        if found != wanted:
+            raise UOISError(f"{folder}: expected a model of {wanted} steps, found one of {found}; choose another --out")
+        return True
+
+    def _folder(self, seed: int) -> Path:
+        return self.out / f"scenes-{seed}"
+
+    def _shortened(self, number: int, least: int) -> int:
+        return max(least, round(self.share * number))

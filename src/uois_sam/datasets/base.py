@@ -1,0 +1,199 @@
+"""What all data sets on disk share: names, sampling, the check of counts, and samples that are read when asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from uois_sam.datasets.labels import check_same_size, read_depth
+from uois_sam.errors import DatasetError
+from uois_sam.io.images import read_image
+from uois_sam.types import BoolArray, LabelMap, Sample
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is published about a data set."""
+
+    title: str
+    """Its name in papers."""
+    homepage: str
+    """Where it is described and can be had."""
+    licence: str
+    """As its authors state it."""
+    frames: int | None = None
+    """Number of frames that published scores are made from; None where there are no such scores."""
+    every: int = 1
+    """Published scores take every n-th frame of the whole set."""
+    size_wh: tuple[int, int] | None = None
+    """Width and height of its photos in pixels; None where they vary."""
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """What can be asked of every data set."""
+
+    every: int | None = None
+    """Take every n-th frame in name order; None does as published scores: 10 for PhoCAL and HouseCat6D, else 1."""
+    offset: int = 0
+    """Index of the first frame taken, from 0 to every - 1."""
+    depth: bool = False
+    """Read depth as well, where there is some."""
+    partial: bool = False
+    """Go on when other than the published frames are there; :attr:`FrameDataset.notes` then says so."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many frames should be there, after sampling as for published scores."""
+
+    frames: int
+    tolerance: int = 0
+    """Difference that is no sign of missing files, where it is not known how the published frames were sampled."""
+    strict: bool = True
+    """Whether another number is an error unless ``partial`` is set; else it is only noted."""
+    missing: str = ""
+    """Which known parts of the data set are not there, in a few words."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The labels of one frame and the file they come from."""
+
+    labels: LabelMap
+    """(H, W) uint16: 0 is background."""
+    source: Path
+    """For messages."""
+    ignore: BoolArray | None = None
+    """(H, W) bool."""
+    visible_fractions: Mapping[int, float] | None = None
+    """As :attr:`uois_sam.types.Sample.visible_fractions`."""
+
+
+class FrameDataset(ABC):
+    """A data set on disk: a list of names; everything else is read by ``dataset[i]``, so memory stays flat.
+
+    Follows :class:`uois_sam.datasets.base.Dataset`, can be pickled, and holds no open files.
+    """
+
+    info: ClassVar[DatasetInfo]
+
+    def __init__(
+        self,
+        root: Path,
+        names: Sequence[str],
+        options: FrameOptions | None,
+        *,
+        every: int | None = None,
+        expected: Expected | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Sample and check a list of names.
+
+        Args:
+            root: folder of the data set.
+            names: of all frames, in order.
+            options: which to take.
+            every: the sampling when the options do not say, in place of ``info.every``.
+            expected: number of frames with that sampling; None when there is nothing to compare with.
+            notes: what a report on this data set has to mention.
+
+        Raises:
+            DatasetError: a name comes twice, the options leave no frame, or frames are missing.
+        """
+        options = options or FrameOptions()
+        usual = self.info.every if every is None else every
+        every = usual if options.every is None else options.every
+        if every < 1 or not 0 <= options.offset < every:
+            raise DatasetError(
+                f"{self.info.title}: expected every >= 1 and 0 <= offset < every, "
+                f"found every={every} and offset={options.offset}"
+            )
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise DatasetError(
+                f"{root}: expected every name once, found {repeated[0]} more often (one of {len(repeated)} such names)"
+            )
+        for name in names:
+            if name.startswith("/") or ".." in name.split("/"):  # predictions are written under these names
+                raise DatasetError(f"{root}: expected names of files inside the data set, found {name}")
+        self.root = root
+        self.options = options
+        self._names = tuple(names[options.offset :: every])
+        if not self._names:
+            raise DatasetError(f"{root}: expected frames, found {len(names)} and none of them from {options.offset} on")
+        sampling = f"one in {every} of {len(names)} frames, from frame {options.offset} on"
+        compared = self._compare(expected) if expected and every == usual else []
+        self.notes = (*notes, *([sampling] if every > 1 else []), *compared)
+        """What a report on this data set has to mention: known faults, sampling, missing frames."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Unique names in order: relative paths with "/" and without suffix, fit to name predictions by."""
+        return self._names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample from disk.
+
+        Raises:
+            DatasetError: labels, ignore mask or depth cannot be read, are not integers in 0..65535 in one channel, or
+                have another size than the photo.
+            ImageError: the photo cannot be read.
+            IndexError: there is no such sample.
+        """
+        name = self._names[index]
+        photo = self._photo(name)
+        image = read_image(photo)
+        image_hw = (image.shape[0], image.shape[1])
+        annotation = self._annotation(name, image_hw)
+        check_same_size(annotation.source, annotation.labels, photo.name, image_hw)
+        depth_m = None
+        if self.options.depth and (depth := self._depth(name)) is not None and depth[0].is_file():
+            depth_m = read_depth(*depth)
+            check_same_size(depth[0], depth_m, photo.name, image_hw)
+        return Sample(name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions)
+
+    @abstractmethod
+    def _photo(self, name: str) -> Path:
+        """The photo of this frame."""
+
+    @abstractmethod
+    def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
+        """Read the labels of this frame; the caller makes sure that they have the photo's size."""
+
+    def _depth(self, name: str) -> tuple[Path, float] | None:
+        """Where the depth image of this frame would be, and the metres that one of its steps stands for."""
+        return None
+
+    def _compare(self, expected: Expected) -> list[str]:
+        if len(self) == expected.frames:
+            return []
+        counts = f"{len(self)} frames where {expected.frames} are published for {self.info.title}"
+        if expected.missing:
+            counts += f" ({expected.missing})"
+        if expected.strict and not self.options.partial and abs(len(self) - expected.frames) > expected.tolerance:
+            raise DatasetError(f"{self.root}: found {counts}; to go on with what is there, set partial")
+        return [counts]
+
+
+class Dataset(Protocol):
+    """Labelled images in a fixed order; samples are read when asked for, so a data set is cheap to hold and to pickle.
+
+    Being iterable comes with it: ``__getitem__`` raises IndexError past the end.
+    """
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Unique sample names in order; ``names[i] == self[i].name``."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...

@@ -1,0 +1,1 @@
+"""What an evaluation writes: JSON, CSV, markdown and one HTML page."""

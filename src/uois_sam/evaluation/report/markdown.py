@@ -1,0 +1,197 @@
+"""Tables as GitHub markdown: one report beside the paper's rows, and Tables II to V over many reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from uois_sam.errors import count
+from uois_sam.evaluation.error_kinds import ERROR_KINDS, ERROR_MEANINGS
+from uois_sam.evaluation.report.published import (
+    COLUMN_NAMES,
+    OURS_IN_PAPER,
+    TABLE_2,
+    TABLE_3,
+    TABLE_4,
+    TABLE_5,
+    TITLES,
+    AblationRow,
+    PublishedRow,
+    published_for,
+)
+from uois_sam.evaluation.report.report import Report, percentages
+
+_SHORT = ("P", "R", "F", "bP", "bR", "bF", "%75")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table; the first column is left, the others right aligned."""
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """Percentages as the paper prints them."""
+    return [f"{value:.1f}" for value in values]
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio in percent, or a dash where it is not defined."""
+    return "–" if ratio is None else f"{100 * ratio:.1f}"
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """One report beside the published rows for the same data set, as text cells."""
+
+    header: list[str]
+    own: list[list[str]]
+    published: list[list[str]]
+
+
+def result_table(report: Report) -> ResultTable:
+    """Method, training data and input where there are published rows, and the seven numbers."""
+    scores, name, dataset = report["scores"], report["method"]["name"], report["dataset"]["name"]
+    own = [(name, scores["all_frames"])]
+    if scores["empty_frames"] and scores["non_empty_frames"]:
+        own.append((f"{name}, {scores['non_empty_frames']['frames']} non-empty frames", scores["non_empty_frames"]))
+    own.append((f"{name}, pooled", scores["pooled"]))
+    rows = published_for(dataset)
+    blank = ["", ""] if rows else []
+    return ResultTable(
+        header=["method", *(["training", "input"] if rows else []), *COLUMN_NAMES],
+        own=[[label, *blank, *numbers(percentages(mean))] for label, mean in own],
+        published=[[row.name, row.training, row.inputs, *numbers(row.results[dataset])] for row in rows],
+    )
+
+
+def report_page(report: Report) -> str:
+    """``report.md``: everything in ``report.json`` that people compare."""
+    data, scores, coco = report["dataset"], report["scores"], report["coco"]
+    results = result_table(report)
+    first, *rest = results.own
+    parts = [
+        f"# {report['method']['name']} on {data['title']}",
+        coverage(report),
+        table(results.header, [[f"**{first[0]}**", *first[1:]], *rest, *results.published]),
+        f"{report['protocol']['words']}.",
+        "## What went wrong",
+        table(
+            ["kind", "count", "meaning"],
+            [[kind, str(error_count(report, kind)), ERROR_MEANINGS[kind]] for kind in ERROR_KINDS],
+        ),
+        (
+            f"{report['errors']['good']} of {scores['true_objects']} objects are as they should be (F > 0.85). "
+            f"Over-segmentation: {report['errors']['surplus_masks']} surplus masks on split objects; "
+            f"under-segmentation: {report['errors']['merging_masks']} masks that hold several objects. "
+            f"Nothing was predicted on {percent(scores['empty_predicted_empty'])} % of {scores['empty_frames']} "
+            "empty frames."
+        ),
+        "## Which objects are found (%75)",
+        _bin_table("visible area, share of the frame", report["recall_by_size"]),
+    ]
+    if any(each["objects"] for each in report["recall_by_visibility"]):
+        parts.append(_bin_table("visible share of the object", report["recall_by_visibility"]))
+    parts += [
+        "## COCO, without classes",
+        table(
+            ["AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "AR", "AR small", "AR medium", "AR large"],
+            [[percent(value) for value in coco.values()]],
+        ),
+    ]
+    if coco["ap"] is None:
+        parts.append("AP needs scores, and these predictions have none.")
+    if report["failures"]:
+        parts += ["## Frames that failed", *(f"- {f['name']}: {f['reason']}" for f in report["failures"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def coverage(report: Report) -> str:
+    """Which frames the figures are made from, in one paragraph."""
+    data, scores = report["dataset"], report["scores"]
+    said = [
+        f"{count(data['scored'], 'frame')}, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
+        f"({scores['predicted_objects']} predicted)"
+    ]
+    if data["asked"] < data["frames"]:
+        said.append(f"a sample of {count(data['asked'], 'frame')}, drawn from all over {data['frames']}")
+    if report["failures"]:
+        said.append(f"left out because they failed: {count(len(report['failures']), 'frame')}")
+    if report["left_out"]:
+        said.append(f"left out for lack of a prediction: {count(len(report['left_out']), 'frame')}")
+    return "; ".join([*said, *data["notes"]]) + "."
+
+
+def error_count(report: Report, kind: str) -> int:
+    """How often an error kind occurs in all frames."""
+    return int(report["errors"]["background_masks" if kind == "background" else kind])
+
+
+def _bin_table(title: str, bins: Sequence[dict[str, Any]]) -> str:
+    rows = [[f"{100 * b['lower']:g}–{100 * b['upper']:g} %", str(b["objects"]), percent(b["recall"])] for b in bins]
+    return table([title, "objects", "%75"], rows)
+
+
+def paper_tables(reports: Sequence[Report]) -> str:
+    """Tables II to V of the paper with a row for each report that belongs there, and the reports that do not."""
+    known = [report for report in reports if report["dataset"]["name"] in TITLES]
+    others = [report for report in reports if report["dataset"]["name"] not in TITLES]
+    parts = [
+        _comparison("Table II: OCID and OSD", TABLE_2, ("ocid", "osd"), known),
+        _comparison("Table III: PhoCAL and HouseCat6D", TABLE_3, ("phocal", "housecat6d"), known),
+        _ablation("Table IV: components, on OCID", TABLE_4, known),
+        _ablation("Table V: share of the training data, on OCID", TABLE_5, known),
+    ]
+    for title in dict.fromkeys(report["dataset"]["title"] for report in others):
+        parts.append(_other(title, [report for report in others if report["dataset"]["title"] == title]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _comparison(
+    title: str, published: Sequence[PublishedRow], datasets: tuple[str, str], reports: Sequence[Report]
+) -> str:
+    header = ["method", "training", "input", *(f"{TITLES[name]} {column}" for name in datasets for column in _SHORT)]
+    rows = [
+        [row.name, row.training, row.inputs, *(n for name in datasets for n in numbers(row.results[name]))]
+        for row in published
+    ]
+    mine = [report for report in reports if report["dataset"]["name"] in datasets]
+    for method in dict.fromkeys(report["method"]["name"] for report in mine):
+        by_set = {r["dataset"]["name"]: r for r in mine if r["method"]["name"] == method}
+        cells = [cell for name in datasets for cell in _cells(by_set.get(name))]
+        rows.append([f"**{method}**", "", "", *cells])
+    return "\n\n".join([f"## {title}", table(header, rows), *_footnotes(mine)])
+
+
+def _ablation(title: str, published: Sequence[AblationRow], reports: Sequence[Report]) -> str:
+    rows = []
+    used = []
+    for row in published:
+        rows.append([row.name, OURS_IN_PAPER, *numbers(row.result)])
+        for report in reports:
+            if report["dataset"]["name"] == "ocid" and _made_with(report, row):
+                rows.append([row.name, f"**{report['method']['name']}**", *_cells(report)])
+                used.append(report)
+    return "\n\n".join([f"## {title}", table(["variant", "made by", *COLUMN_NAMES], rows), *_footnotes(used)])
+
+
+def _other(title: str, reports: Sequence[Report]) -> str:
+    rows = [[report["method"]["name"], *_cells(report)] for report in reports]
+    return "\n\n".join([f"## {title}", table(["method", *COLUMN_NAMES], rows), *_footnotes(reports)])
+
+
+def _made_with(report: Report, row: AblationRow) -> bool:
+    """Whether a report's model was set, and trained, as a row of Table IV or V says."""
+    method = report["method"]
+    settings = {**method.get("training", {}).get("recipe", {}), **method.get("selection", {})}
+    return all(settings.get(key) == value for key, value in row.settings.items())
+
+
+def _cells(report: Report | None) -> list[str]:
+    return ["–"] * len(_SHORT) if report is None else numbers(percentages(report["scores"]["all_frames"]))
+
+
+def _footnotes(reports: Sequence[Report]) -> list[str]:
+    """What keeps a row from being comparable, said under its table."""
+    return [f"{r['method']['name']} on {r['dataset']['title']}: {coverage(r)}" for r in reports]

@@ -1,0 +1,157 @@
+"""A report: every figure of one method on one data set, as data that survives JSON.
+
+Pages and tables (``markdown.py``, ``html.py``) are made from this alone, so that they can be made again, and tables
+can be made from many saved reports.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from uois_sam._version import __version__
+from uois_sam.errors import UOISError
+from uois_sam.evaluation import coco_scores
+from uois_sam.evaluation.error_kinds import sum_counts
+from uois_sam.evaluation.frame_scores import FrameResult
+from uois_sam.evaluation.metrics import Protocol
+from uois_sam.evaluation.recall import sum_bins
+from uois_sam.evaluation.run import Failure, FrameOutcome, Scoring, Skipped
+from uois_sam.evaluation.summary import ScoreAccumulator
+
+REPORT_FILE = "report.json"
+FORMAT = 1
+_PACKAGES = ("numpy", "opencv-python-headless", "scipy", "pycocotools", "torch")
+Report = dict[str, Any]
+
+
+class ReportError(UOISError):
+    """A saved report cannot be read, or there is nothing to report."""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What was scored."""
+
+    name: str
+    """As tables call it."""
+    details: Mapping[str, Any]
+    """JSON-ready: kind (model, components, predictions), weights, settings."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What it was scored on."""
+
+    name: str
+    """As ``uois-sam evaluate`` calls it: ocid, folder, ..."""
+    title: str
+    """As tables call it."""
+    frames: int
+    """Frames that the data set has after its own sampling."""
+    notes: Sequence[str] = ()
+    """What has to be said beside the numbers: sampling, missing frames, known faults of its labels."""
+
+
+def make_report(
+    outcomes: Iterable[FrameOutcome], method: MethodInfo, dataset: DatasetInfo, scoring: Scoring, seconds: float
+) -> Report:
+    """Sum up all frames.
+
+    Args:
+        outcomes: of every frame that was asked for.
+        method: what was scored.
+        dataset: on what.
+        scoring: how.
+        seconds: what scoring took.
+
+    Raises:
+        ReportError: no frame could be scored.
+    """
+    outcomes = list(outcomes)
+    results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if not results:
+        reason = f": {failures[0].name}: {failures[0].reason}" if failures else ""
+        raise ReportError(f"expected frames to score, found none of {len(outcomes)} that could be{reason}")
+    accumulator = ScoreAccumulator()
+    for result in results:
+        accumulator.update(result.scores)
+    scores = accumulator.compute()
+    return {
+        "format": FORMAT,
+        "method": {**method.details, "name": method.name},
+        "dataset": asdict(dataset) | {"asked": len(outcomes), "scored": len(results)},
+        "protocol": protocol_record(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
+        "scores": asdict(scores),
+        "errors": asdict(sum_counts(result.errors for result in results)),
+        "recall_by_size": _bins([result.by_size for result in results]),
+        "recall_by_visibility": _bins([result.by_visibility for result in results]),
+        "coco": asdict(coco_scores.average([result.coco for result in results])),
+        "seconds": {"predicting_median": _median([r.seconds for r in results]), "scoring": seconds},
+        "failures": [asdict(failure) for failure in failures],
+        "left_out": [outcome.name for outcome in outcomes if isinstance(outcome, Skipped)],
+        "missing_predictions": scoring.missing,
+        "versions": {"uois-sam": __version__, **{name: _version(name) for name in _PACKAGES}},
+    }
+
+
+def protocol_record(protocol: Protocol, sizes_hw: Sequence[tuple[int, int]], radii_px: Sequence[int]) -> dict[str, Any]:
+    """The protocol as data, and in words for people."""
+    sizes = ", ".join(f"{width}x{height}" for height, width in sizes_hw[:3])
+    more = f" and {len(sizes_hw) - 3} more sizes" if len(sizes_hw) > 3 else ""
+    sign = ">" if protocol.strict_75 else ">="
+    boundary = {"transitions": "between unlike pixels", "contours": "outer contours of the masks"}[protocol.boundary]
+    return {
+        **asdict(protocol.without_label_rule()),
+        "sizes_hw": [list(hw) for hw in sizes_hw],
+        "boundary_radii_px": list(radii_px),
+        "words": (
+            f"{protocol.name.upper()} protocol, scored at {sizes}{more}; %75 counts F {sign} 0.75; "
+            f"boundaries {boundary}, tolerance {', '.join(map(str, radii_px))} px; "
+            "plain mean over frames of every metric, F included"
+        ),
+    }
+
+
+def read_report(path: Path) -> Report:
+    """Read a saved report.
+
+    Raises:
+        ReportError: missing, no JSON, or not one of ours.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: expected a report in JSON, found {' '.join(str(error).split())}") from error
+    if not isinstance(report, dict) or report.get("format") != FORMAT:
+        found = report.get("format") if isinstance(report, dict) else type(report).__name__
+        raise ReportError(f"{path}: expected a report of format {FORMAT} by uois-sam evaluate, found {found}")
+    return report
+
+
+def percentages(mean: Mapping[str, Any]) -> tuple[float, ...]:
+    """Overlap P, R, F, boundary P, R, F and %75 in percent, of a :class:`MeanScores` that went through JSON."""
+    ratios = [mean[part][key] for part in ("overlap", "boundary") for key in ("precision", "recall", "f_measure")]
+    return tuple(100 * value for value in (*ratios, mean["over_75"]))
+
+
+def _bins(parts: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    return [asdict(each) | {"recall": each.recall} for each in sum_bins(parts)]
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = sorted(value for value in values if value is not None and math.isfinite(value))
+    return known[len(known) // 2] if known else None
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,244 @@
+"""Pictures of results: instances over the photo, and what the prompt generator saw."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from uois_sam.errors import ImageError, MissingExtraError
+from uois_sam.instances import Instances
+from uois_sam.types import FloatArray, ImageArray, LabelMap, PromptMaps
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    from torch import Tensor
+
+FILL_OPACITY = 0.4
+"""How much of an instance's colour covers the photo inside its outline."""
+PALETTE_SIZE = 64
+"""Instances beyond this number reuse the colours from the start."""
+
+_SHIFT = 4  # OpenCV draws at fixed-point coordinates with this many fractional bits
+
+
+def overlay(
+    image: ImageArray, instances: Instances, *, show_points: bool = True, show_scores: bool = False
+) -> ImageArray:
+    """The photo with every instance tinted and outlined in its own colour, as :meth:`Instances.label_map` shows them.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, the photo the instances were found in.
+        instances: N instances; instance i always has the same colour.
+        show_points: mark the point prompts.
+        show_scores: write the score beside each point.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new array.
+
+    Raises:
+        ImageError: the photo's size is not that of the masks.
+    """
+    _check_size(image, instances)
+    colours = _colours(len(instances))
+    picture = paint_labels(image, instances.label_map(), colours)
+    if show_points:
+        for point_xy, colour in zip(instances.points, colours, strict=True):
+            _draw_point(picture, point_xy, colour)
+    return _write_scores(picture, instances) if show_scores and len(instances) else picture
+
+
+def paint_labels(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
+    """The photo with every object of a label map tinted and outlined.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) integers, 0 = background, objects 1..N.
+        colours: (N, 3) uint8 RGB, one for each object.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new array.
+    """
+    picture = _tint(image, labels, colours)
+    for index in range(len(colours)):
+        _draw_outline(picture, labels, index, colours[index])
+    return picture
+
+
+def heatmap_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:
+    """The prompt generator's centroid heatmap over the darkened photo: clear is 0, then purple, pink, yellow at 1.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        maps: prediction for that photo; it is stretched from the prompt frame.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    import cv2
+
+    # Peaks count from 0.007 on (Sec. IV-A): the root keeps weak ones visible.
+    strength = np.sqrt(_on_photo(maps.heatmap[0], image), dtype=np.float32)
+    # The dark start of the colour map would hide them again.
+    coloured = cv2.applyColorMap(np.rint(80 + 175 * strength).astype(np.uint8), cv2.COLORMAP_PLASMA)
+    return _mix(_faded(image), cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), np.minimum(1.4 * strength, 0.85))
+
+
+def foreground_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:
+    """The prompt generator's foreground probability: the photo in colour where it is 1, faded grey where it is 0.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        maps: prediction for that photo; it is stretched from the prompt frame.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    return _mix(_faded(image), image, _on_photo(maps.foreground, image))
+
+
+def plot_instances(
+    instances: Instances, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None
+) -> matplotlib.axes.Axes:
+    """Draw :func:`overlay` into Matplotlib axes, with the points as scatter markers, and return the axes.
+
+    Args:
+        instances: N instances.
+        image: (H, W, 3) uint8 RGB; ``instances.image`` when left out.
+        ax: axes to draw into; those of a new figure when left out.
+
+    Raises:
+        ImageError: there is no photo, or its size is not that of the masks.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingExtraError("plot", "plot", "matplotlib") from error
+    photo = instances.image if image is None else image
+    if photo is None:
+        raise ImageError("plot: expected the photo as `image`, found none (these instances do not keep theirs)")
+    picture = overlay(photo, instances, show_points=False)
+    if ax is None:
+        ax = plt.subplots(layout="constrained")[1]
+    ax.imshow(picture)
+    x, y = instances.points.T
+    ax.scatter(x, y, s=14, c=_colours(len(instances)) / 255, edgecolors="white", linewidths=0.8)
+    ax.set_axis_off()
+    return ax
+
+
+@lru_cache(maxsize=1)
+def _palette() -> npt.NDArray[np.uint8]:
+    """(PALETTE_SIZE, 3) uint8 RGB: each colour as far as can be, in CIELAB, from those before it."""
+    import cv2
+
+    steps = np.linspace(0, 255, 14, dtype=np.float32)
+    rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    lab = np.asarray(cv2.cvtColor(rgb / 255, cv2.COLOR_RGB2LAB), dtype=np.float32)[:, 0]
+    lightness, chroma = lab[:, 0], np.hypot(lab[:, 1], lab[:, 2])
+    vivid = (lightness > 45) & (lightness < 88) & (chroma > 50)
+    rgb, lab = rgb[vivid, 0], lab[vivid]
+    chosen = [int(np.argmin(np.abs(rgb - (0, 157, 255)).sum(axis=1)))]  # start at azure, rare on tables
+    distance = np.full(len(lab), np.inf)
+    while len(chosen) < PALETTE_SIZE:
+        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return np.asarray(rgb[chosen], dtype=np.uint8)
+
+
+def _colours(count: int) -> npt.NDArray[np.uint8]:
+    """(count, 3) uint8 RGB."""
+    return np.asarray(_palette()[np.arange(count) % PALETTE_SIZE], dtype=np.uint8)
+
+
+def _check_size(image: ImageArray, instances: Instances) -> None:
+    expected = (*instances.image_hw, 3)
+    if image.shape != expected:
+        raise ImageError(f"expected the photo the masks belong to, shape {expected}, found {image.shape}")
+
+
+def _line_width(image: ImageArray) -> float:
+    """Pixels: 1.6 at 640x480, in proportion for larger photos, and no more than thin strips can bear."""
+    height, width = image.shape[:2]
+    return float(np.clip(np.hypot(height, width) / 500, 1.0, max(1.0, min(height, width) / 60)))
+
+
+def _tint(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
+    import cv2
+
+    table = np.concatenate([np.zeros((1, 3), dtype=np.uint8), colours])
+    tinted = cv2.addWeighted(image, 1 - FILL_OPACITY, table[labels], FILL_OPACITY, 0)
+    return np.where(labels[:, :, None] > 0, tinted, image).astype(np.uint8)
+
+
+def _draw_outline(picture: ImageArray, labels: LabelMap, index: int, colour: npt.NDArray[np.uint8]) -> None:
+    """Outline what is visible of one instance, in place: a dark line under a coloured one."""
+    import cv2
+
+    mask = (labels == index + 1).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    width = _line_width(picture)
+    lines = [_smoothed(np.asarray(contour)[:, 0, :], width) for contour in contours]
+    for thickness, shade in ((width * 1.6, (20, 20, 20)), (width, tuple(int(value) for value in colour))):
+        cv2.polylines(picture, lines, True, shade, max(1, round(thickness)), cv2.LINE_AA, _SHIFT)
+
+
+def _smoothed(contour_xy: npt.NDArray[np.int32], width: float) -> npt.NDArray[np.int32]:
+    """Average a closed pixel contour (n, 2) over a line width, which removes its steps; fixed-point xy comes out."""
+    import cv2
+
+    window = min(2 * round(width) + 1, len(contour_xy))
+    column = contour_xy.astype(np.float32).reshape(-1, 1, 2)
+    padded = np.concatenate([column[-window:], column, column[:window]])
+    smooth = cv2.blur(padded, (1, window), borderType=cv2.BORDER_REFLECT_101)[window:-window]
+    return np.rint(smooth * (1 << _SHIFT)).astype(np.int32)
+
+
+def _draw_point(picture: ImageArray, point_xy: FloatArray, colour: npt.NDArray[np.uint8]) -> None:
+    """A dot of the instance's colour in a white and a dark ring, in place."""
+    import cv2
+
+    width = _line_width(picture)
+    centre = tuple(int(value) for value in np.rint(point_xy * (1 << _SHIFT)))
+    for radius, shade in ((2.9, (20, 20, 20)), (2.4, (255, 255, 255)), (1.4, tuple(int(value) for value in colour))):
+        cv2.circle(picture, centre, round(radius * width * (1 << _SHIFT)), shade, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _write_scores(picture: ImageArray, instances: Instances) -> ImageArray:
+    from PIL import Image, ImageDraw, ImageFont
+
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    width = _line_width(picture)
+    font = ImageFont.load_default(size=max(8.0, 8 * width))
+    stroke = max(1, round(0.7 * width))
+    for (x, y), score in zip(instances.points, instances.scores, strict=True):
+        place = (float(x) + 4.5 * width, float(y))
+        draw.text(place, f"{score:.2f}", "white", font, anchor="lm", stroke_width=stroke, stroke_fill="black")
+    return np.array(canvas)
+
+
+def _on_photo(values: Tensor, image: ImageArray) -> FloatArray:
+    """A (Hp, Wp) map of the prompt frame stretched over the photo and clipped to 0..1, float32 (H, W)."""
+    import cv2
+
+    array = values.detach().float().cpu().numpy()
+    stretched = cv2.resize(array, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(stretched.clip(0, 1), dtype=np.float32)
+
+
+def _faded(image: ImageArray) -> ImageArray:
+    """The photo in dark grey, so that colour stands out."""
+    import cv2
+
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.cvtColor(cv2.convertScaleAbs(grey, alpha=0.45), cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+
+
+def _mix(below: ImageArray, above: npt.NDArray[np.generic], opacity: FloatArray) -> ImageArray:
+    import cv2
+
+    return np.asarray(cv2.blendLinear(np.asarray(above), below, opacity, 1 - opacity), dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""The compact model: one small encoder, a mask decoder and a mask scorer."""

@@ -1,0 +1,165 @@
+"""A frozen base, what the heads stand on: encoder and decoder that never train, and the heads that fit them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from uois_sam.config import PROMPT_FRAME_HW, Selection, check_heads
+from uois_sam.models.compact.mask_scorer import MaskEvidence
+from uois_sam.models.hdnet import HDNet
+from uois_sam.models.hpg import HPG
+from uois_sam.models.interfaces import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
+from uois_sam.runtime.device import frozen_arithmetic
+
+if TYPE_CHECKING:
+    from uois_sam.models.dinov2 import Dinov2Encoder
+    from uois_sam.models.sam.modules import SamImageEncoder
+
+
+@dataclass(frozen=True)
+class HeadsConfig:
+    """Sizes of HPG and HDNet; the defaults are the paper's on DINOv2 ViT-S and SAM (Sec. III-A, III-B)."""
+
+    prompt_channels: int = 384
+    """Channels of the features that HPG reads."""
+    hpg_width: int = 256
+    """C = 256 in Sec. III-A; other channel counts are projected to it first."""
+    hpg_scales: tuple[float, ...] = (2, 2, 2, 1.75)
+    """One upsampling block each: 24x32 to 336x448 in three doublings and one step to the exact size."""
+    frame_hw: tuple[int, int] = PROMPT_FRAME_HW
+    """Rows and columns of HPG's maps."""
+    token_width: int = 256
+    """Channels of the decoder's tokens."""
+    score_width: int = 256
+    """Hidden channels of HDNet, as SAM's own IoU head has them."""
+
+    def fresh_hpg(self) -> HPG:
+        """An untrained HPG (weights from torch's global generator)."""
+        return HPG(self.prompt_channels, self.hpg_width, self.hpg_scales, self.frame_hw)
+
+    def fresh_hdnet(self) -> HDNet:
+        """An untrained HDNet (weights from torch's global generator)."""
+        return HDNet(self.token_width, self.score_width)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a model card."""
+        return {**asdict(self), "hpg_scales": list(self.hpg_scales), "frame_hw": list(self.frame_hw)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HeadsConfig:
+        """Read what :meth:`to_json` wrote; unknown keys raise TypeError."""
+        tuples = {name: tuple(data[name]) for name in ("hpg_scales", "frame_hw") if name in data}
+        return cls(**{**data, **tuples})
+
+
+@dataclass(frozen=True)
+class FrozenBase:
+    """Everything but the heads, with weights; get one from :func:`uois_sam.checkpoints.loading.load_base`."""
+
+    name: str
+    """E.g. ``sam-vit-l`` or ``compact``."""
+    encoder: SceneEncoder
+    """Photo to features for prompts and masks."""
+    decoder: PointDecoder
+    """Points to tokens and masks."""
+    heads: HeadsConfig
+    """Sizes of the heads that fit."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: torch.dtype = torch.float32
+    """Arithmetic of matrix products and convolutions."""
+
+    @property
+    def prompt_channels(self) -> int:
+        """Channels of ``SceneFeatures.prompt_features``."""
+        return self.heads.prompt_channels
+
+    @property
+    def token_width(self) -> int:
+        """Channels of the decoder's tokens."""
+        return self.heads.token_width
+
+    @cached_property
+    def sha256(self) -> str:
+        """Identity of the weights: the same whatever file format they came from (see :func:`hash_weights`)."""
+        return hash_weights([part for part in (self.encoder, self.decoder) if isinstance(part, nn.Module)])
+
+    def fresh_hpg(self) -> HPG:
+        """An untrained HPG that fits, on the base's device."""
+        return self.heads.fresh_hpg().to(self.device)
+
+    def fresh_hdnet(self) -> HDNet:
+        """An untrained HDNet that fits, on the base's device."""
+        return self.heads.fresh_hdnet().to(self.device)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """The context to run encoder and decoder in: no gradients, the chosen precision."""
+        return frozen_arithmetic(self.device, self.precision)
+
+
+def hash_weights(modules: list[nn.Module]) -> str:
+    """SHA256 over the shapes and float32 values of all tensors, whatever they are called and in whatever order.
+
+    Names are left out because the same weights are called differently by Meta's files, by Hugging Face's and from one
+    version of transformers to the next.
+    """
+    digests = []
+    for module in modules:
+        for value in module.state_dict().values():
+            array = value.detach().to("cpu", torch.float32).contiguous().numpy()
+            digests.append(hashlib.sha256(repr(array.shape).encode() + hashlib.sha256(array).digest()).digest())
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.interfaces`."""
+
+    encoder: SceneEncoder
+    hpg: PromptGenerator | None
+    """None for a base without heads: only a grid can prompt it."""
+    decoder: PointDecoder
+    hdnet: HDNet | None
+    """None likewise: only the decoder's own scores can rank its masks."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: torch.dtype = torch.float32
+    """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
+    evidence: MaskEvidence | None = None
+    """Scores that see the masks; None for models without."""
+    saved: Parts | None = None
+    """The same networks with the parameters that are saved, where these are a faster form of them."""
+
+    def computing(self) -> AbstractContextManager[None]:
+        """The context that every forward pass runs in: no gradients, the chosen precision."""
+        return frozen_arithmetic(self.device, self.precision)
+
+    def check(self, selection: Selection, model: str) -> None:
+        """Raise UOISError for settings that these parts cannot serve."""
+        has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None, "evidence": self.evidence is not None}
+        check_heads(selection, model, **has)
+
+    def modules(self) -> list[nn.Module]:
+        """Those parts that are torch modules."""
+        parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.evidence)
+        return [part for part in parts if isinstance(part, nn.Module)]
+
+
+class FoundationEncoder(nn.Module):
+    """``protocols.SceneEncoder`` over two networks."""
+
+    def __init__(self, sam: SamImageEncoder, dinov2: Dinov2Encoder) -> None:
+        super().__init__()
+        self.sam = sam
+        self.dinov2 = dinov2
+
+    def __call__(self, image: Tensor) -> SceneFeatures:
+        """Encode one (3, H, W) uint8 RGB image of any size."""
+        mask_features, frame = self.sam(image)
+        return SceneFeatures(self.dinov2(image), mask_features, frame)

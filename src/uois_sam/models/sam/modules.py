@@ -1,0 +1,218 @@
+"""SAM (ViT-B/L/H) on transformers' submodules: the image encoder, and a decode that keeps what the paper needs.
+
+transformers' own ``SamMaskDecoder.forward`` gives three masks or one and no tokens; Sec. III-B needs all four masks,
+the IoU token and the mask tokens. This is the only file that drives those submodules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.errors import MissingExtraError
+from uois_sam.geometry import Frame
+from uois_sam.models.interfaces import MaskFeatures
+from uois_sam.models.sam.image_encoder import PreparedEncoder
+from uois_sam.models.sam.two_way import TwoWay
+from uois_sam.models.sam.upscaling import Upscaler
+from uois_sam.runtime.device import Prepared, current_precision, full_precision
+from uois_sam.types import TokenPredictions
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""What SAM was trained with, in levels of 0..255."""
+PARTS = ("vision_encoder", "prompt_encoder", "mask_decoder")
+
+
+@dataclass(frozen=True)
+class SamSize:
+    """What tells SAM's variants apart; the defaults are the same in all official ones."""
+
+    width: int
+    """Channels of the image encoder."""
+    layers: int
+    heads: int
+    global_layers: tuple[int, ...]
+    """Layers of the image encoder that attend to the whole image; the others attend inside windows."""
+    image_side: int = 1024
+    """Side of the padded square that the image encoder takes, pixels."""
+    patch: int = 16
+    window: int = 14
+    """Side of an attention window, patches."""
+    token_width: int = 256
+    """Channels of the image embedding and of the decoder's tokens."""
+    decoder_mlp: int = 2048
+    decoder_heads: int = 8
+    iou_hidden: int = 256
+
+
+def build_sam(size: SamSize) -> nn.ModuleDict:
+    """SAM's networks without weights (on the meta device): ``vision_encoder``, ``prompt_encoder``, ``mask_decoder``.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    try:
+        from transformers import SamConfig
+        from transformers.models.sam.modeling_sam import SamModel
+    except ImportError as error:
+        raise MissingExtraError("SAM", "full", "transformers") from error
+    with torch.device("meta"):
+        model = SamModel(SamConfig(**transformers_config(size)))
+    return nn.ModuleDict({name: model.get_submodule(name) for name in PARTS})
+
+
+def transformers_config(size: SamSize) -> dict[str, Any]:
+    """Arguments of transformers' ``SamConfig``."""
+    grid = {"image_size": size.image_side, "patch_size": size.patch}
+    return {
+        "vision_config": {
+            **grid, "hidden_size": size.width, "num_hidden_layers": size.layers, "num_attention_heads": size.heads,
+            "global_attn_indexes": list(size.global_layers), "window_size": size.window,
+            "output_channels": size.token_width, "num_pos_feats": size.token_width // 2,
+        },
+        "prompt_encoder_config": {**grid, "hidden_size": size.token_width},
+        "mask_decoder_config": {
+            "hidden_size": size.token_width, "mlp_dim": size.decoder_mlp, "num_attention_heads": size.decoder_heads,
+            "iou_head_hidden_dim": size.iou_hidden,
+            "layer_norm_eps": 1e-5,  # SAM was trained with this; transformers' default is 1e-6
+        },
+    }  # fmt: skip
+
+
+class SamImageEncoder(nn.Module):
+    """SAM's pre-processing and image encoder; gives no gradients.
+
+    Args:
+        vision_encoder: transformers' ``SamVisionEncoder``.
+        side: side of its input, pixels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, vision_encoder: nn.Module, side: int) -> None:
+        super().__init__()
+        self.vision_encoder = vision_encoder
+        self.side = side
+        self._prepared = Prepared(vision_encoder, PreparedEncoder.of)
+        self.register_buffer("mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[MaskFeatures, Frame]:
+        """Encode one (3, H, W) uint8 RGB image: the (1, C, side/16, side/16) embedding and how the image lies in it."""
+        frame = Frame.padded((image.shape[1], image.shape[2]), self.side)
+        return MaskFeatures(grid=self.embed(self.prepare(image, frame))), frame
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """(1, 3, side, side) float32 to the (1, C, side/16, side/16) float32 embedding, in the precision around it."""
+        encoder = self._prepared.get(current_precision(pixels.device))
+        with full_precision(pixels.device):  # what is cast to what is said in there
+            return encoder(pixels)
+
+    def prepare(self, image: Tensor, frame: Frame) -> Tensor:
+        """(1, 3, side, side) float32: longest side scaled to ``side``, normalised, zeros below and right."""
+        height, width = frame.content_hw
+        normalised = (resize_rgb(image, frame.content_hw) - self.mean) / self.std
+        return F.pad(normalised, (0, self.side - width, 0, self.side - height))
+
+
+class SamPointDecoder(nn.Module):
+    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``protocols.PointDecoder``); no gradients.
+
+    Args:
+        prompt_encoder: transformers' ``SamPromptEncoder``.
+        mask_decoder: transformers' ``SamMaskDecoder``.
+    """
+
+    def __init__(self, prompt_encoder: nn.Module, mask_decoder: nn.Module) -> None:
+        super().__init__()
+        # Any: transformers' modules are typed by their attributes' common base only.
+        self.prompt_encoder: Any = prompt_encoder
+        self.mask_decoder: Any = mask_decoder
+        self._prepared = Prepared(mask_decoder, PreparedDecoder.of)
+
+    @torch.no_grad()
+    def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
+        """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and S^ (see ``protocols``)."""
+        decoder, grid, count = self.mask_decoder, features.grid, len(points_xy)
+        prepared = self._prepared.get(current_precision(grid.device))
+        with full_precision(grid.device):  # what is cast to what is said in there
+            points, dense, positions = self._embed(points_xy, grid)
+            learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
+            start = torch.cat([learned, points], dim=1)
+            tokens, image = prepared.two_way(_vectors(grid.float() + dense), _vectors(positions), start)
+            iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + MASKS_PER_PROMPT]
+            scores = decoder.iou_prediction_head(iou_token)
+        state = image.transpose(1, 2).unflatten(2, grid.shape[-2:])
+        return TokenPredictions(iou_token, mask_tokens, scores, state)
+
+    @torch.no_grad()
+    def upscale(
+        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
+    ) -> Tensor:
+        """(M, T, side / 4, side / 4) float32 logits for the chosen tokens (see ``protocols``)."""
+        state = predictions.image_state
+        prepared = self._prepared.get(current_precision(state.device))
+        with full_precision(state.device):
+            heads = enumerate(self.mask_decoder.output_hypernetworks_mlps)
+            weights = torch.stack([head(predictions.mask_tokens[:, k].float()) for k, head in heads], dim=1)
+            chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+            return prepared.upscaler(state.flatten(2).transpose(1, 2).to(prepared.two_way.dtype), chosen)
+
+    def _embed(self, points_xy: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prompt tokens (M, 2, C), the no-mask embedding (1, C, 1, 1), and positions of the grid (1, C, h, w).
+
+        In float32: bfloat16 would round the angles of the Fourier features.
+        """
+        height, width = grid.shape[-2:]
+        with full_precision(grid.device):
+            points = points_xy[:, None, None].float()  # M prompts of one point each
+            labels = torch.ones(points.shape[:3], dtype=torch.int, device=points.device)
+            sparse, _ = self.prompt_encoder(points, labels, None, None)
+            ys = (torch.arange(height, device=grid.device) + 0.5) / height
+            xs = (torch.arange(width, device=grid.device) + 0.5) / width
+            y, x = torch.meshgrid(ys, xs, indexing="ij")
+            positions = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
+        dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
+        return sparse[:, 0], dense, positions.permute(2, 0, 1)[None]
+
+
+@dataclass(frozen=True)
+class PreparedDecoder:
+    """What touches the image in a ``SamMaskDecoder``, ready for one arithmetic."""
+
+    two_way: TwoWay
+    upscaler: Upscaler
+
+    @classmethod
+    def of(cls, decoder: Any, dtype: torch.dtype) -> PreparedDecoder:
+        """Prepare transformers' module."""
+        return cls(TwoWay.of(decoder.transformer, dtype), Upscaler.of(decoder, dtype))
+
+
+def _vectors(grid: Tensor) -> Tensor:
+    """(1, C, h, w) to (h * w, C)."""
+    return grid[0].flatten(1).T.contiguous()  # read by every prompt
+
+
+def resize_rgb(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Resize one (3, H, W) uint8 image as Pillow does: antialiased bilinear, columns first, each pass rounded.
+
+    The official SAM resizes 8-bit pictures with Pillow, so its weights have seen such pictures.
+
+    Returns:
+        (1, 3, *size_hw) float32, whole levels of 0..255.
+    """
+    narrow = _pass(image[None].float(), (image.shape[1], size_hw[1]))
+    return _pass(narrow, size_hw)
+
+
+def _pass(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    resized = F.interpolate(image, size_hw, mode="bilinear", align_corners=False, antialias=True)
+    return (resized + 0.5).floor().clamp(0, 255)  # halves go up, as in Pillow's fixed-point arithmetic

@@ -1,0 +1,1 @@
+"""What every long-running part needs once: device and precision, workers, Ray, progress, timing, provenance."""

@@ -1,0 +1,124 @@
+"""Reading the clock, and what many readings say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+WARM_UP = 3
+"""Runs that are not counted: memory is taken, kernels are chosen, clocks rise."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Seconds of several runs: the median and the quartiles, not the best."""
+
+    median: float
+    q25: float
+    q75: float
+    n: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Spread:
+        """From at least one reading."""
+        low, middle, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
+        return cls(middle, low, high, len(seconds))
+
+    @property
+    def iqr(self) -> float:
+        """Interquartile range."""
+        return self.q75 - self.q25
+
+    def as_json(self) -> dict[str, float]:
+        """Plain data."""
+        return asdict(self)
+
+
+Clock = Literal["wall", "cpu"]
+_clock: ContextVar[Clock] = ContextVar("clock", default="wall")
+
+
+@contextmanager
+def reading(clock: Clock) -> Iterator[None]:
+    """Let :func:`now` read this clock: the one on the wall, or processor seconds of this process (all its threads)."""
+    before = _clock.set(clock)
+    try:
+        yield
+    finally:
+        _clock.reset(before)
+
+
+def now(device: torch.device) -> float:
+    """Seconds on a monotonic clock, once the device has finished what it was given."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        import torch
+
+        torch.mps.synchronize()
+    return time.perf_counter() if _clock.get() == "wall" else time.process_time()
+
+
+def time_in_turn(
+    calls: Mapping[str, Callable[[], object]], device: torch.device, repeats: int, warm_up: int = WARM_UP
+) -> dict[str, Spread]:
+    """Time several calls, one after the other in every round, so that a slow spell of the machine hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(warm_up + repeats):
+        for name, call in calls.items():
+            began = now(device)
+            call()
+            ended = now(device)
+            if run >= warm_up:
+                seconds[name].append(ended - began)
+    return {name: Spread.of(taken) for name, taken in seconds.items()}
+
+
+@contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """Compute with this many threads of the processor; None changes nothing."""
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count or usual)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
+
+
+_SECONDS: ContextVar[dict[str, float] | None] = ContextVar("seconds", default=None)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Count the time spent inside towards a stage; costs nothing to speak of when nobody measures."""
+    seconds = _SECONDS.get()
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        if seconds is not None:
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+@contextmanager
+def measured() -> Iterator[dict[str, float]]:
+    """Collect the seconds of every stage that runs inside; nested stages count towards both."""
+    seconds: dict[str, float] = {}
+    token = _SECONDS.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _SECONDS.reset(token)

@@ -1,0 +1,130 @@
+"""Every texture by name and split: a scene description stores name and seed, not pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from uois_sam.errors import DatasetError
+from uois_sam.synth.assets.textures import materials, patterns, prints
+from uois_sam.synth.assets.textures.fields import Picture, Rng, to_uint8
+from uois_sam.synth.assets.textures.wear import wear_down
+from uois_sam.synth.assets.user_files import usable_files
+
+Painter = Callable[[Rng, int], Picture]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """One kind of texture."""
+
+    paint: Painter
+    """Draws (S, S, 3) uint8 sRGB; those of supports tile."""
+    group: str
+    """``plain``, ``material``, ``pattern`` or ``print``: what the switches of ``Variety`` turn off."""
+    heldout: bool = False
+    """Kept for validation scenes: no training scene shows it."""
+
+
+TEXTURES: dict[str, Texture] = {
+    "plain": Texture(materials.plain, "plain"),
+    "gradient": Texture(materials.gradient, "material"),
+    "speckle": Texture(materials.speckle, "material"),
+    "marble": Texture(materials.marble, "material"),
+    "wood": Texture(materials.wood, "material"),
+    "parquet": Texture(materials.parquet, "material", heldout=True),
+    "brushed": Texture(materials.brushed, "material"),
+    "hammered": Texture(materials.hammered, "material", heldout=True),
+    "concrete": Texture(materials.concrete, "material"),
+    "terrazzo": Texture(materials.terrazzo, "material", heldout=True),
+    "leather": Texture(materials.leather, "material"),
+    "cork": Texture(materials.cork, "material", heldout=True),
+    "cardboard": Texture(materials.cardboard, "material"),
+    "peel": Texture(materials.peel, "material"),
+    "mottled": Texture(materials.mottled, "material", heldout=True),
+    "perforated": Texture(materials.perforated, "pattern"),
+    "stripes": Texture(patterns.stripes, "pattern"),
+    "checker": Texture(patterns.checker, "pattern"),
+    "plaid": Texture(patterns.plaid, "pattern", heldout=True),
+    "weave": Texture(patterns.weave, "pattern"),
+    "knit": Texture(patterns.knit, "pattern", heldout=True),
+    "carpet": Texture(patterns.carpet, "pattern"),
+    "jute": Texture(patterns.jute, "pattern"),
+    "rug": Texture(patterns.rug, "pattern", heldout=True),
+    "herringbone": Texture(patterns.herringbone, "pattern"),
+    "hexagons": Texture(patterns.hexagons, "pattern", heldout=True),
+    "dots": Texture(patterns.dots, "pattern"),
+    "floral": Texture(patterns.floral, "pattern", heldout=True),
+    "picture": Texture(prints.picture, "print"),
+    "scenery": Texture(prints.scenery, "print", heldout=True),
+    "label": Texture(prints.label, "print"),
+    "badge": Texture(prints.badge, "print", heldout=True),
+    "atlas": Texture(prints.atlas, "print"),
+    "crate": Texture(prints.crate, "print", heldout=True),
+    "page": Texture(prints.page, "print"),
+    "screen": Texture(prints.screen, "print"),
+}
+"""Built-in kinds. ``plain`` is the only kind that training and validation share (see :func:`in_split`)."""
+
+FILE_PREFIX = "file/"
+_FILES: dict[str, Path] = {}
+
+
+def in_split(kind: str, split: str) -> bool:
+    """Whether scenes of ``split`` (train, val or all) may show this kind."""
+    texture = TEXTURES[kind]
+    return split == "all" or texture.group == "plain" or texture.heldout == (split == "val")
+
+
+def register_files(folder: Path) -> tuple[str, ...]:
+    """Make the pictures of a folder available as textures ``file/<name>`` in this process.
+
+    Those that cannot be read are logged and left out; folders in it are not searched.
+
+    Raises:
+        DatasetError: no readable picture in it.
+    """
+    suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, suffixes, _decode)}
+    if not found:
+        raise DatasetError(f"{folder}: expected a folder with pictures for --textures, found none that can be read")
+    _FILES.update(found)
+    return tuple(found)
+
+
+def _decode(path: Path) -> None:
+    """Raise for a file that cannot be decoded to its end."""
+    with Image.open(path) as image:
+        image.draft("RGB", (64, 64))  # a JPEG at an eighth of its size shows as well whether it is cut short
+        image.load()
+
+
+def paint(kind: str, seed: int, size: int, wear: float = 0.0) -> Picture:
+    """The texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels.
+
+    Raises:
+        DatasetError: a kind that is neither built in nor registered.
+    """
+    rng = np.random.default_rng(seed)
+    if kind in TEXTURES:
+        pixels = TEXTURES[kind].paint(rng, size)
+    elif kind in _FILES:
+        with Image.open(_FILES[kind]) as image:
+            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
+    else:
+        raise DatasetError(f"unknown texture {kind!r}; pictures of your own need --textures")
+    if wear > 0:
+        pixels = wear_down(pixels, rng, wear)
+    return np.array(pixels, order="C")  # writable, as Mitsuba wants it
+
+
+def desaturate(pixels: Picture, saturation: float) -> Picture:
+    """Blend towards grey: 1 leaves the colours, 0 removes them."""
+    if saturation == 1.0:
+        return pixels
+    grey = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return to_uint8(pixels * np.float32(saturation) + grey[..., None] * np.float32(1 - saturation))

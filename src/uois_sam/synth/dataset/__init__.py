@@ -1,0 +1,1 @@
+"""Data sets of rendered scenes: make, write, read and export them."""

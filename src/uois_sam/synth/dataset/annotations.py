@@ -1,0 +1,112 @@
+"""What is written down about one finished scene: a line of ``scenes.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from uois_sam.synth.rendering.ground_truth import Truth
+from uois_sam.synth.rendering.pinhole import camera_from_world, intrinsics, world_from_object
+from uois_sam.synth.scene import Scene
+
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class LabelledObject:
+    """An object that has a label in the label map."""
+
+    label: int
+    """Its value in the label map: 1 + its index in ``scene.objects``."""
+    family: str
+    world_from_object: Matrix
+    """(4, 4): object coordinates to world coordinates, metres."""
+    visible_px: int
+    """Pixels of its label."""
+    amodal_px: int
+    """Pixels within the frame that it would have if nothing stood before it."""
+    whole_px: int
+    """The same with one frame beyond every border included."""
+    whole_box: tuple[int, ...]
+    """xyxy of those pixels, ends excluded."""
+
+    @property
+    def visible_fraction(self) -> float:
+        """Share of it that is not hidden by others, of what is within the frame: in (0, 1]."""
+        return self.visible_px / self.amodal_px
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """What became of one scene."""
+
+    index: int
+    size_hw: tuple[int, int]
+    """Rows and columns of the picture."""
+    intrinsics: Matrix
+    """(3, 3) K in pixels; pixel centres are at integer coordinates."""
+    camera_from_world: Matrix
+    """(4, 4): world coordinates to camera coordinates (x right, y down, z forward), metres."""
+    objects: tuple[LabelledObject, ...]
+    """Those with a label; slivers have none."""
+    slivers: int
+    """Objects of the scene that show too little, or nothing, to be labelled."""
+    redraws: dict[str, int]
+    """Reason -> attempts thrown away for it."""
+    scene: Scene
+
+    def to_json(self) -> str:
+        """One line of JSON; :meth:`from_json` reads it back unchanged."""
+        values = {key: value for key, value in vars(self).items() if key not in ("objects", "scene")}
+        objects = [{**asdict(one), "visible_fraction": round(one.visible_fraction, 4)} for one in self.objects]
+        return json.dumps({**values, "objects": objects, "scene": json.loads(self.scene.to_json())})
+
+    @classmethod
+    def from_json(cls, line: str) -> SceneRecord:
+        """Rebuild a record from :meth:`to_json`'s line."""
+        values = json.loads(line)
+        for one in values["objects"]:
+            del one["visible_fraction"]
+        objects = tuple(
+            LabelledObject(**{**one, "world_from_object": _matrix(one["world_from_object"]),
+                              "whole_box": tuple(one["whole_box"])})
+            for one in values["objects"]
+        )  # fmt: skip
+        return cls(
+            index=values["index"], size_hw=tuple(values["size_hw"]), intrinsics=_matrix(values["intrinsics"]),
+            camera_from_world=_matrix(values["camera_from_world"]), objects=objects, slivers=values["slivers"],
+            redraws=values["redraws"], scene=Scene.from_json(json.dumps(values["scene"])),
+        )  # fmt: skip
+
+
+def describe(index: int, scene: Scene, truth: Truth, redraws: dict[str, int]) -> SceneRecord:
+    """The record of a rendered scene."""
+    size_hw = truth.labels.shape
+    visible, amodal = truth.visible_px.tolist(), truth.amodal_px.tolist()
+    objects = tuple(
+        LabelledObject(
+            label=k + 1,
+            family=spec.family,
+            world_from_object=_matrix(world_from_object(spec.pose).tolist()),
+            visible_px=visible[k],
+            amodal_px=amodal[k],
+            whole_px=int(truth.whole_px[k]),
+            whole_box=tuple(truth.whole_boxes[k].tolist()),
+        )
+        for k, spec in enumerate(scene.objects)
+        if visible[k]
+    )
+    return SceneRecord(
+        index=index,
+        size_hw=(size_hw[0], size_hw[1]),
+        intrinsics=_matrix(intrinsics(scene.camera, (size_hw[0], size_hw[1])).tolist()),
+        camera_from_world=_matrix(camera_from_world(scene.camera).tolist()),
+        objects=objects,
+        slivers=len(scene.objects) - len(objects),
+        redraws=redraws,
+        scene=scene,
+    )
+
+
+def _matrix(rows: list[list[float]]) -> Matrix:
+    return tuple(tuple(row) for row in rows)

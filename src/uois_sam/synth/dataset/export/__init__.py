@@ -1,0 +1,15 @@
+"""Other layouts for finished data sets: converted from the native one, so that there is one path that makes scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from uois_sam.synth.dataset.export.bop import write_bop
+from uois_sam.synth.dataset.export.uoais import write_uoais
+from uois_sam.synth.dataset.reader import NativeScene
+
+Writer = Callable[[list[NativeScene], Path, str], Iterator[NativeScene]]
+
+WRITERS: Mapping[str, Writer] = {"uoais": write_uoais, "bop": write_bop}
+"""Layout -> function that writes scenes into a folder under the name of a split, yielding each when it is done."""

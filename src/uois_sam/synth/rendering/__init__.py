@@ -1,0 +1,1 @@
+"""From a scene to pixels: photo, depth and ground truth."""

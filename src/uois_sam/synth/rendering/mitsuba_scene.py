@@ -1,0 +1,155 @@
+"""A scene in Mitsuba's terms: shapes, materials, lamps, sky and camera.
+
+All scenes share a handful of compiled kernels, because a kernel depends on which plugins there are and on how many
+surfaces: every scene has the same two materials (one of them perhaps only on a speck), the same kind of texture, three
+lamps, a lens, and a rounded number of shapes. With a free mix the compiler takes longer than the light does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.transform import Rotation
+
+from uois_sam.runtime.timing import stage
+from uois_sam.synth.assets.families import make_parts
+from uois_sam.synth.assets.meshes import Mesh
+from uois_sam.synth.assets.skies import paint_sky
+from uois_sam.synth.assets.textures import desaturate, paint
+from uois_sam.synth.assets.textures.fields import to_uint8
+from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, mitsuba_pose
+from uois_sam.synth.sampling.furniture import prop_mesh
+from uois_sam.synth.scene import Camera, Lamp, Pose, Scene, Surface
+
+TEXTURE_SIDE = 384
+SHAPES_STEP = 32
+"""Shape counts are padded to multiples of this (see :func:`_pad`)."""
+SHARP_APERTURE_M = 1e-6
+"""Lens opening that stands for a pinhole: the plugin wants one above zero."""
+CLEAR_FROM = 0.01
+"""Surfaces that let through more than this share of light take the clear material."""
+
+
+def build(scene: Scene, size_hw: tuple[int, int]) -> Any:
+    """Load a scene for rendering; :func:`~uois_sam.synth.rendering.render.choose_variant` must have been called.
+
+    Shapes of ``scene.objects[i]`` are named ``object{i}_{part}``, everything else otherwise.
+    """
+    import mitsuba as mi
+
+    world: dict[str, Any] = {"type": "scene", "sensor": _sensor(scene.camera, size_hw)}
+    world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(paint_sky(scene.sky))}
+    for index, lamp in enumerate(scene.lamps):
+        world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
+    for index, prop in enumerate(scene.props):
+        world[f"prop{index}"] = _shape(f"prop{index}", prop_mesh(prop), prop.pose, prop.surface)
+    for index, spec in enumerate(scene.objects):
+        for number, part in enumerate(make_parts(spec.family, spec.seed)):
+            name = f"object{index}_{number}"
+            world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[number], part.picture)
+    _pad(world)
+    with stage("load"):
+        loaded = mi.load_dict(world)
+        _free_lens(loaded)
+    return loaded
+
+
+def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
+    film = {"type": "hdrfilm", "width": size_hw[1], "height": size_hw[0], "pixel_format": "rgb",
+            "component_format": "float32", "rfilter": {"type": "box"}}  # fmt: skip
+    return {"type": "thinlens", "fov": camera.fov_deg, "fov_axis": "x", "near_clip": NEAR_CLIP_M, "film": film,
+            "aperture_radius": max(camera.aperture_m, SHARP_APERTURE_M), "focus_distance": camera.focus_m,
+            "to_world": mitsuba_pose(camera), "sampler": {"type": "independent"}}  # fmt: skip
+
+
+def _free_lens(loaded: Any) -> None:
+    """Make the lens' numbers data: constants would be baked into a kernel of every scene's own."""
+    import drjit as dr
+    import mitsuba as mi
+
+    if "scalar" in mi.variant():
+        return
+    sensor = loaded.sensors()[0]
+    parameters = mi.traverse(sensor)
+    for name in ("aperture_radius", "focus_distance"):
+        parameters[name] = dr.opaque(mi.Float, parameters[name][0])
+    parameters.update()
+
+
+def _lamp(name: str, lamp: Lamp) -> Any:
+    """An area light as a mesh: a ``rectangle`` would bake its position into the kernel."""
+    import mitsuba as mi
+
+    turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
+    half = lamp.side / 2
+    corners = np.array([[-half, -half, 0], [half, -half, 0], [half, half, 0], [-half, half, 0]])
+    square = Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float))
+    properties = mi.Properties()
+    properties["mesh_bsdf"] = mi.load_dict({"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.5}})
+    radiance = {"type": "rgb", "value": list(lamp.radiance)}
+    properties["mesh_emitter"] = mi.load_dict({"type": "area", "radiance": radiance})
+    return _load_mesh(name, square.transformed(turn.as_matrix(), lamp.position), properties)
+
+
+def _pad(world: dict[str, Any]) -> None:
+    """Add specks deep below the floor until the number of shapes is a multiple of ``SHAPES_STEP``.
+
+    The kernel depends on how many surfaces there are, and of which materials; rounding leaves a handful of kernels to
+    compile, once. There is always at least one clear speck, so that the clear material is always there.
+    """
+    speck = Mesh(1e-4 * np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[:, :2])
+    shapes = sum(name.startswith(("prop", "object")) for name in world)
+    for index in range(1 + (-shapes - 1) % SHAPES_STEP):
+        surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
+        world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture_side=4)
+
+
+def _shape(
+    name: str,
+    mesh: Mesh,
+    pose: Pose,
+    surface: Surface,
+    picture: npt.NDArray[np.uint8] | None = None,
+    texture_side: int = TEXTURE_SIDE,
+) -> Any:
+    import mitsuba as mi
+
+    with stage("textures"):
+        pixels = paint(surface.texture, surface.seed, texture_side, surface.wear) if picture is None else picture
+        pixels = desaturate(pixels, surface.saturation)
+        if surface.brightness != 1.0:
+            pixels = to_uint8(pixels * np.float32(surface.brightness))
+    properties = mi.Properties()
+    properties["mesh_bsdf"] = mi.load_dict(_material(surface, pixels))
+    rotation = Rotation.from_quat(pose.quaternion, scalar_first=True).as_matrix()
+    return _load_mesh(name, mesh.transformed(rotation, pose.position), properties)
+
+
+def _material(surface: Surface, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """Opaque things are solid; clear ones are thin shells, so that light goes straight on and shadows stay light."""
+    import mitsuba as mi
+
+    picture = mi.Bitmap(np.ascontiguousarray(pixels[::-1]))  # first row is v = 0, and v points up
+    colour = {"type": "bitmap", "bitmap": picture}
+    if surface.clear > CLEAR_FROM:
+        return {"type": "principledthin", "base_color": colour, "roughness": max(surface.roughness, 0.02),
+                "spec_trans": surface.clear, "eta": 1.5, "diff_trans": 0.3}  # fmt: skip
+    return {"type": "twosided", "material": {
+        "type": "principled", "base_color": colour, "specular": 0.5, "roughness": surface.roughness,
+        "metallic": float(np.clip(surface.metallic, 0.001, 0.999))}}  # fmt: skip
+
+
+def _load_mesh(name: str, mesh: Mesh, properties: Any) -> Any:
+    import mitsuba as mi
+
+    shape = mi.Mesh(name, len(mesh.vertices), len(mesh.faces), has_vertex_normals=True, has_vertex_texcoords=True,
+                    props=properties)  # fmt: skip
+    parameters = mi.traverse(shape)
+    parameters["vertex_positions"] = mesh.vertices.ravel().astype(np.float32)
+    parameters["vertex_normals"] = mesh.vertex_normals().ravel().astype(np.float32)
+    parameters["vertex_texcoords"] = mesh.uv.ravel().astype(np.float32)
+    parameters["faces"] = mesh.faces.ravel().astype(np.uint32)
+    parameters.update()
+    return shape

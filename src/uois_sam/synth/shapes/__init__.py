@@ -1,1 +1,0 @@
-"""Shapes of objects: one file per group of families; :mod:`uois_sam.synth.families` lists them all."""

@@ -1,0 +1,213 @@
+"""Train the compact model's encoder, decoder and first heads together on rendered scenes.
+
+One loop on view: a step draws augmented views and point prompts, and adds up the mask losses (SAM's), the score
+losses (the decoder's own on objects only, HDNet's with background too) and the prompt generator's losses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from uois_sam.datasets.base import Dataset
+from uois_sam.models.compact.model import CompactModel
+from uois_sam.models.interfaces import MaskFeatures, select_prompts
+from uois_sam.training.augmentation import random_view, sample_prompts
+from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
+from uois_sam.training.losses import (
+    foreground_loss,
+    heatmap_loss,
+    hierarchical_mask_loss,
+    iou_targets,
+    score_loss,
+)
+from uois_sam.training.muon import MatrixOptimiser, ParameterGroup
+from uois_sam.training.targets import COMPACT_TARGET, STRIDE, covered_share, foreground_target, heatmap_target
+
+FROZEN_STRIDE = 4
+"""The ImageNet stem up to here stays as it is: halves the cost of a step and keeps real-photo features."""
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Schedule of the base training."""
+
+    steps: int = 3000
+    """Optimiser steps."""
+    images: int = 4
+    """Images a step."""
+    prompts: int = 8
+    """Point prompts an image."""
+    background_share: float = 0.25
+    """Share of prompts on background."""
+    central_share: float = 0.5
+    """Share of the others that lie about their object's centre, where the prompt generator will put them."""
+    rate: float = 6e-4
+    """Learning rate of everything new."""
+    encoder_rate: float = 3e-4
+    """Learning rate of the pretrained encoder."""
+    warmup: int = 100
+    """Steps over which the rates rise."""
+    weight_decay: float = 1e-4
+    muon: bool = True
+    """Matrices learn by Muon; if not, they learn by AdamW as everything else."""
+    heatmap_weight: float = 10.0
+    peak_weight: float = 20.0
+    """Heatmap pixels of height t count 1 + this * t times."""
+    foreground_weight: float = 0.5
+    start: str = ""
+    """SHA256 of the weights that training goes on from; empty for ImageNet's. A folder of another start is refused."""
+    seed: int = 0
+    save_every: int = 100
+    """Steps between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data; lists run over the images."""
+
+    images: Tensor
+    """(B, H, W, 3) uint8 RGB."""
+    points: Tensor
+    """(B, P, 2) float32 xy in the input frame; the first ones lie on objects."""
+    on_object: Tensor
+    """(B, P) bool."""
+    truth: Tensor
+    """(B, P, h, w) float32: share of each mask-grid cell covered by the object under the point."""
+    foreground: Tensor
+    """(B, h, w) bool."""
+    heatmap: Tensor
+    """(B, 1, h, w) float32."""
+
+
+class StepDataset(TorchDataset[tuple[Tensor, ...]]):
+    """Item i is always the same view: what step i // B trains on does not depend on where a run was resumed."""
+
+    def __init__(self, data: Dataset, config: BaseConfig, input_hw: tuple[int, int], first_item: int) -> None:
+        self.data, self.config, self.input_hw, self.first_item = data, config, input_hw, first_item
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.images - self.first_item
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        cv2_single_thread()
+        item = index + self.first_item
+        epoch, position = divmod(item, len(self.data))
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.data))
+        rng = np.random.default_rng([self.config.seed, item, 1])
+        view = random_view(self.data[int(order[position])], self.input_hw, rng)
+        count, background = self.config.prompts, self.config.background_share
+        points, ids = sample_prompts(view.labels, count, background, rng, self.config.central_share)
+        grid_hw = self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
+        return (
+            torch.from_numpy(view.image),
+            torch.from_numpy(points),
+            torch.from_numpy(ids > 0),
+            covered_share(torch.from_numpy(view.labels), torch.from_numpy(ids)),
+            torch.from_numpy(foreground_target(view.labels, grid_hw)),
+            torch.from_numpy(heatmap_target(view.labels, COMPACT_TARGET, grid_hw))[None],
+        )
+
+
+def train_base(
+    model: CompactModel,
+    data: Dataset,
+    config: BaseConfig,
+    folder: Path,
+    report: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train in place, from the folder's checkpoint if there is one; calls ``report`` after every step.
+
+    The same data, configuration and thread count give the same weights, whether or not the run was interrupted.
+    """
+    for layer in model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE):
+        layer.requires_grad_(False)
+    optimiser = _optimiser(model, config)
+    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser}
+    start = load_checkpoint(folder, parts, asdict(config))
+    model.train()
+    model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
+    for step, batch in enumerate(_batches(data, config, model.config.input_hw, start), start=start):
+        began = time.monotonic()
+        losses = base_losses(model, batch, config)
+        total = torch.stack(list(losses.values())).sum()
+        model.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.set_share(_share_of_rate(step, config))
+        optimiser.step()
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            save_checkpoint(folder, parts, asdict(config), step + 1)
+    model.eval()
+
+
+def base_losses(model: CompactModel, batch: Batch, config: BaseConfig) -> dict[str, Tensor]:
+    """The weighted parts of the loss of one step."""
+    features = model.encoder.encode_batch(batch.images.permute(0, 3, 1, 2).float())
+    logits, heatmap = model.hpg(features.prompt_features)
+    masks, truths, own_scores, refined, targets, flags = [], [], [], [], [], []
+    for index, points in enumerate(batch.points):
+        mask_features = features.mask_features
+        one = MaskFeatures(
+            mask_features.grid[index : index + 1], tuple(f[index : index + 1] for f in mask_features.fine)
+        )
+        predictions = model.decoder.decode_tokens(one, points)
+        on_object, target = batch.on_object[index], torch.zeros_like(predictions.scores)
+        hits = torch.nonzero(on_object)[:, 0]
+        every = torch.arange(target.shape[1]).expand(len(hits), -1)
+        masks.append(model.decoder.upscale(one, select_prompts(predictions, hits), points[hits], every))
+        truths.append(batch.truth[index][hits])
+        target[hits] = iou_targets(masks[-1].detach(), truths[-1])
+        targets.append(target)
+        own_scores.append(predictions.scores)
+        refined.append(model.hdnet(predictions))
+        flags.append(on_object)
+    on_object, target = torch.cat(flags), torch.cat(targets)
+    own = torch.cat(own_scores)[on_object]
+    return {
+        "masks": hierarchical_mask_loss(torch.cat(masks), torch.cat(truths)),
+        "scores": score_loss(own, target[on_object]) if on_object.any() else own.sum(),
+        "hdnet": score_loss(torch.cat(refined), target),
+        "heatmap": config.heatmap_weight * heatmap_loss(heatmap, batch.heatmap, config.peak_weight),
+        "foreground": config.foreground_weight * foreground_loss(logits, batch.foreground),
+    }
+
+
+def cv2_single_thread() -> None:
+    """Loader processes must not fight the training process for cores."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def _batches(data: Dataset, config: BaseConfig, input_hw: tuple[int, int], start: int) -> Iterator[Batch]:
+    items = StepDataset(data, config, input_hw, start * config.images)
+    loader = DataLoader(items, batch_size=config.images, shuffle=False, num_workers=1, prefetch_factor=4)
+    for fields in loader:
+        yield Batch(*fields)
+
+
+def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
+    encoder = tuple(p for p in model.encoder.backbone.parameters() if p.requires_grad)
+    known = {id(p) for p in model.encoder.backbone.parameters()}
+    rest = tuple(p for p in model.parameters() if id(p) not in known)
+    groups = [ParameterGroup(encoder, config.encoder_rate), ParameterGroup(rest, config.rate)]
+    return MatrixOptimiser(groups, config.weight_decay, muon=config.muon)
+
+
+def _share_of_rate(step: int, config: BaseConfig) -> float:
+    """Linear warm-up, then half a cosine to zero."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return 0.5 * (1 + float(np.cos(np.pi * min(1.0, progress))))

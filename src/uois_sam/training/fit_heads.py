@@ -1,0 +1,112 @@
+"""Fit HPG, HDNet and the mask scorer on cached features (Sec. IV-A): what each loss is and which rows it takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from uois_sam.models.compact.mask_scorer import MaskEvidence
+from uois_sam.models.hdnet import HDNet
+from uois_sam.models.hpg import HPG
+from uois_sam.training.feature_cache.rows import (
+    EvidenceRows,
+    MapRows,
+    Rows,
+    RowSource,
+    TokenRows,
+)
+from uois_sam.training.fit_loop import Fit, HeadConfig, Place
+from uois_sam.training.losses import hpg_loss, score_loss
+from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
+from uois_sam.types import TokenPredictions
+
+if TYPE_CHECKING:
+    pass
+
+
+def fit_hpg(
+    head: HPG, rows: RowSource[MapRows], validation: int, target: HeatmapTarget, config: HeadConfig, place: Place
+) -> float:
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 4) of the kept epoch.
+
+    Args:
+        head: the prompt generator's head.
+        rows: cached features and labels.
+        validation: how many of the last rows only choose the epoch.
+        target: how the heatmap is made from labels (Eq. 1).
+        config: the schedule.
+        place: where the fit runs.
+    """
+
+    def loss(module: nn.Module, batch: MapRows) -> Tensor:
+        logits, heatmap = module(batch.prompt_features.float())
+        targets = map_targets(batch.labels, target, (logits.shape[-2], logits.shape[-1])).to(logits.device)
+        return hpg_loss(logits, heatmap, targets.foreground, targets.heatmap, targets.counted)
+
+    fit = Fit("hpg", config.hpg_images, config.hpg_at_once, validation, config, place, {"target": asdict(target)})
+    return fit.run(head, rows, loss)
+
+
+def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: HeadConfig, place: Place) -> float:
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+
+    Arguments as for :func:`fit_hpg`.
+    """
+
+    def loss(module: nn.Module, batch: TokenRows) -> Tensor:
+        return score_loss(module(as_predictions(batch)), batch.true_iou.flatten(0, 1).float())
+
+    return Fit("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(head, rows, loss)
+
+
+def fit_evidence(
+    head: MaskEvidence, rows: RowSource[EvidenceRows], validation: int, config: HeadConfig, place: Place
+) -> float:
+    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+
+    Arguments as for :func:`fit_hpg`.
+    """
+
+    def loss(module: nn.Module, batch: EvidenceRows) -> Tensor:
+        if not batch.counted.any():
+            return module(batch.evidence[:1].float()).sum() * 0
+        return score_loss(module(batch.evidence[batch.counted].float()), batch.true_iou[batch.counted].float())
+
+    fit = Fit("evidence", config.hdnet_images, config.hdnet_images, validation, config, place, {})
+    return fit.run(head, rows, loss)
+
+
+@dataclass(frozen=True)
+class MapTargets(Rows):
+    """What HPG's maps should be, on their own grid."""
+
+    foreground: Tensor
+    """(B, h, w) bool."""
+    heatmap: Tensor
+    """(B, 1, h, w) float32."""
+    counted: Tensor
+    """(B, h, w) bool: cells of which less than half is to be ignored."""
+
+
+def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int]) -> MapTargets:
+    """Targets on the head's grid from (B, H, W) int16 labels (``MapRows.labels``)."""
+    views = [view.numpy().astype(np.int32) for view in labels.cpu()]
+    return MapTargets(
+        foreground=torch.stack([torch.from_numpy(foreground_target(view, grid_hw)) for view in views]),
+        heatmap=torch.stack([torch.from_numpy(heatmap_target(view, target, grid_hw)) for view in views])[:, None],
+        counted=torch.stack([torch.from_numpy(~foreground_target(-view, grid_hw)) for view in views]),
+    )
+
+
+def as_predictions(rows: TokenRows) -> TokenPredictions:
+    """All prompts of all views, as the decoder would hand them to HDNet."""
+    return TokenPredictions(
+        iou_token=rows.iou_token.flatten(0, 1).float(),
+        mask_tokens=rows.mask_tokens.flatten(0, 1).float(),
+        scores=rows.scores.flatten(0, 1).float(),
+        image_state=torch.empty(0),  # HDNet reads tokens only
+    )

@@ -1,0 +1,50 @@
+"""Which files inputs stand for, and that no two of them share the name of their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uois_sam.cli.segment.inputs import count_photos, find_sources
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def stems(*inputs: Path, out: Path = Path("elsewhere")) -> list[str]:
+    return [source.stem.as_posix() for source in find_sources(inputs, out)[0]]
+
+
+def test_clashing_names_keep_their_suffix_then_get_a_number(tmp_path):
+    for name in ("x/a.png", "x/a.jpg", "x/b.png", "y/a.jpg", "y/sub/b.png"):
+        touch(tmp_path / name)
+    assert stems(tmp_path / "x") == ["a.jpg", "a.png", "b"]
+    assert stems(tmp_path / "x", tmp_path / "y") == ["a.jpg", "a.png", "b", "a.jpg-2", "sub/b"]
+
+
+def test_names_that_differ_in_case_only_clash(tmp_path):
+    assert stems(touch(tmp_path / "x/a.png"), touch(tmp_path / "y/A.jpg")) == ["a.png", "A.jpg"]
+
+
+def test_photo_named_like_a_frame_clashes_with_the_video(tmp_path):
+    names = (touch(tmp_path / "clip_000001.png"), touch(tmp_path / "clip.mp4"), touch(tmp_path / "img_000001.png"))
+    assert stems(*names) == ["clip_000001.png", "clip.mp4", "img_000001"]
+
+
+def test_file_given_twice_counts_once(tmp_path):
+    path = touch(tmp_path / "in/a.png")
+    assert stems(path, tmp_path / "in", path) == ["a"]
+
+
+def test_failures_name_the_input(tmp_path):
+    sources, failures = find_sources([tmp_path / "no.jpg", tmp_path], Path("elsewhere"))
+    assert sources == []
+    assert [line.split(":")[0] for line in failures] == [str(tmp_path / "no.jpg"), str(tmp_path)]
+
+
+def test_videos_that_cannot_be_read_count_nothing(tmp_path):
+    sources, _ = find_sources([touch(tmp_path / "a.png"), touch(tmp_path / "b.mp4")], Path("elsewhere"))
+    assert [source.is_video for source in sources] == [False, True]
+    assert count_photos(sources) == 1

@@ -1,0 +1,431 @@
+"""`uois-sam segment` around a fake model: what is found, what is written, what is said, and the exit status."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+import uois_sam.cli.segment.command as segment_module
+from uois_sam.cli.main import main
+from uois_sam.cli.segment.command import Segment, segment_inputs
+from uois_sam.config import Selection
+from uois_sam.errors import OutputError, UOISError, WeightsError
+from uois_sam.instances import Instances
+from uois_sam.io.masks import decode_mask
+from uois_sam.types import ModelCard, PromptMaps
+
+
+@dataclass(frozen=True)
+class FakeEncoded:
+    """Two rectangles in a photo that is not black, none in a black one."""
+
+    image: np.ndarray
+
+    @property
+    def maps(self) -> PromptMaps:
+        return PromptMaps(foreground_logits=torch.zeros(2, 336, 448), heatmap=torch.zeros(1, 336, 448))
+
+    def predict(self, points=None) -> Instances:
+        height, width = self.image.shape[:2]
+        boxes = np.array([[0, 0, width // 2, height], [width // 2, 0, width, height // 2]], dtype=np.float32)
+        boxes = boxes[: 2 if self.image.any() else 0]
+        masks = np.zeros((len(boxes), height, width), dtype=bool)
+        for mask, (left, top, right, bottom) in zip(masks, boxes.astype(int), strict=True):
+            mask[top:bottom, left:right] = True
+        return Instances(
+            masks=masks,
+            scores=np.array([0.875, 0.5], dtype=np.float32)[: len(boxes)],
+            boxes=boxes,
+            points=(boxes[:, :2] + boxes[:, 2:] - 1) / 2,
+            model=FakeModel.name,
+            image=self.image,
+        )
+
+
+@dataclass
+class FakeModel:
+    """Stands in for UOISSAM; ``errors`` maps a photo's height to what its segmentation raises."""
+
+    errors: dict[int, BaseException] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
+    name = "fake-1"
+
+    def encode_image(self, image) -> FakeEncoded:
+        if len(image) in self.errors:
+            raise self.errors[len(image)]
+        return FakeEncoded(image)
+
+
+def photo(path: Path, height: int = 12, width: int = 16, value: int = 90) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (value, value, value)).save(path)
+    return path
+
+
+def broken(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("no photo")
+    return path
+
+
+def segment(*inputs: Path, out: Path, model: FakeModel | None = None, **options) -> tuple[int, str]:
+    """Exit status and what was said."""
+    console = Console(file=io.StringIO(), width=40)
+    model = model or FakeModel()
+    status = segment_inputs(Segment(inputs=inputs, out=out, **options), console, lambda: model)
+    return status, console.file.getvalue()
+
+
+def written(out: Path) -> list[str]:
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+
+
+def results(*stems: str, debug: bool = False) -> list[str]:
+    endings = ["_label.png", "_overlay.jpg", ".json", *(["_heatmap.jpg", "_foreground.jpg"] if debug else [])]
+    return sorted(stem + ending for stem in stems for ending in endings)
+
+
+# --- one photo
+
+
+def test_files_of_one_photo(tmp_path):
+    status, said = segment(photo(tmp_path / "a.png"), out=tmp_path / "out")
+    assert status == 0
+    assert written(tmp_path / "out") == results("a")
+    assert said.startswith("1 photo, 2 objects in ") and str(tmp_path / "out") in said
+
+    with Image.open(tmp_path / "out/a_label.png") as label:
+        assert label.mode == "I;16"
+        expected = np.zeros((12, 16), dtype=np.uint16)
+        expected[:, :8], expected[:6, 8:] = 1, 2
+        np.testing.assert_array_equal(np.asarray(label), expected)
+    with Image.open(tmp_path / "out/a_overlay.jpg") as overlay:
+        assert overlay.size == (16, 12) and overlay.mode == "RGB"
+
+    record = json.loads((tmp_path / "out/a.json").read_text())
+    assert {key: record[key] for key in ("image", "height", "width", "model")} == {
+        "image": "a.png",
+        "height": 12,
+        "width": 16,
+        "model": "fake-1",
+    }
+    assert record["selection"]["prompts"] == "heatmap"
+    second = record["instances"][1]
+    assert second["bbox"] == [8, 0, 8, 6] and second["box_xyxy"] == [8, 0, 16, 6]
+    assert second["score"] == 0.5 and second["area"] == 48 and second["point"] == [11.5, 2.5]
+    np.testing.assert_array_equal(decode_mask(second["segmentation"]), expected == 2)
+
+
+def test_empty_scene_is_a_result(tmp_path):
+    status, said = segment(photo(tmp_path / "a.png", value=0), out=tmp_path / "out")
+    assert status == 0 and "1 photo, 0 objects" in said
+    assert json.loads((tmp_path / "out/a.json").read_text())["instances"] == []
+    with Image.open(tmp_path / "out/a_label.png") as label:
+        assert not np.asarray(label).any() and label.size == (16, 12)
+
+
+def test_debug_pictures(tmp_path):
+    segment(photo(tmp_path / "a.png"), out=tmp_path / "out", debug_heatmap=True)
+    assert written(tmp_path / "out") == results("a", debug=True)
+
+
+def test_same_input_same_bytes(tmp_path):
+    photo(tmp_path / "a.png")
+    for out in ("one", "two"):
+        segment(tmp_path / "a.png", out=tmp_path / out)
+    for name in results("a"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (200, 20_000)])
+def test_extreme_photos(tmp_path, size):
+    status, _ = segment(photo(tmp_path / "a.png", *size), out=tmp_path / "out", debug_heatmap=True)
+    assert status == 0 and written(tmp_path / "out") == results("a", debug=True)
+
+
+def test_photo_longer_than_jpeg_allows(tmp_path):
+    assert segment(photo(tmp_path / "a.png", 2, 66_000), out=tmp_path / "out")[0] == 0
+    with Image.open(tmp_path / "out/a_label.png") as label:
+        assert label.size == (66_000, 2)
+
+
+@pytest.mark.parametrize("make", [broken, lambda path: path.touch() or path, lambda path: path.mkdir() or path])
+def test_single_bad_input_stops_the_command(tmp_path, make):
+    with pytest.raises(UOISError, match=r"a\.jpg: expected"):
+        segment(make(tmp_path / "a.jpg"), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists() or written(tmp_path / "out") == []
+
+
+# --- several
+
+
+def test_folder_keeps_its_tree_and_skips_hidden_and_other_files(tmp_path):
+    for name in ("b.png", "a.JPG", "sub/deep/c.png", ".hidden.png", ".git/d.png"):
+        photo(tmp_path / "in" / name)
+    broken(tmp_path / "in/notes.txt")
+    status, said = segment(tmp_path / "in", out=tmp_path / "out")
+    assert status == 0 and "3 photos, 6 objects" in said
+    assert written(tmp_path / "out") == results("a", "b", "sub/deep/c")
+    assert json.loads((tmp_path / "out/sub/deep/c.json").read_text())["image"] == "sub/deep/c.png"
+
+
+def test_batch_goes_on_and_lists_failures(tmp_path):
+    inputs = [photo(tmp_path / "a.png"), broken(tmp_path / "b.png"), tmp_path / "no.png", photo(tmp_path / "c.png")]
+    (tmp_path / "nothing").mkdir()
+    status, said = segment(*inputs, tmp_path / "nothing", out=tmp_path / "out")
+    assert status == 1
+    assert written(tmp_path / "out") == results("a", "c")
+    head, *failures = said.strip().splitlines()[1:]
+    assert head == "3 inputs failed:"
+    assert sorted(Path(line.split(":")[0].strip()).name for line in failures) == ["b.png", "no.png", "nothing"]
+    assert all(" expected " in line for line in failures)
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["broken", "missing"])
+def test_a_batch_in_which_everything_fails_has_done_nothing(tmp_path, missing):
+    names = [tmp_path / "in/a.png", tmp_path / "in/b.png"]
+    inputs = names if missing else [broken(path).parent for path in names]
+    status, said = segment(*inputs, out=tmp_path / "out")
+    assert status == 2
+    head, *failures = said.splitlines()
+    assert head == "error: nothing could be segmented, 2 inputs failed:"
+    assert [line.strip().startswith(f"{path}: expected") for line, path in zip(failures, names, strict=True)]
+
+
+def test_a_folder_whose_only_photo_fails_is_one_line(tmp_path):
+    broken(tmp_path / "in/a.png")
+    with pytest.raises(UOISError, match=r"a\.png: expected"):
+        segment(tmp_path / "in", out=tmp_path / "out")
+
+
+def test_with_earlier_results_a_broken_photo_is_one_failure(tmp_path):
+    photo(tmp_path / "in/a.png")
+    segment(tmp_path / "in", out=tmp_path / "out")
+    broken(tmp_path / "in/b.png")
+    assert segment(tmp_path / "in", out=tmp_path / "out", overwrite=False)[0] == 1
+
+
+def test_video_frames(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for value in (50, 100):
+        writer.write(np.full((48, 64, 3), value, dtype=np.uint8))
+    writer.release()
+    status, said = segment(tmp_path / "clip.avi", out=tmp_path / "out")
+    assert status == 0 and "2 photos, 4 objects" in said
+    assert written(tmp_path / "out") == results("clip_000000", "clip_000001")
+    record = json.loads((tmp_path / "out/clip_000001.json").read_text())
+    assert record["image"] == "clip.avi" and record["frame"] == 1
+
+
+def test_bad_video_in_a_batch(tmp_path):
+    status, said = segment(broken(tmp_path / "v.mp4"), photo(tmp_path / "a.png"), out=tmp_path / "out")
+    assert status == 1 and "v.mp4: expected a video" in said and "1 input failed" in said
+
+
+def test_clashing_names_do_not_overwrite_one_another(tmp_path):
+    for name in ("x/a.png", "x/a.jpg", "y/a.jpg"):
+        photo(tmp_path / name)
+    assert segment(tmp_path / "x", tmp_path / "y", out=tmp_path / "out")[0] == 0
+    assert written(tmp_path / "out") == results("a.jpg", "a.png", "a.jpg-2")
+
+
+def test_results_inside_the_input_folder_are_not_inputs(tmp_path):
+    photo(tmp_path / "a.png")
+    for _ in range(2):
+        assert "1 photo," in segment(tmp_path, out=tmp_path / "out")[1]
+
+
+def test_results_around_the_input_folder(tmp_path):
+    photo(tmp_path / "in/a.png")
+    assert segment(tmp_path / "in", out=tmp_path)[0] == 0
+    assert written(tmp_path) == sorted([*results("a"), "in/a.png"])
+
+
+def test_results_into_the_input_folder_are_refused(tmp_path):
+    photo(tmp_path / "a.png")
+    with pytest.raises(UOISError, match="another folder"):
+        segment(tmp_path, out=tmp_path)
+
+
+def test_an_input_is_never_overwritten(tmp_path):
+    names = [photo(tmp_path / "a.png"), photo(tmp_path / "a_label.png")]
+    before = names[1].read_bytes()
+    status, said = segment(*names, out=tmp_path)
+    assert status == 1 and "it is one of the inputs" in said
+    assert names[1].read_bytes() == before
+
+
+def test_overwrite_and_resume(tmp_path):
+    photo(tmp_path / "in/a.png")
+    segment(tmp_path / "in", out=tmp_path / "out")
+    photo(tmp_path / "in/a.png", value=0)
+    photo(tmp_path / "in/b.png")
+    status, said = segment(tmp_path / "in", out=tmp_path / "out", overwrite=False)
+    assert status == 0 and "1 photo, 2 objects" in said and "1 photo skipped" in said
+    assert len(json.loads((tmp_path / "out/a.json").read_text())["instances"]) == 2
+    segment(tmp_path / "in", out=tmp_path / "out")
+    assert json.loads((tmp_path / "out/a.json").read_text())["instances"] == []
+
+
+# --- the machine fails
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_full_disk_leaves_nothing_and_the_batch_goes_on(tmp_path, monkeypatch, call):
+    photo(tmp_path / "in/a.png")
+    photo(tmp_path / "in/b.png")
+    real, calls = getattr(os, call), []
+
+    def second_call_fails(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*args)
+
+    monkeypatch.setattr(os, call, second_call_fails)
+    status, said = segment(tmp_path / "in", out=tmp_path / "out")
+    assert status == 1 and "No space left on device" in said and "a.png" in said
+    assert written(tmp_path / "out") == results("b")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_no_free_memory_is_that_photos_failure(tmp_path, error):
+    inputs = photo(tmp_path / "a.png", height=50), photo(tmp_path / "b.png")
+    status, said = segment(*inputs, out=tmp_path / "out", model=FakeModel({50: error}))
+    assert status == 1 and "a.png: no free memory" in said
+    assert written(tmp_path / "out") == results("b")
+
+
+def test_bugs_are_not_hidden(tmp_path):
+    with pytest.raises(RuntimeError, match="bug"):
+        segment(photo(tmp_path / "a.png"), out=tmp_path / "out", model=FakeModel({12: RuntimeError("bug")}))
+
+
+def test_output_folder_is_checked_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "file").touch()
+
+    def load():
+        raise AssertionError("loaded")
+
+    for out in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(OutputError, match="cannot write"):
+            segment_inputs(Segment(inputs=(photo(tmp_path / "a.png"),), out=out), Console(), load)
+    with pytest.raises(UOISError, match="No such file"):
+        segment_inputs(Segment(inputs=(tmp_path / "no.png",), out=tmp_path / "out"), Console(), load)
+    with pytest.raises(UOISError, match="found none"):
+        segment_inputs(Segment(inputs=(), out=tmp_path / "out"), Console(), load)
+    assert not (tmp_path / "out").exists()
+
+
+# --- the console
+
+
+def test_progress_bar_on_a_terminal(tmp_path):
+    photo(tmp_path / "a.png")
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    options = Segment(inputs=(tmp_path / "a.png",), out=tmp_path / "out")
+    assert segment_inputs(options, console, FakeModel) == 0
+    assert "segmenting" in console.file.getvalue()
+
+
+def test_a_line_now_and_then_in_a_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment_module, "_SECONDS_BETWEEN_LINES", -1.0)
+    photos = [photo(tmp_path / f"{name}.png") for name in "abc"]
+    first, second, third, summary = segment(*photos, out=tmp_path / "out")[1].splitlines()
+    assert [first, second, third] == [
+        f"{done} so far" for done in ("0 photos, 0 objects", "1 photo, 2 objects", "2 photos, 4 objects")
+    ]
+    assert summary.startswith("3 photos, 6 objects in ")
+
+
+# --- the command line
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Make the command load this model (or fail with this error)."""
+
+    def install(model):
+        def load(_options):
+            if isinstance(model, BaseException):
+                raise model
+            return model
+
+        monkeypatch.setattr(Segment, "load_model", load)
+
+    return install
+
+
+def test_command_line(tmp_path, use, capsys):
+    use(FakeModel())
+    image = Image.new("L", (16, 12), 9)
+    image.save(tmp_path / "grey.png")
+    assert main(["segment", str(tmp_path / "grey.png"), "--out", str(tmp_path / "out"), "--debug-heatmap"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "" and "1 photo, 2 objects" in captured.err
+    assert written(tmp_path / "out") == results("grey", debug=True)
+
+
+@pytest.mark.parametrize("error", [WeightsError("expected a model among\ncompact, found 'x'"), UOISError("no device")])
+def test_our_errors_are_one_line(tmp_path, use, capsys, error):
+    use(error)
+    assert main(["segment", str(photo(tmp_path / "a.png")), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_interrupt(tmp_path, use, capsys):
+    use(FakeModel({12: KeyboardInterrupt()}))
+    assert main(["segment", str(photo(tmp_path / "a.png")), "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert written(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["segmen"], ["segment", "a.png"], ["segment", "--out"], ["segment", "-z"]])
+def test_usage_errors_exit_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_no_inputs_exit_2(tmp_path, capsys):
+    assert main(["segment", "--out", str(tmp_path / "out")]) == 2
+    assert "found none" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("uois-sam ")
+
+
+def test_help_is_light():
+    code = (
+        "import sys\nfrom uois_sam.cli.main import main\n"
+        "try: main(['segment', '--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'cv2', 'mitsuba', 'transformers', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--debug-heatmap" in result.stdout

@@ -1,0 +1,273 @@
+"""Every kind of good and bad input the reader may meet."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uois_sam.errors import ImageError
+from uois_sam.io import images
+from uois_sam.io.images import frame_count, read_image, read_video
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture(autouse=True)
+def _say_everything_again(monkeypatch):
+    monkeypatch.setattr(images, "_reported", set())
+
+
+def save(image: Image.Image, path: Path, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def photo(height: int = 40, width: int = 60) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+# --- what is read
+
+
+def test_png_path_pil_and_array_agree(tmp_path):
+    array = photo()
+    path = save(Image.fromarray(array), tmp_path / "a.png")
+    for source in (path, str(path), Image.fromarray(array), array):
+        result = read_image(source)
+        assert result.dtype == np.uint8 and result.flags.c_contiguous
+        np.testing.assert_array_equal(result, array)
+
+
+def test_strided_array_becomes_contiguous():
+    array = photo()[:, ::-1]
+    assert read_image(array).flags.c_contiguous
+    np.testing.assert_array_equal(read_image(array), array)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (1, 1), 7), (7, 7, 7)),
+        (Image.new("1", (1, 1), 1), (255, 255, 255)),
+        (Image.new("RGBA", (1, 1), (0, 0, 255, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (1, 1), (0, 0, 255, 255)), BLUE),
+        (Image.new("LA", (1, 1), (0, 0)), (255, 255, 255)),
+        (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), RED),
+        (Image.fromarray(np.array([[65535]], dtype=np.uint16)), (255, 255, 255)),
+        (Image.fromarray(np.array([[257 * 9 + 100]], dtype=np.uint16)), (9, 9, 9)),
+        (Image.fromarray(np.array([[257 * 9]], dtype=np.int32)), (9, 9, 9)),
+    ],
+)
+def test_one_pixel_of_every_mode(image, expected):
+    result = read_image(image)
+    assert result.shape == (1, 1, 3)
+    assert tuple(result[0, 0].tolist()) == expected
+
+
+def test_palette_with_a_transparent_colour_shows_white(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putdata([0, 1])
+    path = save(image, tmp_path / "p.png", transparency=1)
+    np.testing.assert_array_equal(read_image(path), [[RED, (255, 255, 255)]])
+
+
+def test_16_bit_png_uses_the_full_range(tmp_path):
+    values = np.array([[0, 257, 32768, 65535]], dtype=np.uint16)
+    result = read_image(save(Image.fromarray(values), tmp_path / "deep.png"))
+    np.testing.assert_array_equal(result[:, :, 0], [[0, 1, 128, 255]])
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the file's left column is the top row
+    array = np.zeros((8, 16, 3), dtype=np.uint8)
+    array[:, :8] = 255
+    path = save(Image.fromarray(array), tmp_path / "r.png", exif=exif)
+    result = read_image(path)
+    assert result.shape == (16, 8, 3)
+    assert result[:8].min() == 255 and result[8:].max() == 0
+
+
+def test_exif_rotation_is_applied_to_16_bit_grey(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(Image.fromarray(np.zeros((8, 16), dtype=np.uint16)), tmp_path / "r.png", exif=exif)
+    assert read_image(path).shape == (16, 8, 3)
+
+
+def test_animated_gif_gives_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (4, 3), colour) for colour in (RED, GREEN)]
+    path = save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(read_image(path), np.full((3, 4, 3), RED))
+
+
+def test_cmyk_jpeg(tmp_path):
+    result = read_image(save(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "c.jpg"))
+    np.testing.assert_allclose(result[4, 4], RED, atol=4)
+
+
+@pytest.mark.parametrize("hw", [(200, 20_000), (20_000, 200), (1, 1), (1, 5000)])
+def test_extreme_shapes(tmp_path, hw):
+    path = save(Image.new("RGB", hw[::-1]), tmp_path / "x.png")
+    assert read_image(path).shape == (*hw, 3)
+
+
+def test_each_conversion_is_said_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "uois_sam")
+    grey = save(Image.new("L", (2, 2)), tmp_path / "grey.png")
+    rgba = save(Image.new("RGBA", (2, 2)), tmp_path / "rgba.png")
+    for path in (grey, grey, rgba, rgba):
+        read_image(path)
+    assert len(caplog.messages) == 2
+    assert "grey.png: converted from 8-bit grey" in caplog.messages[0]
+    assert "RGBA" in caplog.messages[1]
+
+
+def test_plain_rgb_says_nothing(caplog):
+    caplog.set_level(logging.INFO, "uois_sam")
+    read_image(Image.fromarray(photo()))
+    assert not caplog.messages
+
+
+# --- what is refused
+
+
+def refused(source, *parts: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        read_image(source)
+    message = str(caught.value)
+    assert "\n" not in message and "expected" in message
+    for part in parts:
+        assert part in message
+
+
+def test_missing_file(tmp_path):
+    refused(tmp_path / "no.jpg", "no.jpg", "No such file")
+
+
+def test_folder(tmp_path):
+    refused(tmp_path, str(tmp_path), "folder")
+
+
+def test_text_renamed_to_jpg(tmp_path):
+    path = tmp_path / "text.jpg"
+    path.write_text("not a photo at all")
+    refused(path, "text.jpg", "another kind of file")
+
+
+def test_empty_file(tmp_path):
+    path = tmp_path / "empty.jpg"
+    path.touch()
+    refused(path, "empty.jpg", "empty file")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "tif", "bmp"])
+def test_truncated_file(tmp_path, suffix):
+    path = save(Image.fromarray(photo(120, 160)), tmp_path / f"cut.{suffix}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(path, f"cut.{suffix}")
+
+
+@pytest.mark.parametrize("cut", [1, 2, 4, 10, 20, 100, 200])
+def test_headless_jpeg(tmp_path, cut):
+    path = save(Image.fromarray(photo()), tmp_path / "cut.jpg")
+    path.write_bytes(path.read_bytes()[:cut])
+    refused(path, "cut.jpg")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4), dtype=np.uint8),
+        np.zeros((3, 4, 4), dtype=np.uint8),
+        np.zeros((4, 4, 4), dtype=np.uint8),
+        np.zeros((4, 4, 3), dtype=np.float32),
+        np.zeros((0, 4, 3), dtype=np.uint8),
+        np.zeros((4, 0, 3), dtype=np.uint8),
+        np.zeros((1, 4, 4, 3), dtype=np.uint8),
+    ],
+)
+def test_wrong_arrays(array):
+    refused(array, str(array.shape))
+
+
+def test_wrong_dtype_is_named():
+    refused(np.zeros((4, 4, 3), dtype=np.float32), "uint8", "float32")
+
+
+def test_zero_sized_pil_image():
+    refused(Image.new("RGB", (0, 5)), "0x5")
+
+
+def test_float_pil_image():
+    refused(Image.new("F", (2, 2)), "'F'")
+
+
+def test_32_bit_values_are_not_guessed():
+    refused(Image.fromarray(np.array([[0, 70_000]], dtype=np.int32)), "0..65535", "70000")
+
+
+def test_other_types():
+    refused([[0, 1], [2, 3]], "list")
+
+
+def test_too_many_pixels(tmp_path, monkeypatch):
+    path = save(Image.new("1", (300, 200)), tmp_path / "big.png")
+    monkeypatch.setattr(images, "MAX_PIXELS", 50_000)
+    refused(path, "50000", "300x200")
+
+
+def test_decompression_bomb_that_pillow_stops(tmp_path, monkeypatch):
+    path = save(Image.new("1", (300, 200)), tmp_path / "big.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+    refused(path, "big.png", "pixels")
+
+
+def test_no_warning_below_our_limit(tmp_path, monkeypatch, recwarn):
+    path = save(Image.new("RGB", (300, 200)), tmp_path / "big.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    assert read_image(path).shape == (200, 300, 3)
+    assert not recwarn.list
+
+
+# --- videos
+
+
+@pytest.fixture
+def video(tmp_path) -> Path:
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for colour in (RED, GREEN, BLUE):
+        writer.write(np.full((48, 64, 3), colour[::-1], dtype=np.uint8))
+    writer.release()
+    return path
+
+
+def test_video_frames_are_rgb_and_numbered(video):
+    frames = list(read_video(video))
+    assert [index for index, _ in frames] == [0, 1, 2]
+    for (_, frame), colour in zip(frames, (RED, GREEN, BLUE), strict=True):
+        assert frame.shape == (48, 64, 3) and frame.dtype == np.uint8
+        np.testing.assert_allclose(frame[24, 32], colour, atol=12)
+    assert frame_count(video) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no video"])
+def test_not_a_video(tmp_path, content):
+    path = tmp_path / "bad.mp4"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"bad\.mp4: expected a video"):
+        next(read_video(path))
+    with pytest.raises(ImageError, match=r"bad\.mp4: expected a video"):
+        frame_count(path)
+
+
+def test_missing_video(tmp_path):
+    with pytest.raises(ImageError, match="No such file"):
+        next(read_video(tmp_path / "no.mp4"))

@@ -1,0 +1,145 @@
+"""Pictures: right where colour is expected, untouched elsewhere, and never failing on odd shapes."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from uois_sam.errors import ImageError, MissingExtraError
+from uois_sam.instances import Instances
+from uois_sam.io.overlay import (
+    FILL_OPACITY,
+    PALETTE_SIZE,
+    _colours,
+    foreground_picture,
+    heatmap_picture,
+    overlay,
+    plot_instances,
+)
+from uois_sam.types import PromptMaps
+
+
+def scene(hw=(60, 80), count=2) -> Instances:
+    """Side by side rectangles over the middle rows."""
+    height, width = hw
+    masks = np.zeros((count, height, width), dtype=bool)
+    boxes = np.zeros((count, 4), dtype=np.float32)
+    for index in range(count):
+        left, right = width * index // max(count, 1), max(width * (index + 1) // max(count, 1) - width // 20, 1)
+        top, bottom = height // 4, max(height // 4 + 1, 3 * height // 4)
+        masks[index, top:bottom, left:right] = True
+        boxes[index] = left, top, right, bottom
+    return Instances(
+        masks=masks,
+        scores=np.linspace(0.9, 0.5, count, dtype=np.float32),
+        boxes=boxes,
+        points=(boxes[:, :2] + boxes[:, 2:] - 1) / 2,
+    )
+
+
+def maps(value: float = 0.0) -> PromptMaps:
+    logits = torch.zeros(2, 336, 448)
+    logits[1, :, :224] = 50.0
+    logits[1, :, 224:] = -50.0
+    return PromptMaps(foreground_logits=logits, heatmap=torch.full((1, 336, 448), value))
+
+
+GREY = np.full((60, 80, 3), 100, dtype=np.uint8)
+
+
+def test_inside_is_tinted_and_outside_untouched():
+    instances = scene()
+    picture = overlay(GREY, instances, show_points=False)
+    assert picture.shape == GREY.shape and picture.dtype == np.uint8
+    tint = np.rint((1 - FILL_OPACITY) * 100 + FILL_OPACITY * _colours(1)[0])
+    np.testing.assert_allclose(picture[30, 20], tint, atol=1)
+    np.testing.assert_array_equal(picture[:10], GREY[:10])
+    assert (GREY == 100).all()
+
+
+def test_outlines_and_points_are_drawn():
+    instances = scene()
+    plain, pointed = overlay(GREY, instances, show_points=False), overlay(GREY, instances)
+    assert np.abs(plain[15, 5:30].astype(int) - _colours(1)[0]).max() < 100  # the outline is nearly pure colour
+    x, y = np.rint(instances.points[0]).astype(int)
+    assert (plain[y, x] != pointed[y, x]).any()
+    assert (overlay(GREY, instances, show_scores=True) != pointed).any()
+
+
+def test_the_better_of_two_overlapping_masks_is_shown():
+    instances = scene(count=1)
+    both = Instances(
+        masks=np.repeat(instances.masks, 2, axis=0),
+        scores=np.array([0.9, 0.8], dtype=np.float32),
+        boxes=np.repeat(instances.boxes, 2, axis=0),
+        points=np.repeat(instances.points, 2, axis=0),
+    )
+    np.testing.assert_array_equal(overlay(GREY, both, show_points=False), overlay(GREY, instances, show_points=False))
+
+
+def test_no_instances_gives_the_photo():
+    np.testing.assert_array_equal(overlay(GREY, scene(count=0), show_scores=True), GREY)
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (1, 300), (300, 1), (20, 2000), (2000, 20)])
+def test_odd_shapes(hw):
+    image = np.full((*hw, 3), 100, dtype=np.uint8)
+    assert overlay(image, scene(hw, count=1), show_scores=True).shape == image.shape
+    assert heatmap_picture(image, maps()).shape == image.shape
+    assert foreground_picture(image, maps()).shape == image.shape
+
+
+def test_more_instances_than_colours():
+    count = PALETTE_SIZE + 3
+    image = np.zeros((40, 20 * count, 3), dtype=np.uint8)
+    assert overlay(image, scene((40, 20 * count), count)).shape == image.shape
+
+
+def test_colours_are_distinct_and_always_the_same():
+    colours = _colours(PALETTE_SIZE)
+    assert len(np.unique(colours, axis=0)) == PALETTE_SIZE
+    np.testing.assert_array_equal(_colours(5), colours[:5])
+
+
+def test_wrong_size_is_refused():
+    with pytest.raises(ImageError, match=r"\(60, 80, 3\).*\(60, 81, 3\)"):
+        overlay(np.zeros((60, 81, 3), dtype=np.uint8), scene())
+
+
+def test_heatmap_grows_brighter_with_the_value():
+    brightness = [float(heatmap_picture(GREY, maps(value)).mean()) for value in (0.0, 0.02, 0.3, 1.0, 1.5)]
+    assert brightness[0] < brightness[1] < brightness[2] < brightness[3] == brightness[4]
+
+
+def test_foreground_keeps_the_photo_and_fades_the_rest():
+    picture = foreground_picture(GREY, maps())
+    np.testing.assert_allclose(picture[:, :38], 100, atol=1)
+    assert picture[:, 42:].max() < 60
+
+
+def test_plot_into_given_and_new_axes():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    assert plot_instances(scene(), GREY, ax) is ax
+    new = scene().plot(GREY)
+    assert new is not ax and len(new.images) == 1
+    plot_instances(scene(count=0), GREY)
+    plt.close("all")
+
+
+def test_plot_without_a_photo():
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ImageError, match="expected the photo"):
+        plot_instances(scene())
+
+
+def test_plot_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'uois-sam\[plot\]'"):
+        plot_instances(scene(), GREY)

@@ -1,0 +1,73 @@
+"""Meta's own SAM modules (package segment-anything) against ours, on the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from PIL import Image
+
+from parity import compare, errors, markdown, meta_pixels, meta_sam, our_pixels, our_sam
+from random_official_weights import dinov2_shapes, sam_shapes
+from tiny_base import NAME, SAM, TinyBase, random_photo
+from uois_sam.benchmark.peers import build_official_sam, official_modules
+from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.key_mapping import sam_for_transformers
+from uois_sam.models.sam.modules import build_sam
+
+pytestmark = pytest.mark.slow
+OFFICIAL = ["sam-vit-b", "sam-vit-l", "sam-vit-h"]
+POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [31.5, 31.5]])
+
+
+@pytest.fixture
+def meta() -> Iterator[ModuleType]:
+    """``segment_anything.modeling``."""
+    with official_modules() as modeling:
+        yield modeling
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_our_random_files_have_the_names_and_shapes_of_the_official_ones(meta: ModuleType, name: str) -> None:
+    size = BASES[name].sam
+    with torch.device("meta"):
+        expected = {key: tuple(value.shape) for key, value in build_official_sam(meta, size).state_dict().items()}
+    assert sam_shapes(size) == expected
+    wanted = {key: tuple(value.shape) for key, value in build_sam(size).state_dict().items()}
+    empty = {key: torch.empty(shape, device="meta") for key, shape in expected.items()}
+    assert {key: tuple(value.shape) for key, value in sam_for_transformers(empty).items()} == wanted
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_listed_parameter_counts_are_true(name: str) -> None:
+    spec = BASES[name]
+    shapes = [*sam_shapes(spec.sam).values(), *dinov2_shapes(spec.dinov2).values()]
+    assert abs(sum(torch.Size(shape).numel() for shape in shapes) / 1e6 - spec.millions) < 1
+
+
+def test_a_file_loads_into_both_and_gives_the_same_masks_and_scores(meta: ModuleType, tiny_base: TinyBase) -> None:
+    theirs = build_official_sam(meta, SAM)
+    theirs.load_state_dict(torch.load(tiny_base.sam, weights_only=True))
+    ours, image = tiny_base.load(), random_photo()
+    expected = meta_sam(theirs, our_pixels(ours, image), POINTS)
+    for name, error in errors(our_sam(ours, image, POINTS), expected).items():
+        assert error["reference_rms"] > 0.05, name
+        assert error["largest_difference"] <= 1e-4, name
+
+
+def test_our_stand_in_for_metas_preprocessing_pads_and_normalises_as_meta_does(meta: ModuleType) -> None:
+    levels = random_photo(46, 64)  # needs no resizing
+    assert torch.allclose(
+        build_official_sam(meta, SAM).preprocess(levels.float())[None], meta_pixels(levels, 64), atol=1e-5
+    )
+
+
+def test_the_script_compares_everything(tiny_base: TinyBase, tmp_path: Path) -> None:
+    Image.fromarray(random_photo().permute(1, 2, 0).numpy()).save(tmp_path / "photo.png")
+    result = compare(tmp_path / "photo.png", tiny_base.sam.parent, NAME, count=3)
+    rows = [row for part in ("sam_to_transformers", "sam_to_meta", "dinov2_to_transformers") for row in result[part]]
+    assert rows == ["embedding", "masks", "scores"] * 2 + ["features"]
+    assert len(markdown(result).splitlines()) == 2 + 1 + len(rows)

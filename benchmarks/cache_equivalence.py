@@ -33,7 +33,7 @@ from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
 from uois_sam.training.feature_cache.rows import join_rows
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
 from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
-from uois_sam.training.fit_loop import HeadConfig, Place
+from uois_sam.training.fit_loop import FitConfig, FitContext
 from uois_sam.training.learning_curves import Epoch
 from uois_sam.training.splits import first_images, split_data
 from uois_sam.training.targets import HeatmapTarget
@@ -75,13 +75,13 @@ def measure(base: FrozenBase, data: Dataset, epochs: int, folder: Path) -> dict[
         pass
     caching = time.perf_counter() - began
     live = {part: LiveRows(base, split.data, config, part, state.shard) for part in ("maps", "tokens")}
-    fit = HeadConfig(epochs=epochs)
+    fit = FitConfig(epochs=epochs)
     result: dict[str, Any] = {"caching_seconds": caching}
     for head, part in (("hdnet", "tokens"), ("hpg", "maps")):
         told: dict[str, Any] = {}
         for way, source in (("cached", getattr(state, part)()), ("uncached", live[part])):
             curve: list[Epoch] = []
-            place = Place(processes, curve.append)
+            place = FitContext(processes, curve.append)
             torch.manual_seed(0)
             began = time.perf_counter()
             if head == "hdnet":

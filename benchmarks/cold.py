@@ -25,7 +25,7 @@ from uois_sam.errors import UOISError
 from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
 from uois_sam.runtime.provenance import describe_machine, summary
-from uois_sam.runtime.timing import Spread
+from uois_sam.runtime.timing import Quartiles
 
 SIZE_WH = (640, 480)
 SLOWEST = 8
@@ -76,7 +76,7 @@ def measure(photo: Path, model: str, device: str, runs: int) -> dict[str, Any]:
         Image.fromarray(image).save(resized)
         measured = time_command(resized, model, device, runs)
         imports = slowest_imports(resized, model)
-    spreads = {key: Spread.of([run[key] for run in measured]).as_json() for key in ("seconds", "peak_mib")}
+    spreads = {key: Quartiles.of([run[key] for run in measured]).as_json() for key in ("seconds", "peak_mib")}
     return {
         "benchmark": "cold", "model": Path(model).name, "image_wh": SIZE_WH, "cold_command": spreads,
         "import_seconds": imports, "machine": describe_machine(),

@@ -81,9 +81,9 @@ class Job:
     def place(self) -> Any:
         """One process; epochs are told."""
         from uois_sam.training.distributed import start_processes
-        from uois_sam.training.fit_heads import Place
+        from uois_sam.training.fit_heads import FitContext
 
-        return Place(start_processes("cpu"), lambda epoch: print(epoch, file=sys.stderr))
+        return FitContext(start_processes("cpu"), lambda epoch: print(epoch, file=sys.stderr))
 
 
 def load(job: Job) -> None:
@@ -106,7 +106,7 @@ def segment(job: Job) -> None:
 
     model = UOISSAM.from_pretrained(job.base, **job.files(), device="cpu")
     loose = {"score_threshold": -100.0, "max_area_fraction": 1.0, "nms_iou": 1.0, "grid_side": GRID_SIDE}
-    print(f"{len(model.with_selection(**loose).predict(job.photo))} masks", file=sys.stderr)
+    print(f"{len(model.with_settings(**loose).predict(job.photo))} masks", file=sys.stderr)
 
 
 def cache(job: Job) -> None:
@@ -129,7 +129,7 @@ def fit_hdnet(job: Job) -> None:
     from uois_sam.training import fit_heads as heads
 
     head = BASES[job.base].heads.fresh_hdnet()
-    heads.fit_hdnet(head, job.cached().tokens(), 1, heads.HeadConfig(epochs=1), job.place())
+    heads.fit_hdnet(head, job.cached().tokens(), 1, heads.FitConfig(epochs=1), job.place())
 
 
 def fit_hpg(job: Job) -> None:
@@ -138,7 +138,7 @@ def fit_hpg(job: Job) -> None:
     from uois_sam.training.targets import HeatmapTarget
 
     head = BASES[job.base].heads.fresh_hpg()
-    heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), heads.HeadConfig(epochs=1), job.place())
+    heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), heads.FitConfig(epochs=1), job.place())
 
 
 STAGES: dict[str, Callable[[Job], None]] = {

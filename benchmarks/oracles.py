@@ -80,7 +80,7 @@ def study(model: UOISSAM, samples: Any) -> dict[str, Any]:
     objects = prompted = 0
     for sample in samples:
         truth = true_masks(sample)
-        encoded = model.encode_image(sample.image).with_selection(zoom=False)
+        encoded = model.encode_image(sample.image).with_settings(zoom=False)
         maps = {row: predict(encoded, truth) for row, predict in PREDICTORS.items()}
         for row, labels in maps.items():
             scores[row].update(score_image(labels, sample.labels, ignore=sample.ignore))
@@ -123,14 +123,14 @@ def predict(
     prompted = with_prompts(encoded, points)
     if not true_scores:
         return prompted.predict().label_map()
-    with encoded.parts.computing():
+    with encoded.networks.computing():
         in_frame = map_points(torch.from_numpy(points), encoded.image_hw, encoded.features.mask_frame.content_hw)
         return prompted.select(_candidates(encoded, truth, points, in_frame)).label_map()
 
 
 def with_prompts(encoded: EncodedImage, points: npt.NDArray[np.float32]) -> EncodedImage:
     """The same encoded photo, prompted by (M, 2) xy points in the photo."""
-    other = encoded.with_selection()
+    other = encoded.with_settings()
     height, width = encoded.maps.heatmap.shape[-2:]
     in_frame = map_points(torch.from_numpy(points), encoded.image_hw, (height, width))
     vars(other).update(maps=encoded.maps, prompts=PointPrompts(in_frame, torch.ones(len(points))))  # both are cached
@@ -143,7 +143,7 @@ def _candidates(
     points: npt.NDArray[np.float32],
     in_frame: Tensor,
 ) -> Candidates:
-    decoder, features, selection = encoded.parts.decoder, encoded.features.mask_features, encoded.selection
+    decoder, features, selection = encoded.networks.decoder, encoded.features.mask_features, encoded.settings
     if not len(points):
         return choose_drawn(torch.zeros(0, MASKS_PER_PROMPT, 1, 1), torch.zeros(0, MASKS_PER_PROMPT), selection)
     drawn, ious = [], []

@@ -40,16 +40,16 @@ PARTS = ("encoder", "decoder", "floor", "grid")
 
 def before(model: UOISSAM) -> Peer:
     """transformers' submodules as this package first drove them, in the model's precision under autocast."""
-    encoder: Any = model.parts.encoder.sam  # type: ignore[attr-defined]
-    decoder: Any = model.parts.decoder
+    encoder: Any = model.networks.encoder.sam  # type: ignore[attr-defined]
+    decoder: Any = model.networks.decoder
 
     def encode(pixels: Tensor) -> Tensor:
-        with model.parts.computing():
+        with model.networks.computing():
             return encoder.vision_encoder(pixels)[0]
 
     def decode(embedding: Tensor, points_xy: Tensor) -> Tensor:
         network, count = decoder.mask_decoder, len(points_xy)
-        with model.parts.computing():
+        with model.networks.computing():
             points, dense, positions = decoder._embed(points_xy, embedding)
             learned = torch.cat([network.iou_token.weight, network.mask_tokens.weight]).expand(count, -1, -1)
             tokens, image, *_ = network.transformer(
@@ -91,10 +91,10 @@ def medians(calls: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int) 
 def grid_memory(model: UOISSAM, photo: Any) -> dict[str, float]:
     """Seconds and the rise of the peak resident size while a 32x32 grid is decoded, masks of all 1 024 kept (Linux)."""
     loose = {"prompts": "grid", "scores": "sam", "score_threshold": -100.0, "max_area_fraction": 1.0}
-    encoded = model.with_selection(**loose, grid_side=GRID_SIDE).encode_image(photo)
+    encoded = model.with_settings(**loose, grid_side=GRID_SIDE).encode_image(photo)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     resident, began = _status("VmRSS"), time.perf_counter()
-    with model.parts.computing():
+    with model.networks.computing():
         points = encoded._to_mask_frame(encoded.prompts.points_xy, encoded._prompt_hw)
         found = encoded._candidates(points)
     seconds = time.perf_counter() - began

@@ -25,7 +25,7 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation import BOUNDARY_TOLERANCE, DatasetScores, MeanScores, ScoreAccumulator, score_image
 from uois_sam.io.files import write_atomically
 from uois_sam.runtime.provenance import describe_machine, summary
-from uois_sam.training.train_compact import COMPACT_SELECTION
+from uois_sam.training.train_compact import COMPACT_SETTINGS
 
 
 class Variant(NamedTuple):
@@ -46,8 +46,8 @@ VARIANTS = (
     Variant("+ heatmap", "heatmap", "sam", (49.6, 60.4, 51.2, 28.4, 68.7, 36.6, 41.8)),
     Variant("+ HDNet (full)", "heatmap", "hdnet", (85.8, 81.0, 79.9, 78.1, 75.2, 72.5, 78.3)),
     Variant("+ mask evidence (ours)", "heatmap", "evidence", None),
-    Variant("+ votes on outlines (ours)", "heatmap", "evidence", None, COMPACT_SELECTION.vote_iou),
-    Variant("+ closer look (ours)", "heatmap", "evidence", None, COMPACT_SELECTION.vote_iou, zoom=True),
+    Variant("+ votes on outlines (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou),
+    Variant("+ closer look (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou, zoom=True),
 )
 SETTINGS = ("prompts", "scores", "vote_iou", "zoom")
 """What a variant sets of the selection."""
@@ -65,7 +65,7 @@ def evaluate(
         encoded = model.encode_image(sample.image)
         for variant in variants:
             settings = {name: getattr(variant, name) for name in SETTINGS}
-            instances = encoded.with_selection(**settings).predict()
+            instances = encoded.with_settings(**settings).predict()
             accumulators[variant.name].update(score_image(instances.label_map(), sample.labels, ignore=sample.ignore))
         if sys.stderr.isatty():
             print(f"\r{index + 1}/{frames} {sample.name}\x1b[K", end="", file=sys.stderr, flush=True)
@@ -151,8 +151,8 @@ def main() -> int:
         dataset = FolderDataset(arguments.data_root)
         model = UOISSAM.from_pretrained(arguments.model, device=arguments.device)
         if arguments.nms:
-            model = model.with_selection(nms=arguments.nms)
-        able = [row for row in rows if model.parts.evidence is not None or VARIANTS[row - 1].scores != "evidence"]
+            model = model.with_settings(nms=arguments.nms)
+        able = [row for row in rows if model.networks.evidence is not None or VARIANTS[row - 1].scores != "evidence"]
         chosen = [VARIANTS[row - 1] for row in sorted(set(arguments.rows or able))]
         results = evaluate(model, dataset, arguments.limit, chosen)
         recorded = record(results, Path(arguments.model).name, arguments.data_root.resolve().name)

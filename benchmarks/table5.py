@@ -32,31 +32,31 @@ from uois_sam.models.networks import FrozenBase
 from uois_sam.runtime.provenance import describe_machine, summary
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.splits import first_images
-from uois_sam.training.stages import Watch
+from uois_sam.training.stages import ProgressCallback
 from uois_sam.training.targets import COMPACT_TARGET
-from uois_sam.training.train_compact import TOKEN_SELECTION
-from uois_sam.training.train_heads import HeadsRecipe, examine_images, train_heads
+from uois_sam.training.train_compact import TOKEN_SETTINGS
+from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
 
 PERCENTS = (1.0, 5.0, 10.0, 50.0, 100.0)
 FULL = next(variant for variant in TABLE_4 if variant.scores == "hdnet")
 
 
-def recipe_for(percent: float, epochs: int) -> HeadsRecipe:
+def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
     """The paper's recipe with the compact model's heatmap target, and an epoch count that two cores can bear."""
-    return HeadsRecipe(
+    return HeadTrainingConfig(
         features=FeatureConfig(),
         target=COMPACT_TARGET,
-        fit=HeadConfig(epochs=epochs, decay_every=max(1, epochs // 3), hpg_images=8, hdnet_images=8),
-        selection=TOKEN_SELECTION,
+        fit=FitConfig(epochs=epochs, decay_every=max(1, epochs // 3), hpg_images=8, hdnet_images=8),
+        selection=TOKEN_SETTINGS,
         percent=percent,
     )
 
 
 def fit_share(base: FrozenBase, data: Dataset, percent: float, epochs: int, folder: Path) -> tuple[Path, int]:
     """The heads fitted on a share of the scenes; their folder, and how many scenes that were."""
-    watch = Watch(stage=lambda name, total: _say(f"{percent:g} %: {name}"), advance=lambda done, note: None)
+    watch = ProgressCallback(stage=lambda name, total: _say(f"{percent:g} %: {name}"), advance=lambda done, note: None)
     processes = start_processes("cpu")
     recipe = recipe_for(percent, epochs)
     images = examine_images(data, recipe, watch, processes)

@@ -16,7 +16,7 @@ from torch import nn
 from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.instances import Instances
-from uois_sam.models.zoom import Window, in_photo
+from uois_sam.models.zoom import Crop, in_photo
 from uois_sam.pipeline import EncodedImage
 from uois_sam.types import ImageArray
 
@@ -36,7 +36,7 @@ def photo(height: int = 60, width: int = 90, seed: int = 0) -> ImageArray:
 
 @pytest.fixture
 def loose(tiny_pipeline: UOISSAM) -> UOISSAM:
-    return tiny_pipeline.with_selection(**LOOSE)
+    return tiny_pipeline.with_settings(**LOOSE)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def box_of(mask: npt.NDArray[np.bool_]) -> list[int]:
 
 @pytest.mark.parametrize("scores", ["sam", "hdnet"])
 def test_results_are_consistent(scene: EncodedImage, scores: str) -> None:
-    instances = scene.with_selection(scores=scores).predict()
+    instances = scene.with_settings(scores=scores).predict()
     assert len(instances) > 3
     assert_consistent(instances)
     assert instances.model == "tiny"
@@ -127,7 +127,7 @@ def test_results_are_consistent(scene: EncodedImage, scores: str) -> None:
 
 
 def test_scores_are_clamped_for_display_but_ranked_raw(loose: UOISSAM) -> None:
-    hdnet = loose.parts.hdnet
+    hdnet = loose.networks.hdnet
     assert hdnet is not None
     before = loose.predict(photo())
     last = hdnet.mlp[-1]
@@ -140,7 +140,7 @@ def test_scores_are_clamped_for_display_but_ranked_raw(loose: UOISSAM) -> None:
 
 @pytest.mark.parametrize("change", [{"score_threshold": 10.0}, {"max_area_fraction": 0.0}, {"max_prompts": 0}])
 def test_no_instance_has_the_usual_shapes(tiny_pipeline: UOISSAM, change: dict[str, float]) -> None:
-    instances = tiny_pipeline.with_selection(score_threshold=-10.0).with_selection(**change).predict(photo(31, 47))
+    instances = tiny_pipeline.with_settings(score_threshold=-10.0).with_settings(**change).predict(photo(31, 47))
     assert instances.masks.shape == (0, 31, 47)
     assert instances.scores.shape == (0,)
     assert instances.boxes.shape == (0, 4)
@@ -156,7 +156,7 @@ def test_the_same_photo_gives_the_same_twice(loose: UOISSAM, scene: EncodedImage
 
 
 def test_in_bfloat16_results_are_consistent_and_close_to_float32(loose: UOISSAM) -> None:
-    lower = UOISSAM(replace(loose.parts, precision=torch.bfloat16), loose.card, loose.selection)
+    lower = UOISSAM(replace(loose.networks, precision=torch.bfloat16), loose.card, loose.settings)
     assert_consistent(lower.predict(photo()))
     points = np.random.default_rng(1).uniform([0, 0], [89, 59], (20, 2))
     found, expected = (model.encode_image(photo()).predict(points) for model in (lower, loose))
@@ -173,7 +173,7 @@ def test_in_bfloat16_results_are_consistent_and_close_to_float32(loose: UOISSAM)
 @pytest.mark.parametrize("prompts", ["grid", "foreground-grid", "heatmap"])
 def test_the_variants_of_table_iv_are_settings(tiny_pipeline: UOISSAM, prompts: str, scores: str) -> None:
     """The random model's foreground lies near 0.35 and its heatmap near 0."""
-    variant = tiny_pipeline.with_selection(
+    variant = tiny_pipeline.with_settings(
         prompts=prompts, scores=scores, foreground_threshold=0.35, heatmap_threshold=-1.0, score_threshold=-10.0,
         max_area_fraction=1.0, grid_side=32,
     )  # fmt: skip
@@ -189,45 +189,45 @@ def test_the_variants_of_table_iv_are_settings(tiny_pipeline: UOISSAM, prompts: 
 
 def test_the_foreground_grid_is_a_true_subset_of_the_grid(scene: EncodedImage) -> None:
     grid = scene.prompts.points_xy.tolist()
-    some = scene.with_selection(prompts="foreground-grid", foreground_threshold=0.35).prompts.points_xy.tolist()
+    some = scene.with_settings(prompts="foreground-grid", foreground_threshold=0.35).prompts.points_xy.tolist()
     assert 0 < len(some) < len(grid)
     assert {tuple(point) for point in some} < {tuple(point) for point in grid}
 
 
 def test_masks_above_the_area_limit_are_dropped(scene: EncodedImage) -> None:
-    every = scene.with_selection(max_area_fraction=1.0, nms_iou=1.0).predict()
-    small = scene.with_selection(max_area_fraction=0.5, nms_iou=1.0).predict()
+    every = scene.with_settings(max_area_fraction=1.0, nms_iou=1.0).predict()
+    small = scene.with_settings(max_area_fraction=0.5, nms_iou=1.0).predict()
     assert 0 < len(small) < len(every)
     assert small.masks.mean(axis=(1, 2)).max() < 0.52  # the limit holds on the decoder's grid
-    assert len(scene.with_selection(max_area_fraction=0.0).predict()) == 0
+    assert len(scene.with_settings(max_area_fraction=0.0).predict()) == 0
 
 
 def test_masks_below_the_smallest_area_in_pixels_are_dropped(scene: EncodedImage) -> None:
     every = scene.predict()
     areas = every.masks.sum(axis=(1, 2))
     limit = int(np.median(areas))
-    large = scene.with_selection(min_area_px=limit).predict()
+    large = scene.with_settings(min_area_px=limit).predict()
     assert 0 < len(large) < len(every)
     assert large.masks.sum(axis=(1, 2)).tolist() == areas[areas >= limit].tolist()
 
 
 def test_a_higher_score_threshold_keeps_those_above_it(scene: EncodedImage) -> None:
-    every = scene.with_selection(nms_iou=1.0).predict()
+    every = scene.with_settings(nms_iou=1.0).predict()
     threshold = float(every.scores[10] + every.scores[11]) / 2
-    best = scene.with_selection(nms_iou=1.0, score_threshold=threshold).predict()
+    best = scene.with_settings(nms_iou=1.0, score_threshold=threshold).predict()
     assert_equal(best, Instances(*(getattr(every, name)[:11] for name in ("masks", "scores", "boxes", "points"))))
 
 
 @pytest.mark.parametrize("nms", ["mask", "box"])
 def test_a_higher_overlap_limit_keeps_more(scene: EncodedImage, nms: str) -> None:
-    counts = [len(scene.with_selection(nms=nms, nms_iou=limit).predict()) for limit in (0.0, 0.5, 0.9, 1.0)]
+    counts = [len(scene.with_settings(nms=nms, nms_iou=limit).predict()) for limit in (0.0, 0.5, 0.9, 1.0)]
     assert counts == sorted(counts)
     assert 1 <= counts[0] < counts[3]
 
 
 def test_the_better_of_two_overlapping_masks_is_kept(scene: EncodedImage) -> None:
-    every = scene.with_selection(nms_iou=1.0).predict()
-    few = scene.with_selection(nms_iou=0.3).predict()
+    every = scene.with_settings(nms_iou=1.0).predict()
+    few = scene.with_settings(nms_iou=0.3).predict()
     assert np.array_equal(few.masks[0], every.masks[0])
     assert keys(few) < keys(every)
 
@@ -235,7 +235,7 @@ def test_the_better_of_two_overlapping_masks_is_kept(scene: EncodedImage) -> Non
 def test_an_unknown_setting_is_named_together_with_those_there_are(tiny_pipeline: UOISSAM) -> None:
     for target in (tiny_pipeline, tiny_pipeline.encode_image(photo())):
         with pytest.raises(UOISError, match=r"treshold.*score_threshold.*nms_iou"):
-            target.with_selection(treshold=0.3)
+            target.with_settings(treshold=0.3)
 
 
 @pytest.mark.parametrize("setting", [{"prompts": "gird"}, {"scores": "iou"}, {"nms": "boxes"}])
@@ -243,22 +243,22 @@ def test_an_unknown_mode_is_refused_together_with_those_there_are(
     tiny_pipeline: UOISSAM, setting: dict[str, str]
 ) -> None:
     with pytest.raises(UOISError, match="expected one of"):
-        tiny_pipeline.with_selection(**setting)
+        tiny_pipeline.with_settings(**setting)
 
 
 def test_settings_make_a_new_object_and_leave_the_old_one(tiny_pipeline: UOISSAM) -> None:
-    before = tiny_pipeline.selection
-    assert tiny_pipeline.with_selection(nms_iou=0.9).selection.nms_iou == 0.9
-    assert tiny_pipeline.selection is before
+    before = tiny_pipeline.settings
+    assert tiny_pipeline.with_settings(nms_iou=0.9).settings.nms_iou == 0.9
+    assert tiny_pipeline.settings is before
 
 
 def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: UOISSAM) -> None:
-    without = UOISSAM(replace(tiny_pipeline.parts, hdnet=None), tiny_pipeline.card, tiny_pipeline.selection)
+    without = UOISSAM(replace(tiny_pipeline.networks, hdnet=None), tiny_pipeline.card, tiny_pipeline.settings)
     with pytest.raises(UOISError, match="lacks trained heads, which scores='hdnet' needs"):
         without.encode_image(photo())
-    scene = without.with_selection(**LOOSE, scores="sam").encode_image(photo())
+    scene = without.with_settings(**LOOSE, scores="sam").encode_image(photo())
     with pytest.raises(UOISError, match="lacks trained heads"):
-        scene.with_selection(scores="hdnet")
+        scene.with_settings(scores="hdnet")
     assert len(scene.predict()) > 0
 
 
@@ -266,12 +266,12 @@ def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: 
 
 
 def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, monkeypatch: pytest.MonkeyPatch) -> None:
-    image, window = photo(), Window(top=6, left=20, height=30, width=45)
-    monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: window)
-    assert loose.with_selection(zoom=True).encode_image(image).closer is None  # a grid is SAM's own scheme
-    loose = loose.with_selection(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
+    image, window = photo(), Crop(top=6, left=20, height=30, width=45)
+    monkeypatch.setattr("uois_sam.pipeline.find_crop", lambda *_: window)
+    assert loose.with_settings(zoom=True).encode_image(image).zoomed is None  # a grid is SAM's own scheme
+    loose = loose.with_settings(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     expected = in_photo(loose.predict(window.cut(image)), window, image)
-    encoded = loose.with_selection(zoom=True).encode_image(image)
+    encoded = loose.with_settings(zoom=True).encode_image(image)
     assert_equal(encoded.predict(), expected)
     assert len(expected) > 0
     assert not expected.masks[:, :6].any() and not expected.masks[:, :, 65:].any()
@@ -283,7 +283,7 @@ def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, mon
 def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
     loose: UOISSAM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uois_sam.pipeline.find_window", lambda *_: None)
-    loose = loose.with_selection(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
-    assert loose.with_selection(zoom=True).encode_image(photo()).closer is None
-    assert_equal(loose.with_selection(zoom=True).predict(photo()), loose.predict(photo()))
+    monkeypatch.setattr("uois_sam.pipeline.find_crop", lambda *_: None)
+    loose = loose.with_settings(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
+    assert loose.with_settings(zoom=True).encode_image(photo()).zoomed is None
+    assert_equal(loose.with_settings(zoom=True).predict(photo()), loose.predict(photo()))

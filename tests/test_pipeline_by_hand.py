@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.geometry import Frame
 from uois_sam.instances import Instances
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
-from uois_sam.models.networks import Parts
+from uois_sam.models.networks import Networks
 from uois_sam.pipeline import UOISSAM
 from uois_sam.types import ModelCard, PromptMaps, TokenPredictions
 
@@ -117,10 +117,12 @@ def model(residuals: Tensor | None = None, **settings: Any) -> UOISSAM:
         hdnet.mlp[0].weight.data = torch.tensor([[0.0, 1.0]])  # not the IoU token, but the mask token
         hdnet.mlp[0].bias.data = torch.zeros(1)
     decoder = HandMadeMasks(torch.zeros(5, 4) if residuals is None else residuals)
-    parts = Parts(PaddedEncoder(), HandMadeMaps(), decoder, hdnet)
+    parts = Networks(PaddedEncoder(), HandMadeMaps(), decoder, hdnet)
     card = ModelCard("by-hand", "0", "none", {}, {}, {}, {}, "")
     scores = "sam" if residuals is None else "hdnet"
-    return UOISSAM(parts, card, Selection()).with_selection(**{"scores": scores, "max_area_fraction": 0.3, **settings})
+    return UOISSAM(parts, card, InferenceConfig()).with_settings(
+        **{"scores": scores, "max_area_fraction": 0.3, **settings}
+    )
 
 
 def assert_found(found: Instances, *expected: tuple[str, float, tuple[int, int]]) -> None:

@@ -46,12 +46,12 @@ class Noting:
 @pytest.fixture
 def scene(tiny_pipeline: UOISSAM) -> Iterator[EncodedImage]:
     """A photo of noise, encoded; the decoder notes what it upscales."""
-    parts = tiny_pipeline.parts
+    parts = tiny_pipeline.networks
     for module in parts.modules():
         module.double()
     assert isinstance(parts.decoder, CompactDecoder)
     parts.decoder.point_look.float()  # features are looked up in single precision
-    model = UOISSAM(replace(parts, decoder=Noting(parts.decoder)), tiny_pipeline.card, tiny_pipeline.selection)
+    model = UOISSAM(replace(parts, decoder=Noting(parts.decoder)), tiny_pipeline.card, tiny_pipeline.settings)
     photo = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     usual = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -78,13 +78,13 @@ def naive_order(scene: EncodedImage) -> Naive:
     features = scene.features.mask_features
     points = points_in_mask_frame(scene)
     chunks = points.split(PROMPT_CHUNK)
-    predictions = join_predictions([scene.parts.decoder.decode_tokens(features, chunk) for chunk in chunks])
+    predictions = join_predictions([scene.networks.decoder.decode_tokens(features, chunk) for chunk in chunks])
     every = torch.arange(4).expand(len(points), -1)
-    logits = scene.parts.decoder.upscale(features, predictions, points, every)
-    assert scene.parts.hdnet is not None
-    scores = scene.parts.hdnet(predictions) if scene.selection.scores == "hdnet" else predictions.scores
+    logits = scene.networks.decoder.upscale(features, predictions, points, every)
+    assert scene.networks.hdnet is not None
+    scores = scene.networks.hdnet(predictions) if scene.settings.scores == "hdnet" else predictions.scores
     best = scores.argmax(dim=1).tolist()
-    kept = [row for row, token in enumerate(best) if scores[row, token] >= scene.selection.score_threshold]
+    kept = [row for row, token in enumerate(best) if scores[row, token] >= scene.settings.score_threshold]
     tokens = [best[row] for row in kept]
     return Naive(kept, tokens, [float(scores[row, best[row]]) for row in kept], logits[kept, tokens])
 
@@ -100,9 +100,9 @@ def naive_selection(scene: EncodedImage, found: Naive) -> list[int]:
     masks = (found.logits > 0).numpy()
     kept: list[int] = []
     for row in sorted(range(len(masks)), key=lambda row: -found.scores[row]):
-        fits = 0 < masks[row].mean(dtype=np.float32) <= scene.selection.max_area_fraction
+        fits = 0 < masks[row].mean(dtype=np.float32) <= scene.settings.max_area_fraction
         overlaps = ((masks[row] & masks[k]).sum() / (masks[row] | masks[k]).sum() for k in kept)
-        if fits and all(overlap <= scene.selection.nms_iou for overlap in overlaps):
+        if fits and all(overlap <= scene.settings.nms_iou for overlap in overlaps):
             kept.append(row)
     return kept
 
@@ -111,9 +111,9 @@ def naive_selection(scene: EncodedImage, found: Naive) -> list[int]:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95, 1.0])
 def test_choosing_before_upscaling_equals_choosing_afterwards(scene: EncodedImage, scores: str, share: float) -> None:
     """For thresholds that drop none, half, most and all of 144 prompts."""
-    scene = scene.with_selection(scores=scores, score_threshold=-float("inf"), **LOOSE)
+    scene = scene.with_settings(scores=scores, score_threshold=-float("inf"), **LOOSE)
     assert len(scene.prompts) == 144 > 2 * PROMPT_CHUNK
-    scene = scene.with_selection(score_threshold=threshold_dropping(naive_order(scene), share))
+    scene = scene.with_settings(score_threshold=threshold_dropping(naive_order(scene), share))
     expected = naive_order(scene)
     assert len(expected.prompts) == pytest.approx(144 * (1 - share), abs=2)
 
@@ -151,10 +151,10 @@ def threshold_dropping(found: Naive, share: float) -> float:
 
 
 def test_only_masks_that_reach_the_threshold_are_ever_upscaled(scene: EncodedImage) -> None:
-    scene = scene.with_selection(scores="hdnet", score_threshold=-float("inf"), **LOOSE)
-    scene = scene.with_selection(score_threshold=threshold_dropping(naive_order(scene), 0.9))
+    scene = scene.with_settings(scores="hdnet", score_threshold=-float("inf"), **LOOSE)
+    scene = scene.with_settings(score_threshold=threshold_dropping(naive_order(scene), 0.9))
     expected = naive_order(scene)
-    decoder = scene.parts.decoder
+    decoder = scene.networks.decoder
     assert isinstance(decoder, Noting)
     decoder.upscaled.clear()
     scene.predict()
@@ -163,7 +163,7 @@ def test_only_masks_that_reach_the_threshold_are_ever_upscaled(scene: EncodedIma
 
 def test_in_single_precision_the_logits_agree_to_1e_5(tiny_pipeline: UOISSAM) -> None:
     photo = np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    scene = tiny_pipeline.with_selection(score_threshold=-10, **LOOSE).encode_image(photo)
+    scene = tiny_pipeline.with_settings(score_threshold=-10, **LOOSE).encode_image(photo)
     with torch.inference_mode():
         expected = naive_order(scene)
         found = scene._candidates(points_in_mask_frame(scene))
@@ -174,7 +174,7 @@ def test_in_single_precision_the_logits_agree_to_1e_5(tiny_pipeline: UOISSAM) ->
 
 def test_a_prompts_mask_does_not_depend_on_its_chunk(scene: EncodedImage) -> None:
     """Prompts decoded among 144 and among 10 are the same."""
-    scene = scene.with_selection(score_threshold=-float("inf"), **LOOSE)
+    scene = scene.with_settings(score_threshold=-float("inf"), **LOOSE)
     points = points_in_mask_frame(scene)
     many, few = scene._candidates(points), scene._candidates(points[60:70])
     assert torch.equal(many.token_index[60:70], few.token_index)
@@ -183,6 +183,6 @@ def test_a_prompts_mask_does_not_depend_on_its_chunk(scene: EncodedImage) -> Non
 
 
 def test_settings_of_one_scene_share_its_encoding(scene: EncodedImage) -> None:
-    other = scene.with_selection(scores="sam")
+    other = scene.with_settings(scores="sam")
     assert other.features is scene.features
-    assert other.selection == replace(scene.selection, scores="sam")
+    assert other.settings == replace(scene.settings, scores="sam")

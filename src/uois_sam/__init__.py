@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from uois_sam._deprecated import install, moved_names
 from uois_sam._version import __version__
 
-__all__ = ["UOISSAM", "EncodedImage", "Instances", "Selection", "UOISError", "__version__"]
+__all__ = ["UOISSAM", "EncodedImage", "InferenceConfig", "Instances", "UOISError", "__version__"]
 
 if TYPE_CHECKING:
-    from uois_sam.config import Selection
+    from uois_sam.config import InferenceConfig
     from uois_sam.errors import UOISError
     from uois_sam.instances import Instances
     from uois_sam.pipeline import UOISSAM, EncodedImage
@@ -19,7 +20,7 @@ _HOMES = {
     "UOISSAM": "pipeline",
     "EncodedImage": "pipeline",
     "Instances": "instances",
-    "Selection": "config",
+    "InferenceConfig": "config",
     "UOISError": "errors",
 }
 
@@ -28,4 +29,7 @@ def __getattr__(name: str) -> Any:
     """Import public names when they are first used: ``uois-sam --help`` need not wait for torch."""
     if name in _HOMES:
         return getattr(import_module(f"uois_sam.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'uois_sam' has no attribute {name!r}")
+    return moved_names(__name__, "Selection")(name)
+
+
+install()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from uois_sam._deprecated import moved_names
 from uois_sam.errors import UOISError
 
 PromptMode = Literal["grid", "foreground-grid", "heatmap"]
@@ -38,7 +39,7 @@ MASKS_PER_PROMPT = 4
 
 
 @dataclass(frozen=True)
-class Selection:
+class InferenceConfig:
     """How prompts are made and masks are kept; Table IV's four variants are (prompts, scores) settings of it."""
 
     prompts: PromptMode = "heatmap"
@@ -74,7 +75,7 @@ class Selection:
     """Masks with fewer pixels in the photo are dropped."""
 
 
-def changed_selection(selection: Selection, changes: dict[str, Any]) -> Selection:
+def changed_settings(selection: InferenceConfig, changes: dict[str, Any]) -> InferenceConfig:
     """Settings with some of them replaced.
 
     Raises:
@@ -83,13 +84,13 @@ def changed_selection(selection: Selection, changes: dict[str, Any]) -> Selectio
     try:
         changed = replace(selection, **changes)
     except TypeError as error:
-        known = ", ".join(Selection.__dataclass_fields__)
+        known = ", ".join(InferenceConfig.__dataclass_fields__)
         raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
     check_modes(changed)
     return changed
 
 
-def check_heads(selection: Selection, model: str, *, hpg: bool, hdnet: bool, evidence: bool) -> None:
+def check_heads(selection: InferenceConfig, model: str, *, hpg: bool, hdnet: bool, evidence: bool) -> None:
     """Raise UOISError for settings that need heads which the model has not."""
     if selection.scores == "evidence" and not evidence:
         others = "hdnet or sam" if hdnet else "sam"
@@ -108,9 +109,12 @@ def lacks_heads(model: str, needing: str) -> UOISError:
     )
 
 
-def check_modes(selection: Selection) -> None:
+def check_modes(selection: InferenceConfig) -> None:
     """Raise UOISError for a mode that does not exist: it would silently act as another one."""
     for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
         if getattr(selection, name) not in get_args(modes):
             found = getattr(selection, name)
             raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")
+
+
+__getattr__ = moved_names(__name__, "Selection")

@@ -17,16 +17,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from uois_sam.config import PROMPT_FRAME_HW, Selection, changed_selection, lacks_heads
+from uois_sam._deprecated import warn
+from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
 from uois_sam.geometry import cut_padding, map_points
 from uois_sam.instances import Instances
 from uois_sam.io.images import read_image
 from uois_sam.models.decoding import candidates_by_evidence, candidates_by_tokens
 from uois_sam.models.interfaces import SceneFeatures
-from uois_sam.models.networks import Parts
+from uois_sam.models.networks import Networks
 from uois_sam.models.postprocess import draw_masks, suppress
 from uois_sam.models.prompts import check_points, make_prompts, uniform_prompts
-from uois_sam.models.zoom import Window, find_window, in_photo
+from uois_sam.models.zoom import Crop, find_crop, in_photo
 from uois_sam.types import Candidates, ImageArray, ModelCard, PointPrompts, PromptMaps, TokenPredictions
 
 ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
@@ -38,10 +39,10 @@ class UOISSAM:
     Build one with :meth:`from_pretrained`. The object is immutable and holds no per-image state.
     """
 
-    def __init__(self, parts: Parts, card: ModelCard, selection: Selection) -> None:
-        self.parts = parts
+    def __init__(self, parts: Networks, card: ModelCard, selection: InferenceConfig) -> None:
+        self.networks = parts
         self.card = card
-        self.selection = selection
+        self.settings = selection
 
     @classmethod
     def from_pretrained(
@@ -109,22 +110,33 @@ class UOISSAM:
     @property
     def device(self) -> torch.device:
         """Where the networks run."""
-        return self.parts.device
+        return self.networks.device
 
     @property
     def name(self) -> str:
         """Model name and version, e.g. ``compact-5``; models of your own are named after their training run."""
         return self.card.full_name
 
-    def with_selection(self, **changes: Any) -> UOISSAM:
-        """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (see ``config.Selection``).
+    def with_settings(self, **changes: Any) -> UOISSAM:
+        """The same networks under other settings, e.g. ``prompts="grid", scores="sam"`` (:class:`InferenceConfig`).
 
         Raises:
             UOISError: no such setting or mode, or one that needs trained heads, which this model has not.
         """
-        selection = changed_selection(self.selection, changes)
-        self.parts.check(selection, self.name)
-        return UOISSAM(self.parts, self.card, selection)
+        selection = changed_settings(self.settings, changes)
+        self.networks.check(selection, self.name)
+        return UOISSAM(self.networks, self.card, selection)
+
+    def with_selection(self, **changes: Any) -> UOISSAM:
+        """Deprecated name of :meth:`with_settings`."""
+        warn("with_selection", "with_settings")
+        return self.with_settings(**changes)
+
+    @property
+    def selection(self) -> InferenceConfig:
+        """Deprecated name of ``settings``."""
+        warn("selection", "settings")
+        return self.settings
 
     def predict(self, image: ImageSource) -> Instances:
         """Find every object in one photo.
@@ -146,12 +158,12 @@ class UOISSAM:
 
     def encode_image(self, image: ImageSource) -> EncodedImage:
         """Run the backbones once; prompt the result as often as needed."""
-        self.parts.check(self.selection, self.name)
+        self.networks.check(self.settings, self.name)
         pixels = read_image(image)
-        return EncodedImage(self.parts, _encode(self.parts, pixels), pixels, self.selection, self.name)
+        return EncodedImage(self.networks, _encode(self.networks, pixels), pixels, self.settings, self.name)
 
 
-def _encode(parts: Parts, pixels: ImageArray) -> SceneFeatures:
+def _encode(parts: Networks, pixels: ImageArray) -> SceneFeatures:
     with parts.computing():
         return parts.encoder(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(parts.device))
 
@@ -160,20 +172,31 @@ class EncodedImage:
     """One photo after the backbones: prompts and masks are cheap from here on."""
 
     def __init__(
-        self, parts: Parts, features: SceneFeatures, image: ImageArray, selection: Selection, model: str
+        self, parts: Networks, features: SceneFeatures, image: ImageArray, selection: InferenceConfig, model: str
     ) -> None:
-        self.parts = parts
+        self.networks = parts
         self.features = features
         self.image = image
         """(H, W, 3) uint8 RGB, the photo."""
-        self.selection = selection
+        self.settings = selection
         self.model = model
 
-    def with_selection(self, **changes: Any) -> EncodedImage:
+    def with_settings(self, **changes: Any) -> EncodedImage:
         """The same encoded photo under other settings."""
-        selection = changed_selection(self.selection, changes)
-        self.parts.check(selection, self.model)
-        return EncodedImage(self.parts, self.features, self.image, selection, self.model)
+        selection = changed_settings(self.settings, changes)
+        self.networks.check(selection, self.model)
+        return EncodedImage(self.networks, self.features, self.image, selection, self.model)
+
+    def with_selection(self, **changes: Any) -> EncodedImage:
+        """Deprecated name of :meth:`with_settings`."""
+        warn("with_selection", "with_settings")
+        return self.with_settings(**changes)
+
+    @property
+    def selection(self) -> InferenceConfig:
+        """Deprecated name of ``settings``."""
+        warn("selection", "settings")
+        return self.settings
 
     @property
     def image_hw(self) -> tuple[int, int]:
@@ -187,46 +210,46 @@ class EncodedImage:
         Raises:
             UOISError: the model has no trained heads.
         """
-        if self.parts.hpg is None:
+        if self.networks.hpg is None:
             raise lacks_heads(self.model, "foreground and heatmap need")
-        with self.parts.computing():
-            return self.parts.hpg.predict(self.features.prompt_features)
+        with self.networks.computing():
+            return self.networks.hpg.predict(self.features.prompt_features)
 
     @cached_property
-    def closer(self) -> tuple[Window, EncodedImage] | None:
+    def zoomed(self) -> tuple[Crop, EncodedImage] | None:
         """The part of the photo that holds all objects, encoded by itself: what :meth:`predict` segments if the
         selection says ``zoom``. None if it does not, prompts are a grid's, or objects are all over the photo."""
-        if not self.selection.zoom or self.selection.prompts != "heatmap":
+        if not self.settings.zoom or self.settings.prompts != "heatmap":
             return None
-        window = find_window(self.maps, self.prompts, self.selection.foreground_threshold, self.image_hw)
+        window = find_crop(self.maps, self.prompts, self.settings.foreground_threshold, self.image_hw)
         if window is None:
             return None
-        pixels, plain = window.cut(self.image), replace(self.selection, zoom=False)
-        return window, EncodedImage(self.parts, _encode(self.parts, pixels), pixels, plain, self.model)
+        pixels, plain = window.cut(self.image), replace(self.settings, zoom=False)
+        return window, EncodedImage(self.networks, _encode(self.networks, pixels), pixels, plain, self.model)
 
     @cached_property
     def prompts(self) -> PointPrompts:
-        """Point prompts in the whole photo, those that :meth:`predict` decodes without a :attr:`closer` look.
+        """Point prompts in the whole photo, those that :meth:`predict` decodes without a :attr:`zoomed` look.
         Frame: prompt frame."""
-        if self.parts.hpg is None:
-            return uniform_prompts(PROMPT_FRAME_HW, self.selection.grid_side)
-        return make_prompts(self.maps, self.selection)
+        if self.networks.hpg is None:
+            return uniform_prompts(PROMPT_FRAME_HW, self.settings.grid_side)
+        return make_prompts(self.maps, self.settings)
 
     def predict(self, points: npt.ArrayLike | Sequence[tuple[float, float]] | None = None) -> Instances:
         """Find every object, or one object under each given point.
 
         Args:
             points: (M, 2) xy in the photo's pixels. Each gets its best mask, in the order given; nothing is
-                suppressed. Left out, the prompt generator's points are used, of a :attr:`closer` look where there is
+                suppressed. Left out, the prompt generator's points are used, of a :attr:`zoomed` look where there is
                 one, and masks are selected as in the paper.
 
         Raises:
             ImageError: points of another shape, or outside the photo.
         """
-        if points is None and self.closer is not None:
-            window, view = self.closer
+        if points is None and self.zoomed is not None:
+            window, view = self.zoomed
             return in_photo(view.predict(), window, self.image)
-        with self.parts.computing():
+        with self.networks.computing():
             if points is None:
                 return self.select(self._own_candidates())
             given = check_points(points, self.image_hw)
@@ -236,7 +259,7 @@ class EncodedImage:
 
     @property
     def _prompt_hw(self) -> tuple[int, int]:
-        if self.parts.hpg is None:
+        if self.networks.hpg is None:
             return PROMPT_FRAME_HW
         height, width = self.maps.heatmap.shape[-2:]
         return height, width
@@ -248,28 +271,28 @@ class EncodedImage:
     def _own_candidates(self) -> Candidates:
         """Masks of the prompt generator's points, scored as the selection says."""
         points_xy = self._to_mask_frame(self.prompts.points_xy, self._prompt_hw)
-        if self.selection.scores != "evidence":
+        if self.settings.scores != "evidence":
             return self._candidates(points_xy)
-        assert self.parts.evidence is not None  # Parts.check
-        networks = self.parts.decoder, self.parts.evidence
-        return candidates_by_evidence(*networks, self.features.mask_features, self.maps, points_xy, self.selection)
+        assert self.networks.evidence is not None  # Networks.check
+        networks = self.networks.decoder, self.networks.evidence
+        return candidates_by_evidence(*networks, self.features.mask_features, self.maps, points_xy, self.settings)
 
     def _candidates(self, points_xy: Tensor, threshold: float | None = None) -> Candidates:
         """Decode prompts, score four masks each (Eq. 5), upscale the best one where it reaches the threshold."""
-        threshold = self.selection.score_threshold if threshold is None else threshold
-        features, fraction = self.features.mask_features, self.selection.region_fraction
-        return candidates_by_tokens(self.parts.decoder, self._scores, features, points_xy, threshold, fraction)
+        threshold = self.settings.score_threshold if threshold is None else threshold
+        features, fraction = self.features.mask_features, self.settings.region_fraction
+        return candidates_by_tokens(self.networks.decoder, self._scores, features, points_xy, threshold, fraction)
 
     def _scores(self, predictions: TokenPredictions) -> Tensor:
         """From tokens alone, for a user's points too: what they say of each other is no evidence."""
-        if self.selection.scores == "sam":
+        if self.settings.scores == "sam":
             return predictions.scores
-        assert self.parts.hdnet is not None  # Parts.check
-        return self.parts.hdnet(predictions)
+        assert self.networks.hdnet is not None  # Networks.check
+        return self.networks.hdnet(predictions)
 
     def select(self, candidates: Candidates) -> Instances:
         """Area filter and suppression, both on the decoder's own mask grid."""
-        selection, frame = self.selection, self.features.mask_frame
+        selection, frame = self.settings, self.features.mask_frame
         masks = cut_padding(candidates.mask_logits, frame) > 0
         fractions = masks.flatten(1).float().mean(dim=1)
         fits = torch.nonzero((fractions > 0) & (fractions <= selection.max_area_fraction))[:, 0]
@@ -284,7 +307,7 @@ class EncodedImage:
         scores = candidates.scores[kept].cpu().clamp(0, 1).numpy()
         points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw).numpy()
         if drop_empty:
-            large = np.count_nonzero(masks, axis=(1, 2)) >= max(1, self.selection.min_area_px)
+            large = np.count_nonzero(masks, axis=(1, 2)) >= max(1, self.settings.min_area_px)
             if not large.all():
                 masks, boxes, scores, points = masks[large], boxes[large], scores[large], points[large]
         return Instances(

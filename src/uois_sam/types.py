@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam._deprecated import moved_names
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -116,3 +118,6 @@ class ModelCard:
     def full_name(self) -> str:
         """Name and version as results show them, e.g. ``compact-5``; a model without version has its name alone."""
         return f"{self.name}-{self.version}".rstrip("-")
+
+
+__getattr__ = moved_names(__name__, "Instances")

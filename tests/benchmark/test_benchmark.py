@@ -28,7 +28,7 @@ KEYS = {
 
 @pytest.fixture
 def saved(tiny_pipeline: UOISSAM, tmp_path: Path) -> Path:
-    loose = tiny_pipeline.with_selection(prompts="grid", grid_side=3, score_threshold=-10.0, max_area_fraction=1.0)
+    loose = tiny_pipeline.with_settings(prompts="grid", grid_side=3, score_threshold=-10.0, max_area_fraction=1.0)
     loose.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
@@ -102,7 +102,7 @@ def test_a_base_without_heads_is_made_ready(tiny_base: TinyBase) -> None:
     from uois_sam.checkpoints.heads import without_heads
 
     model = without_heads(tiny_base.load())
-    assert ready(model).selection.prompts == "grid" and ready(model).selection.scores == "sam"
+    assert ready(model).settings.prompts == "grid" and ready(model).settings.scores == "sam"
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])

@@ -62,7 +62,7 @@ def test_a_model_without_sam_has_no_peers(tiny_pipeline: UOISSAM) -> None:
 def test_random_weights_run_and_say_that_they_are_random(tiny_base: TinyBase) -> None:
     model = random_sam(NAME, torch.bfloat16)
     assert "random" in model.name
-    assert sam_size(model.parts.encoder.sam, model.parts.decoder) == SAM  # type: ignore[attr-defined, arg-type]
+    assert sam_size(model.networks.encoder.sam, model.networks.decoder) == SAM  # type: ignore[attr-defined, arg-type]
     embedding = sam_peers(model, [])[OURS].encode(prepared_pixels(model, random_photo()))
     assert embedding.isfinite().all()
     assert 0.05 < embedding.std() < 20

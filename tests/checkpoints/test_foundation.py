@@ -19,7 +19,7 @@ from uois_sam.checkpoints.key_mapping import sam_for_transformers
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase, HeadsConfig, hash_weights
+from uois_sam.models.networks import FrozenBase, HeadSizes, hash_weights
 
 
 def load(sam: Path | str, dinov2: Path | str) -> FrozenBase:
@@ -122,7 +122,7 @@ def test_parameters_are_the_files_own_tensors_not_copies(tiny_base: TinyBase, mo
 def test_the_papers_heads_are_the_default() -> None:
     """Sec. III-A: 1x1 to 256 channels, three doublings and one step to the exact size; Sec. III-B: 3 layers of 256."""
     heads = BASES["sam-vit-l"].heads
-    assert heads == HeadsConfig(prompt_channels=384, token_width=256)
+    assert heads == HeadSizes(prompt_channels=384, token_width=256)
     with torch.device("meta"):  # shapes only: 250 GFLOP otherwise
         hpg: HPG = heads.fresh_hpg()
         logits, heatmap = hpg.eval()(torch.zeros(1, 384, 24, 32))
@@ -134,8 +134,8 @@ def test_the_papers_heads_are_the_default() -> None:
 
 
 def test_heads_sizes_survive_json() -> None:
-    config = HeadsConfig(prompt_channels=7, hpg_scales=(2, 1.5))
-    assert HeadsConfig.from_json(config.to_json()) == config
+    config = HeadSizes(prompt_channels=7, hpg_scales=(2, 1.5))
+    assert HeadSizes.from_json(config.to_json()) == config
 
 
 def test_compact_is_a_base_too() -> None:

@@ -13,7 +13,7 @@ import torch
 from tiny_base import NAME, TinyBase, random_photo, write_tiny_base
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.loading import CARD_FILE, WEIGHTS_FILE, load_base, read_folder, save_heads
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.networks import FrozenBase
 from uois_sam.types import ImageArray
@@ -48,7 +48,7 @@ def load(folder: Path | str, base: TinyBase) -> UOISSAM:
 
 
 def test_heads_and_base_make_a_model_that_segments(tiny_base: TinyBase, heads: Path) -> None:
-    model = load(heads, tiny_base).with_selection(**LOOSE)
+    model = load(heads, tiny_base).with_settings(**LOOSE)
     instances = model.predict(photo())
     assert len(instances) > 0
     assert instances.masks.shape[1:] == (50, 70)
@@ -63,7 +63,7 @@ def test_a_saved_model_is_its_heads_and_predicts_the_same_when_loaded(
     model.save_pretrained(tmp_path / "again")
     for name in (CARD_FILE, WEIGHTS_FILE):
         assert (tmp_path / "again" / name).read_bytes() == (heads / name).read_bytes()
-    expected, found = (m.with_selection(**LOOSE).predict(photo()) for m in (model, load(tmp_path / "again", tiny_base)))
+    expected, found = (m.with_settings(**LOOSE).predict(photo()) for m in (model, load(tmp_path / "again", tiny_base)))
     assert np.array_equal(expected.masks, found.masks)
     assert np.array_equal(expected.scores, found.scores)
 
@@ -77,9 +77,9 @@ def test_heads_are_small_and_name_their_base(tiny_base: TinyBase, heads: Path) -
 
 
 def test_settings_travel_with_heads(tiny_base: TinyBase, tmp_path: Path) -> None:
-    folder = save_random_heads(tiny_base.load(), tmp_path / "box", selection=Selection(nms="box"), name="seven")
+    folder = save_random_heads(tiny_base.load(), tmp_path / "box", selection=InferenceConfig(nms="box"), name="seven")
     model = load(folder, tiny_base)
-    assert (model.selection.nms, model.name) == ("box", "seven")
+    assert (model.settings.nms, model.name) == ("box", "seven")
 
 
 def test_heads_refuse_other_weights_of_the_same_base(tiny_base: TinyBase, heads: Path, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_truncated_heads_are_refused_before_the_base_is_loaded(tiny_base: TinyBa
 
 def test_a_base_without_heads_runs_sams_automatic_scheme(tiny_base: TinyBase) -> None:
     model = load(NAME, tiny_base)
-    assert (model.selection.prompts, model.selection.scores) == ("grid", "sam")
-    scene = model.with_selection(**LOOSE, nms_iou=1.0).encode_image(photo())
+    assert (model.settings.prompts, model.settings.scores) == ("grid", "sam")
+    scene = model.with_settings(**LOOSE, nms_iou=1.0).encode_image(photo())
     assert len(scene.prompts) == 16
     found = scene.predict()
     assert 0 < len(found) <= 16
@@ -141,7 +141,7 @@ def test_a_base_without_heads_runs_sams_automatic_scheme(tiny_base: TinyBase) ->
 
 
 def test_its_grid_covers_the_photo_evenly(tiny_base: TinyBase) -> None:
-    scene = load(NAME, tiny_base).with_selection(grid_side=2).encode_image(photo())
+    scene = load(NAME, tiny_base).with_settings(grid_side=2).encode_image(photo())
     points = scene._to_mask_frame(scene.prompts.points_xy, scene._prompt_hw)
     expected = [[15.5, 11.0], [47.5, 11.0], [15.5, 34.0], [47.5, 34.0]]  # 46 x 64 of the frame show the photo
     assert torch.allclose(points, torch.tensor(expected))
@@ -161,7 +161,7 @@ def test_what_needs_heads_says_what_works_and_what_trains_them(
 ) -> None:
     command = f"uois-sam train heads --base {NAME} --data DIR --out DIR"
     with pytest.raises(UOISError, match=f"lacks trained heads, which {needing}; prompts='grid' .*{command}"):
-        load(NAME, tiny_base).with_selection(**settings)
+        load(NAME, tiny_base).with_settings(**settings)
 
 
 def test_maps_need_heads_and_so_does_saving(tiny_base: TinyBase, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_what_is_pushed_comes_back_and_predicts_the_same(
     found = load_model("lab/bins", tiny_base)
     photo = random_photo().permute(1, 2, 0).numpy()
     loose = {"foreground_threshold": 0.0, "heatmap_threshold": -100.0, "score_threshold": -100.0, "max_prompts": 3}
-    expected, same = (m.with_selection(**loose).predict(photo) for m in (model, found))
+    expected, same = (m.with_settings(**loose).predict(photo) for m in (model, found))
     assert np.array_equal(expected.masks, same.masks)
 
 
@@ -206,10 +206,10 @@ def test_a_newer_version_on_the_hub_is_taken_and_the_cached_one_without_a_networ
     publish_on(hub, monkeypatch)
     model.push_to_hub("lab/bins")
     load_model("lab/bins", tiny_base)
-    model.with_selection(nms="box").push_to_hub("lab/bins")
-    assert load_model("lab/bins", tiny_base).selection.nms == "box"
+    model.with_settings(nms="box").push_to_hub("lab/bins")
+    assert load_model("lab/bins", tiny_base).settings.nms == "box"
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    assert load_model("lab/bins", tiny_base).selection.nms == "box"
+    assert load_model("lab/bins", tiny_base).settings.nms == "box"
 
 
 def test_a_hub_model_of_another_kind_is_refused(hub: HubServer) -> None:

@@ -68,7 +68,7 @@ def put_weights(folder: Path, content: bytes) -> None:
 
 
 def test_a_saved_model_predicts_the_same_when_loaded(tiny_pipeline: UOISSAM, folder: Path) -> None:
-    expected, found = (model.with_selection(**LOOSE).predict(photo()) for model in (tiny_pipeline, load(folder)))
+    expected, found = (model.with_settings(**LOOSE).predict(photo()) for model in (tiny_pipeline, load(folder)))
     assert len(expected) > 0
     assert found.model == expected.model
     for name in ("masks", "scores", "boxes", "points"):
@@ -76,9 +76,9 @@ def test_a_saved_model_predicts_the_same_when_loaded(tiny_pipeline: UOISSAM, fol
 
 
 def test_card_and_settings_come_back(tiny_pipeline: UOISSAM, tmp_path: Path) -> None:
-    tiny_pipeline.with_selection(nms="box", score_threshold=0.125).save_pretrained(tmp_path)
+    tiny_pipeline.with_settings(nms="box", score_threshold=0.125).save_pretrained(tmp_path)
     model = load(tmp_path)
-    assert (model.selection.nms, model.selection.score_threshold) == ("box", 0.125)
+    assert (model.settings.nms, model.settings.score_threshold) == ("box", 0.125)
     assert model.card.training == {"random": True}
     assert model.card.licence == "Apache-2.0"
     assert model.name == "tiny"
@@ -101,7 +101,7 @@ def test_a_model_folder_holds_exactly_two_files_and_the_sum_of_one_in_the_other(
 
 
 def test_a_loaded_model_is_frozen_and_ready(folder: Path) -> None:
-    for module in load(folder).parts.modules():
+    for module in load(folder).networks.modules():
         assert not module.training
         assert not any(parameter.requires_grad for parameter in module.parameters())
 
@@ -177,7 +177,7 @@ from uois_sam import UOISSAM
 from uois_sam.models.compact.inference import fused
 model = UOISSAM.from_pretrained("compact", device="cpu", precision="bfloat16")
 print(len(model.predict("examples/scene_bowl.jpg")))
-plain = UOISSAM.from_pretrained("compact", device="cpu").parts.saved.encoder
+plain = UOISSAM.from_pretrained("compact", device="cpu").networks.saved.encoder
 with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
     fused(plain, torch.device("cpu"), torch.bfloat16)(torch.zeros(3, 48, 64, dtype=torch.uint8))
 """
@@ -341,7 +341,7 @@ class TestBundledModel:
         assert card.training["images"] > 0
         assert {"recipe", "data_sha256", "losses", "uois_sam"} <= set(card.training)
         assert {"input_hw", "mean", "std", "resize", "channels"} <= set(card.preprocessing)
-        assert card.selection == asdict(UOISSAM.from_pretrained("compact", device="cpu").selection)
+        assert card.selection == asdict(UOISSAM.from_pretrained("compact", device="cpu").settings)
 
 
 def test_a_card_gets_the_sum_of_the_tensors_it_is_saved_with(folder: Path, tmp_path: Path) -> None:

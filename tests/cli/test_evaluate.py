@@ -28,7 +28,7 @@ def model_folder(tiny_pipeline: UOISSAM, tmp_path: Path) -> Path:
     """Random weights that find something: their answers mean nothing."""
     folder = tmp_path / "model"
     selection = {"score_threshold": -10.0, "foreground_threshold": 0.0, "max_area_fraction": 1.0, "max_prompts": 3}
-    tiny_pipeline.with_selection(**selection).save_pretrained(folder)
+    tiny_pipeline.with_settings(**selection).save_pretrained(folder)
     return folder
 
 

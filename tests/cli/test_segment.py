@@ -20,7 +20,7 @@ from rich.console import Console
 import uois_sam.cli.segment.command as segment_module
 from uois_sam.cli.main import main
 from uois_sam.cli.segment.command import Segment, segment_inputs
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
@@ -59,7 +59,7 @@ class FakeModel:
     """Stands in for UOISSAM; ``errors`` maps a photo's height to what its segmentation raises."""
 
     errors: dict[int, BaseException] = field(default_factory=dict)
-    selection: Selection = field(default_factory=Selection)
+    settings: InferenceConfig = field(default_factory=InferenceConfig)
     card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
     name = "fake-1"
 

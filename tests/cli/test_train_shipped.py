@@ -16,7 +16,7 @@ from uois_sam.cli.main import main
 from uois_sam.cli.train import TrainCompact
 from uois_sam.cli.train_shipped import PARTS, TrainShipped
 from uois_sam.models.compact.model import CompactModel
-from uois_sam.training.train_compact import COMPACT_SELECTION, make_card
+from uois_sam.training.train_compact import COMPACT_SETTINGS, make_card
 
 
 def leave_model(folder: Path, steps: int) -> None:
@@ -60,7 +60,7 @@ def test_every_part_renders_and_then_trains_from_the_part_before(ran, tmp_path: 
 def test_last_part_is_what_is_bundled() -> None:
     model = UOISSAM.from_pretrained("compact")
     last, training = PARTS[-1], model.card.training
-    assert model.selection == COMPACT_SELECTION
+    assert model.settings == COMPACT_SETTINGS
     assert last.name == "compact-5"
     assert training["recipe"]["base"]["steps"] == last.steps
     assert training["recipe"]["base"]["rate"] == last.rate

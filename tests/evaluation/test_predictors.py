@@ -36,7 +36,7 @@ def test_no_component() -> None:
 
 def test_a_model_as_a_method(tiny_pipeline: UOISSAM) -> None:
     image = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
-    model = tiny_pipeline.with_selection(score_threshold=-10.0, foreground_threshold=0.0, max_area_fraction=1.0)
+    model = tiny_pipeline.with_settings(score_threshold=-10.0, foreground_threshold=0.0, max_area_fraction=1.0)
     method = ModelPredictor(model)
     found = method(image)
     instances = model.predict(image)
@@ -46,7 +46,7 @@ def test_a_model_as_a_method(tiny_pipeline: UOISSAM) -> None:
 
 
 def test_variants_have_names_and_descriptions_of_their_own(tiny_pipeline: UOISSAM) -> None:
-    grid = tiny_pipeline.with_selection(prompts="grid", scores="sam")
+    grid = tiny_pipeline.with_settings(prompts="grid", scores="sam")
     methods = [ModelPredictor(tiny_pipeline), ModelPredictor(grid), ComponentsBaseline(tiny_pipeline)]
     assert len({method.name for method in methods}) == 3
     assert methods[0].name == tiny_pipeline.name
@@ -56,6 +56,6 @@ def test_variants_have_names_and_descriptions_of_their_own(tiny_pipeline: UOISSA
 
 def test_components_of_a_model(tiny_pipeline: UOISSAM) -> None:
     image = np.zeros((48, 64, 3), np.uint8)
-    everything = ComponentsBaseline(tiny_pipeline.with_selection(foreground_threshold=0.0))(image)
+    everything = ComponentsBaseline(tiny_pipeline.with_settings(foreground_threshold=0.0))(image)
     assert set(np.unique(everything.labels)) == {1}
-    assert not ComponentsBaseline(tiny_pipeline.with_selection(foreground_threshold=1.0))(image).labels.any()
+    assert not ComponentsBaseline(tiny_pipeline.with_settings(foreground_threshold=1.0))(image).labels.any()

@@ -19,16 +19,16 @@ from uois_sam.evaluation.report import html, markdown
 from uois_sam.evaluation.report.gallery import KIND_COLOURS, choose, draw
 from uois_sam.evaluation.report.per_image import FIELDS, to_csv
 from uois_sam.evaluation.report.report import (
-    DatasetInfo,
     MethodInfo,
     Report,
     ReportError,
+    ScoredDataset,
     make_report,
     percentages,
     protocol_record,
     read_report,
 )
-from uois_sam.evaluation.run import Failure, FrameOutcome, Scoring, Skipped
+from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.io.overlay import FILL_OPACITY
 from uois_sam.types import Sample
 
@@ -67,12 +67,12 @@ def report(
 ) -> Report:
     details = {"kind": "model", "selection": {"prompts": "heatmap", "scores": "hdnet"}, **method}
     name = details.pop("name", "mine")
-    info = DatasetInfo(dataset, title, frames=20, notes=("every 10th frame",))
+    info = ScoredDataset(dataset, title, frames=20, notes=("every 10th frame",))
     return make_report(outcomes or list(RESULTS), MethodInfo(name, details), info, Scoring(), seconds=1.5)
 
 
 def test_figures_survive_json_and_agree_with_the_frames(tmp_path: Path) -> None:
-    made = report([*RESULTS, Failure("broken", "no reason"), Skipped("left")])
+    made = report([*RESULTS, FrameFailure("broken", "no reason"), Skipped("left")])
     (tmp_path / "report.json").write_text(json.dumps(made))
     read = read_report(tmp_path / "report.json")
     assert read == json.loads(json.dumps(made))
@@ -91,7 +91,7 @@ def test_figures_survive_json_and_agree_with_the_frames(tmp_path: Path) -> None:
 
 def test_nothing_to_report() -> None:
     with pytest.raises(ReportError, match="none of 1 that could be: broken: no reason"):
-        report([Failure("broken", "no reason")])
+        report([FrameFailure("broken", "no reason")])
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"format": 99}', "no JSON"])
@@ -218,7 +218,7 @@ def test_a_page_without_pictures_scores_or_objects() -> None:
 
 
 def test_failures_are_on_the_page_and_in_the_text() -> None:
-    made = report([*RESULTS, Failure("broken", "no reason")])
+    made = report([*RESULTS, FrameFailure("broken", "no reason")])
     assert "broken: no reason" in markdown.report_page(made)
     assert "1 frame failed" in html.render(made, RESULTS, [])
 

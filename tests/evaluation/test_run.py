@@ -16,7 +16,7 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_sample
 from uois_sam.evaluation.metrics import score_image
 from uois_sam.evaluation.predictions import PredictionFolder
-from uois_sam.evaluation.run import Failure, Scoring, Skipped, predict_missing, score_all, spread
+from uois_sam.evaluation.run import FrameFailure, Scoring, Skipped, evenly_spaced, predict_missing, score_all
 from uois_sam.types import ImageArray, Sample
 
 
@@ -87,7 +87,7 @@ def test_processes_give_the_same(tmp_path: Path) -> None:
     alone = list(score_all(data, range(40), folder, Scoring()))
     together = list(score_all(data, range(40), folder, Scoring(), workers=2))
     assert [type(a) for a in alone] == [type(b) for b in together]
-    assert isinstance(together[7], Failure)
+    assert isinstance(together[7], FrameFailure)
     for a, b in zip(alone, together, strict=True):
         if isinstance(a, FrameResult) and isinstance(b, FrameResult):
             assert (a.name, a.scores, a.errors, a.by_size) == (b.name, b.scores, b.errors, b.by_size)
@@ -120,13 +120,13 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 
 def test_a_failing_photo_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     outcomes = list(predict_missing(Squares(4), range(4), Threshold(fails_at=1), PredictionFolder(tmp_path)))
-    assert outcomes == [None, Failure("scene/001", "out of ideas"), None, None]
+    assert outcomes == [None, FrameFailure("scene/001", "out of ideas"), None, None]
 
 
 def test_a_photo_too_large_for_memory_fails_alone_and_a_bug_does_not_hide(tmp_path: Path) -> None:
     method = Threshold(fails_at=0, error=RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"))
     outcomes = list(predict_missing(Squares(2), range(2), method, PredictionFolder(tmp_path / "a")))
-    assert outcomes == [Failure("scene/000", "no free memory for this photo"), None]
+    assert outcomes == [FrameFailure("scene/000", "no free memory for this photo"), None]
     with pytest.raises(ZeroDivisionError):
         list(
             predict_missing(
@@ -136,7 +136,8 @@ def test_a_photo_too_large_for_memory_fails_alone_and_a_bug_does_not_hide(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("policy", "kind", "f_measure"), [("error", Failure, None), ("skip", Skipped, None), ("empty", FrameResult, 0.0)]
+    ("policy", "kind", "f_measure"),
+    [("error", FrameFailure, None), ("skip", Skipped, None), ("empty", FrameResult, 0.0)],
 )
 def test_missing_predictions(tmp_path: Path, policy: Any, kind: type, f_measure: float | None) -> None:
     data, folder = predicted(tmp_path, 2)
@@ -151,19 +152,19 @@ def test_a_prediction_of_another_size_fails_unless_a_size_is_given(tmp_path: Pat
     data, folder = predicted(tmp_path, 2)
     Image.fromarray(np.zeros((12, 16), np.uint16)).save(tmp_path / "scene/001.png")
     _, failed = score_all(data, [0, 1], folder, Scoring())
-    assert isinstance(failed, Failure)
+    assert isinstance(failed, FrameFailure)
     assert "expected a prediction of 32x24 pixels like its photo, found 16x12; --size" in failed.reason
     sized = list(score_all(data, [0, 1], folder, Scoring(size_hw=(12, 16))))
     assert all(isinstance(result, FrameResult) and result.scores.image_hw == (12, 16) for result in sized)
     _, failed = score_all(data, [0, 1], folder, Scoring(size_hw=(6, 8)))
-    assert isinstance(failed, Failure) and "8x6 or 32x24" in failed.reason
+    assert isinstance(failed, FrameFailure) and "8x6 or 32x24" in failed.reason
 
 
 def test_an_object_without_score_fails_where_others_have_one(tmp_path: Path) -> None:
     data, folder = Squares(3), PredictionFolder(tmp_path)
     folder.write("scene/002", Prediction(data[2].labels, {1: 0.5}))
     (failed,) = score_all(data, [2], folder, Scoring())
-    assert isinstance(failed, Failure) and "found none for label 2" in failed.reason
+    assert isinstance(failed, FrameFailure) and "found none for label 2" in failed.reason
 
 
 def test_resizing_keeps_labels_and_whole_values() -> None:
@@ -177,17 +178,17 @@ def test_resizing_keeps_labels_and_whole_values() -> None:
 
 @pytest.mark.parametrize(("frames", "limit"), [(10, 3), (10, 9), (2390, 239), (7, 1)])
 def test_a_sample_has_one_frame_of_every_stretch(frames: int, limit: int) -> None:
-    drawn = spread(frames, limit)
-    assert len(drawn) == limit and drawn == spread(frames, limit)
+    drawn = evenly_spaced(frames, limit)
+    assert len(drawn) == limit and drawn == evenly_spaced(frames, limit)
     for i, index in enumerate(drawn):
         assert frames * i // limit <= index < frames * (i + 1) // limit
 
 
 def test_a_sample_does_not_keep_step_with_sequences() -> None:
-    places = {index % 20 for index in spread(2390, 239)}
+    places = {index % 20 for index in evenly_spaced(2390, 239)}
     assert places == set(range(20))
 
 
 @pytest.mark.parametrize("limit", [None, 5, 9])
 def test_no_sample_is_everything(limit: int | None) -> None:
-    assert spread(5, limit) == [0, 1, 2, 3, 4]
+    assert evenly_spaced(5, limit) == [0, 1, 2, 3, 4]

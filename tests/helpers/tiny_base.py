@@ -10,7 +10,7 @@ import torch
 from random_official_weights import write_base
 from uois_sam.checkpoints.foundation import BaseSpec
 from uois_sam.models.dinov2 import Dinov2Size
-from uois_sam.models.networks import FrozenBase, HeadsConfig
+from uois_sam.models.networks import FrozenBase, HeadSizes
 from uois_sam.models.sam.modules import SamSize
 
 NAME = "sam-tiny"
@@ -19,7 +19,7 @@ SAM = SamSize(
     decoder_heads=2, iou_hidden=24,
 )  # fmt: skip
 DINOV2 = Dinov2Size(width=24, layers=2, heads=2, trained_side=70)
-HEADS = HeadsConfig(prompt_channels=24, hpg_width=8, hpg_scales=(2,), token_width=16, score_width=8)
+HEADS = HeadSizes(prompt_channels=24, hpg_width=8, hpg_scales=(2,), token_width=16, score_width=8)
 SPEC = BaseSpec(SAM, "tests/sam-tiny", "sam_tiny.pth", 1, dinov2=DINOV2, dinov2_repo="tests/dinov2-tiny", heads=HEADS)
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.models.decoding import choose_drawn
 from uois_sam.models.postprocess import vote
 
@@ -79,10 +79,10 @@ def test_copies_change_nothing_and_a_vote_stays_between_its_voters(seed: int, io
 def test_all_drawn_masks_vote_and_only_the_chosen_are_kept() -> None:
     logits = torch.stack([torch.stack([NARROW, WIDE, ELSEWHERE, LEANING])])
     scores = torch.tensor([[0.9, 0.5, 0.1, 0.2]])
-    plain = choose_drawn(logits, scores, Selection())
-    voted = choose_drawn(logits, scores, Selection(vote_iou=0.8))
+    plain = choose_drawn(logits, scores, InferenceConfig())
+    voted = choose_drawn(logits, scores, InferenceConfig(vote_iou=0.8))
     assert torch.equal(plain.mask_logits[0], NARROW)
     assert torch.equal(voted.mask_logits[0] > 0, WIDE > 0)
     assert torch.equal(voted.scores, plain.scores)
     assert voted.token_index.tolist() == plain.token_index.tolist() == [0]
-    assert len(choose_drawn(logits, scores, Selection(vote_iou=0.8, score_threshold=0.95)).scores) == 0
+    assert len(choose_drawn(logits, scores, InferenceConfig(vote_iou=0.8, score_threshold=0.95)).scores) == 0

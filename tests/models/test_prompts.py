@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.geometry import grid_points
 from uois_sam.models.prompts import grid_prompts, heatmap_peaks, make_prompts
 from uois_sam.types import PointPrompts, PromptMaps
@@ -21,7 +21,7 @@ def maps(heatmap: list[list[float]] | Tensor, foreground: float | Tensor = 0.99)
 
 
 def peaks(heatmap: list[list[float]] | Tensor, foreground: float | Tensor = 0.99, **changes: float) -> PointPrompts:
-    return make_prompts(maps(heatmap, foreground), Selection(prompts="heatmap", **changes))  # type: ignore[arg-type]
+    return make_prompts(maps(heatmap, foreground), InferenceConfig(prompts="heatmap", **changes))  # type: ignore[arg-type]
 
 
 def test_peaks_are_the_maxima_of_their_3x3_neighbourhoods_strongest_first() -> None:
@@ -81,7 +81,7 @@ def test_only_the_strongest_peaks_are_kept() -> None:
 
 @pytest.mark.parametrize("mode", ["heatmap", "foreground-grid"])
 def test_an_empty_scene_gets_no_prompts(mode: str) -> None:
-    found = make_prompts(maps(torch.zeros(12, 16), foreground=0.01), Selection(prompts=mode))  # type: ignore[arg-type]
+    found = make_prompts(maps(torch.zeros(12, 16), foreground=0.01), InferenceConfig(prompts=mode))  # type: ignore[arg-type]
     assert found.points_xy.shape == (0, 2)
     assert found.strengths.shape == (0,)
 
@@ -101,7 +101,7 @@ def test_peaks_by_function_take_their_thresholds_as_given() -> None:
 
 def test_the_grid_ignores_heatmap_and_foreground() -> None:
     """Table IV's baseline: 32x32 points whatever the maps say."""
-    found = make_prompts(maps(torch.zeros(48, 64), foreground=0.3), Selection(prompts="grid"))
+    found = make_prompts(maps(torch.zeros(48, 64), foreground=0.3), InferenceConfig(prompts="grid"))
     assert torch.equal(found.points_xy, grid_points((48, 64), 32))
     torch.testing.assert_close(found.strengths, torch.full((1024,), 0.3))
 
@@ -118,7 +118,7 @@ def test_the_foreground_grid_is_the_part_of_the_grid_in_the_foreground() -> None
     probability = torch.full((40, 40), 0.2)
     probability[:20, :10] = 0.9
     scene = maps(torch.zeros(40, 40), probability)
-    found = make_prompts(scene, Selection(prompts="foreground-grid", grid_side=4))
+    found = make_prompts(scene, InferenceConfig(prompts="foreground-grid", grid_side=4))
     assert found.points_xy.tolist() == [[4.5, 4.5], [4.5, 14.5]]
     assert torch.equal(found.strengths, found.strengths[:1].expand(2))
     assert len(grid_prompts(scene, 4, foreground=0.1)) == 16

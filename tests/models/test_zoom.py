@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uois_sam.instances import Instances
-from uois_sam.models.zoom import LARGEST, MARGIN, SMALLEST, Window, find_window, in_photo
+from uois_sam.models.zoom import LARGEST, MARGIN, SMALLEST, Crop, find_crop, in_photo
 from uois_sam.types import PointPrompts, PromptMaps
 
 FRAME = (96, 128)
@@ -30,20 +30,20 @@ def peaks(*rows: tuple[float, float, float]) -> PointPrompts:
     return PointPrompts(table[:, :2], table[:, 2])
 
 
-def window_of(maps: PromptMaps, prompts: PointPrompts) -> Window | None:
-    return find_window(maps, prompts, 0.85, PHOTO)
+def window_of(maps: PromptMaps, prompts: PointPrompts) -> Crop | None:
+    return find_crop(maps, prompts, 0.85, PHOTO)
 
 
 def test_the_part_is_centred_on_the_objects_with_a_margin() -> None:
     found = window_of(maps_of((24, 32, 72, 64)), peaks((40, 40, 0.9)))  # half of the rows, a quarter of the columns
     assert MARGIN == 0.1
     # Side 0.6 of the photo: 115 of 192 rows around row 96, 154 of 256 columns around column 96.
-    assert found == Window(top=38, left=19, height=115, width=154)
+    assert found == Crop(top=38, left=19, height=115, width=154)
 
 
 def test_it_is_never_smaller_than_a_share_of_the_photo_and_stays_inside() -> None:
     found = window_of(maps_of((0, 0, 16, 16)), peaks((8, 8, 0.9)))
-    assert found == Window(0, 0, round(SMALLEST * 192), round(SMALLEST * 256))
+    assert found == Crop(0, 0, round(SMALLEST * 192), round(SMALLEST * 256))
 
 
 def test_regions_without_a_sure_peak_or_too_small_do_not_count() -> None:
@@ -72,7 +72,7 @@ def test_a_window_holds_its_object_and_lies_in_the_photo(
     top, left = box[:2]
     bottom, right = min(96, top + box[2]), min(128, left + box[3])
     centre = ((left + right) / 2, (top + bottom) / 2, 0.9)
-    found = find_window(maps_of((top, left, bottom, right)), peaks(centre), 0.85, photo_hw)
+    found = find_crop(maps_of((top, left, bottom, right)), peaks(centre), 0.85, photo_hw)
     if found is None:
         return
     height, width = photo_hw
@@ -86,7 +86,7 @@ def test_a_window_holds_its_object_and_lies_in_the_photo(
 
 def test_results_come_back_to_the_photo() -> None:
     photo = np.zeros((6, 8, 3), dtype=np.uint8)
-    window = Window(top=2, left=3, height=3, width=4)
+    window = Crop(top=2, left=3, height=3, width=4)
     masks = np.zeros((1, 3, 4), dtype=np.bool_)
     masks[0, 1, 0:2] = True
     inside = Instances(

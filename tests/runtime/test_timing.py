@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from uois_sam.benchmark.lower_bound import least_seconds
-from uois_sam.runtime.timing import Spread, now, reading, time_in_turn
+from uois_sam.runtime.timing import Quartiles, now, reading, time_in_turn
 
 CPU = torch.device("cpu")
 
 
 def test_a_spread_is_the_median_and_the_quartiles() -> None:
-    spread = Spread.of([5.0, 1.0, 2.0, 3.0, 100.0])
-    assert spread == Spread(median=3.0, q25=2.0, q75=5.0, n=5)
+    spread = Quartiles.of([5.0, 1.0, 2.0, 3.0, 100.0])
+    assert spread == Quartiles(median=3.0, q25=2.0, q75=5.0, n=5)
     assert spread.iqr == 3.0
     assert spread.as_json() == {"median": 3.0, "q25": 2.0, "q75": 5.0, "n": 5}
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import binary_dilation, maximum_filter, minimum_filter
 
 from uois_sam.training import augmentation as views
-from uois_sam.training.augmentation import change_look, plain_view, random_view, sample_prompts
+from uois_sam.training.augmentation import photometric_jitter, plain_view, random_view, sample_prompts
 from uois_sam.types import ImageArray, Sample
 
 Labels = npt.NDArray[np.int32]
@@ -27,7 +27,7 @@ def painted(height: int = 120, width: int = 160) -> Sample:
 
 @pytest.fixture
 def same_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "change_look", lambda image, rng: image)
+    monkeypatch.setattr(views, "photometric_jitter", lambda image, rng: image)
 
 
 def away_from_edges(labels: Labels) -> npt.NDArray[np.bool_]:
@@ -115,7 +115,7 @@ def test_the_sample_itself_is_left_alone() -> None:
 
 def test_looks_vary_and_stay_pictures_of_the_same_scene() -> None:
     photo: ImageArray = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
-    looks = [change_look(photo, np.random.default_rng(seed)) for seed in range(20)]
+    looks = [photometric_jitter(photo, np.random.default_rng(seed)) for seed in range(20)]
     for look in looks:
         assert look.shape == photo.shape
         assert look.dtype == np.uint8

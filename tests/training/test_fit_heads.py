@@ -23,21 +23,21 @@ from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
 from uois_sam.training.feature_cache.rows import MapRows, MemoryRows, TokenRows
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
 from uois_sam.training.fit_heads import as_predictions, fit_hdnet, fit_hpg, map_targets
-from uois_sam.training.fit_loop import HeadConfig, Place
+from uois_sam.training.fit_loop import FitConfig, FitContext
 from uois_sam.training.learning_curves import Epoch
 from uois_sam.training.losses import hpg_loss
 from uois_sam.training.targets import COMPACT_TARGET, HeatmapTarget
 
 WIDTH = 6
-CONFIG = HeadConfig(epochs=8, hpg_images=3, hdnet_images=3, hpg_at_once=4)
+CONFIG = FitConfig(epochs=8, hpg_images=3, hdnet_images=3, hpg_at_once=4)
 TARGET = HeatmapTarget(sigma_px=2)
 HELD_OUT = 4
 
 
 @pytest.fixture
-def place(processes: Any) -> Place:
+def place(processes: Any) -> FitContext:
     """Reports go nowhere, nothing is kept."""
-    return Place(processes, lambda epoch: None)
+    return FitContext(processes, lambda epoch: None)
 
 
 def token_rows(count: int = 16) -> TokenRows:
@@ -86,11 +86,11 @@ def maps_loss(head: HPG, rows: MapRows) -> float:
         return float(hpg_loss(logits, heatmap, *vars(map_targets(rows.labels, TARGET, (12, 16))).values()))
 
 
-def fit_tokens(head: HDNet, rows: TokenRows, config: HeadConfig, place: Place) -> float:
+def fit_tokens(head: HDNet, rows: TokenRows, config: FitConfig, place: FitContext) -> float:
     return fit_hdnet(head, MemoryRows(rows), HELD_OUT, config, place)
 
 
-def fit_maps(head: HPG, rows: MapRows, config: HeadConfig, place: Place) -> float:
+def fit_maps(head: HPG, rows: MapRows, config: FitConfig, place: FitContext) -> float:
     return fit_hpg(head, MemoryRows(rows), HELD_OUT, TARGET, config, place)
 
 
@@ -105,7 +105,7 @@ LAST = slice(-HELD_OUT, None)
 
 
 def test_fitting_from_the_cache_equals_fitting_without_it(
-    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: Place
+    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: FitContext
 ) -> None:
     """The cache stores float16 on disk; the frozen networks run anew in every epoch, in float32, lead to the same."""
     request = CacheRequest(base, data, "0", FeatureConfig(views=2, prompts=8), shard=5)
@@ -142,14 +142,14 @@ def test_the_loss_of_the_cached_views_is_the_loss_of_the_decoders_tokens(
 # --- the loop
 
 
-def test_fitting_learns_what_can_be_learned(place: Place) -> None:
+def test_fitting_learns_what_can_be_learned(place: FitContext) -> None:
     config = replace(CONFIG, epochs=60, rate=1e-2, decay_every=30)
     tokens, maps = token_rows(), map_rows()
     assert fit_tokens(hdnet(), tokens, config, place) < 0.3 * hdnet_loss(hdnet(), tokens.take(LAST))
     assert fit_maps(hpg(), maps, config, place) < 0.5 * maps_loss(hpg(), maps.take(LAST))
 
 
-def test_a_fit_that_only_gets_worse_gives_back_the_head_as_it_was(place: Place) -> None:
+def test_a_fit_that_only_gets_worse_gives_back_the_head_as_it_was(place: FitContext) -> None:
     """Training views teach the opposite of what the validation views (the last four) ask for."""
     rows, good = token_rows(), hdnet()
     fit_tokens(good, rows, replace(CONFIG, epochs=40, rate=1e-2), place)
@@ -160,7 +160,7 @@ def test_a_fit_that_only_gets_worse_gives_back_the_head_as_it_was(place: Place) 
     assert torch.equal(weights(good), before)
 
 
-def test_a_fit_that_diverges_gives_back_the_head_as_it_was(place: Place) -> None:
+def test_a_fit_that_diverges_gives_back_the_head_as_it_was(place: FitContext) -> None:
     head, rows = hdnet(), token_rows()
     before = weights(head)
     rows.true_iou[:-HELD_OUT] = float("nan")
@@ -171,7 +171,7 @@ def test_a_fit_that_diverges_gives_back_the_head_as_it_was(place: Place) -> None
 @pytest.mark.parametrize("kind", ["hdnet", "hpg"])
 def test_the_epoch_with_the_lowest_validation_loss_is_kept(kind: str, processes: Any) -> None:
     reported: list[Epoch] = []
-    place = Place(processes, reported.append)
+    place = FitContext(processes, reported.append)
     config = replace(CONFIG, epochs=12, rate=0.1, decay_every=100)  # high enough to go up and down
     if kind == "hdnet":
         head, tokens = hdnet(), token_rows()
@@ -186,7 +186,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(kind: str, processes:
     assert again == pytest.approx(result, rel=1e-4)
 
 
-def test_validation_views_are_the_last_ones_and_are_never_trained_on(place: Place) -> None:
+def test_validation_views_are_the_last_ones_and_are_never_trained_on(place: FitContext) -> None:
     rows = token_rows()
     changed = replace(rows, true_iou=rows.true_iou + torch.arange(16)[:, None, None].ge(12) * 0.01)
     config = replace(CONFIG, epochs=1, rate=1e-2)
@@ -197,7 +197,7 @@ def test_validation_views_are_the_last_ones_and_are_never_trained_on(place: Plac
     assert torch.equal(weights(first), weights(second))
 
 
-def test_the_same_seed_gives_the_same_head_and_another_order_another(place: Place) -> None:
+def test_the_same_seed_gives_the_same_head_and_another_order_another(place: FitContext) -> None:
     def fitted(seed: int) -> Tensor:
         head = hdnet()
         fit_tokens(head, token_rows(), replace(CONFIG, rate=1e-2, seed=seed), place)
@@ -207,7 +207,7 @@ def test_the_same_seed_gives_the_same_head_and_another_order_another(place: Plac
     assert not torch.equal(fitted(1), fitted(2))
 
 
-def test_a_step_in_parts_is_the_same_step(place: Place) -> None:
+def test_a_step_in_parts_is_the_same_step(place: FitContext) -> None:
     """Without batch norm nothing depends on how many views go through together: gradients add up."""
 
     class Plain(HPG):
@@ -236,17 +236,17 @@ def test_the_rate_falls_to_a_tenth_every_ten_epochs_as_in_the_paper(
             made.append(self)
 
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
-    fit_tokens(hdnet(), token_rows(), HeadConfig(), Place(processes, reported.append))
+    fit_tokens(hdnet(), token_rows(), FitConfig(), FitContext(processes, reported.append))
     assert len(reported) == 31
     rates = [epoch.rate for epoch in reported]
     assert [rates[n] for n in (1, 10, 11, 20, 21, 30)] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
     group = made[0].param_groups[0]
     assert (group["weight_decay"], group["betas"]) == (1e-4, (0.9, 0.999))
     assert group["lr"] == pytest.approx(1e-6)
-    assert (HeadConfig().hpg_images, HeadConfig().hdnet_images, FeatureConfig().prompts) == (32, 30, 30)
+    assert (FitConfig().hpg_images, FitConfig().hdnet_images, FeatureConfig().prompts) == (32, 30, 30)
 
 
-def test_afterwards_the_head_is_ready_to_predict(place: Place) -> None:
+def test_afterwards_the_head_is_ready_to_predict(place: FitContext) -> None:
     maps = hpg()
     fit_maps(maps, map_rows(), replace(CONFIG, epochs=1), place)
     assert not maps.training
@@ -269,7 +269,7 @@ def fit_with_stops(folder: Path, processes: Any, stops: list[int], **changes: An
                 raise KeyboardInterrupt
 
         head = hpg()
-        place = Place(processes, report, folder, **{"origin": "a", **changes})
+        place = FitContext(processes, report, folder, **{"origin": "a", **changes})
         try:
             fit_maps(head, map_rows(), CONFIG, place)
         except KeyboardInterrupt:
@@ -321,7 +321,7 @@ def test_targets_follow_from_cached_labels_whatever_they_are() -> None:
     assert [tuple(value.shape) for value in vars(coarse).values()] == [(1, 6, 8), (1, 1, 6, 8), (1, 6, 8)]
 
 
-def test_what_is_ignored_teaches_hpg_nothing(place: Place) -> None:
+def test_what_is_ignored_teaches_hpg_nothing(place: FitContext) -> None:
     """Two fits that differ only in the features and labels below an ignored half end with the same losses."""
     losses = []
     for change in (0.0, 1.0):

@@ -17,29 +17,29 @@ from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.compact_network import BaseConfig, train_base
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.fit_loop import HeadConfig
-from uois_sam.training.stages import Watch
-from uois_sam.training.train_compact import Recipe, train_compact
+from uois_sam.training.fit_loop import FitConfig
+from uois_sam.training.stages import ProgressCallback
+from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
-RECIPE = Recipe(
+RECIPE = CompactTrainingConfig(
     deploy_hw=(96, 128),
     architecture=replace(TINY, evidence_width=8),
     base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
     features=FeatureConfig(views=2, prompts=8, own_peaks=3),
-    hdnet=HeadConfig(epochs=3, hdnet_images=4),
-    evidence=HeadConfig(epochs=2, hdnet_images=4),
+    hdnet=FitConfig(epochs=3, hdnet_images=4),
+    evidence=FitConfig(epochs=2, hdnet_images=4),
 )
 
 
 def test_scores_are_fitted_on_the_peaks_that_the_finished_model_takes() -> None:
-    features, shipped = Recipe().features, UOISSAM.from_pretrained("compact", device="cpu").selection
+    features, shipped = CompactTrainingConfig().features, UOISSAM.from_pretrained("compact", device="cpu").settings
     assert features.foreground_threshold == shipped.foreground_threshold
     assert features.peak_threshold == shipped.heatmap_threshold
     assert features.own_peaks == shipped.max_prompts
 
 
-def quiet() -> Watch:
-    return Watch(stage=lambda name, total: None, advance=lambda done, note: None)
+def quiet() -> ProgressCallback:
+    return ProgressCallback(stage=lambda name, total: None, advance=lambda done, note: None)
 
 
 def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_training_ends_in_a_model_folder_that_segments(rectangles: Path, tmp_pat
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet())
     model = UOISSAM.from_pretrained(folder, device="cpu")
     assert model.name == "run"
-    assert model.selection.scores == "evidence"
+    assert model.settings.scores == "evidence"
     model.predict(data[0].image)
     card, _ = read_folder(folder)
     assert card.training["images"] == 6

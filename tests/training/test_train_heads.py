@@ -17,25 +17,25 @@ import torch
 from tiny_base import TinyBase, write_tiny_base
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.loading import read_folder
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError, WeightsError
 from uois_sam.models.networks import FrozenBase
 from uois_sam.training.feature_cache import shards as cache
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.splits import SubsetDataset
-from uois_sam.training.stages import Watch
+from uois_sam.training.stages import ProgressCallback
 from uois_sam.training.targets import HeatmapTarget
-from uois_sam.training.train_heads import HeadsRecipe, examine_images, train_heads
+from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
 
-RECIPE = HeadsRecipe(
+RECIPE = HeadTrainingConfig(
     features=FeatureConfig(prompts=6),
     target=HeatmapTarget(interior=True, sigma_px=4),
-    fit=HeadConfig(epochs=3, hpg_images=4, hdnet_images=4, hpg_at_once=2, rate=1e-2),
-    selection=Selection(nms="box"),
+    fit=FitConfig(epochs=3, hpg_images=4, hdnet_images=4, hpg_at_once=2, rate=1e-2),
+    selection=InferenceConfig(nms="box"),
 )
-QUIET = Watch(lambda name, total: None, lambda done, note: None)
+QUIET = ProgressCallback(lambda name, total: None, lambda done, note: None)
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_heads_for_sam_and_dinov2_are_trained_saved_and_loaded(
     out = tmp_path / "run"
     folder = train(foundation, data, out, processes)
     model = UOISSAM.from_pretrained(folder, sam=tiny_base.sam, dinov2=tiny_base.dinov2, device="cpu")
-    assert model.selection == RECIPE.selection
-    model.with_selection(heatmap_threshold=-1.0, foreground_threshold=0.0, score_threshold=-9.0).predict(data[1].image)
+    assert model.settings == RECIPE.selection
+    model.with_settings(heatmap_threshold=-1.0, foreground_threshold=0.0, score_threshold=-9.0).predict(data[1].image)
     card, tensors = read_folder(folder)
     assert card.architecture["base_sha256"] == foundation.sha256
     assert {name.split(".")[0] for name in tensors} == {"hpg", "hdnet"}
@@ -149,15 +149,16 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.checkpoints.loading import compact_base
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.train_heads import HeadsRecipe, examine_images, train_heads
-from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
+from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.distributed import start_processes
-from uois_sam.training.stages import Watch
+from uois_sam.training.stages import ProgressCallback
 root, out = map(Path, sys.argv[1:])
 torch.manual_seed(0)
 base = compact_base(CompactModel(TINY).eval().requires_grad_(False), "tiny", torch.device("cpu"))
-recipe = HeadsRecipe(FeatureConfig(prompts=6), fit=HeadConfig(epochs=3, hpg_images=7, hdnet_images=7, hpg_at_once=2))
-quiet = Watch(lambda name, total: None, lambda done, note: None)
+fit = FitConfig(epochs=3, hpg_images=7, hdnet_images=7, hpg_at_once=2)
+recipe = HeadTrainingConfig(FeatureConfig(prompts=6), fit=fit)
+quiet = ProgressCallback(lambda name, total: None, lambda done, note: None)
 processes = start_processes("cpu")
 images = examine_images(FolderDataset(root), recipe, quiet, processes)
 train_heads(base, images, recipe, out, quiet, processes)

@@ -24,7 +24,7 @@ from uois_sam.runtime.timing import now
 
 
 @dataclass(frozen=True)
-class Part:
+class Layer:
     """One kind of call and how often a forward pass makes it."""
 
     name: str
@@ -45,21 +45,21 @@ def encoder_floor_parts(size: SamSize, dtype: torch.dtype, device: str = "cpu", 
         return {part.name: part.times * _seconds(part.make(dtype, where), repeats, where) for part in _parts(size)}
 
 
-def _parts(size: SamSize) -> list[Part]:
+def _parts(size: SamSize) -> list[Layer]:
     """Every product and attention call of one forward pass; padding is counted where SAM's definition needs it."""
     side, width = size.image_side // size.patch, size.width
     tokens, windows = side * side, (-(-side // size.window)) ** 2
     whole = len(size.global_layers)
     return [
-        Part("patch", 1, _product(tokens, 3 * size.patch**2, width)),
-        Part("qkv", size.layers, _product(tokens, width, 3 * width)),
-        Part("proj", size.layers, _product(tokens, width, width)),
-        Part("lin1", size.layers, _product(tokens, width, 4 * width)),
-        Part("lin2", size.layers, _product(tokens, 4 * width, width)),
-        Part("windows", size.layers - whole, _attention(windows, size.heads, size.window**2, width // size.heads)),
-        Part("whole image", whole, _attention(1, size.heads, tokens, width // size.heads)),
-        Part("neck 1x1", 1, _product(tokens, width, size.token_width)),
-        Part("neck 3x3", 1, _convolution(size.token_width, side)),
+        Layer("patch", 1, _product(tokens, 3 * size.patch**2, width)),
+        Layer("qkv", size.layers, _product(tokens, width, 3 * width)),
+        Layer("proj", size.layers, _product(tokens, width, width)),
+        Layer("lin1", size.layers, _product(tokens, width, 4 * width)),
+        Layer("lin2", size.layers, _product(tokens, 4 * width, width)),
+        Layer("windows", size.layers - whole, _attention(windows, size.heads, size.window**2, width // size.heads)),
+        Layer("whole image", whole, _attention(1, size.heads, tokens, width // size.heads)),
+        Layer("neck 1x1", 1, _product(tokens, width, size.token_width)),
+        Layer("neck 3x3", 1, _convolution(size.token_width, side)),
     ]
 
 

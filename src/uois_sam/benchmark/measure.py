@@ -76,7 +76,7 @@ def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str
         "schema": SCHEMA,
         "model": model.name,
         "weights_sha256": model.card.weights_sha256,
-        "precision": str(model.parts.precision).removeprefix("torch."),
+        "precision": str(model.networks.precision).removeprefix("torch."),
         "device": str(model.device),
         "image_wh": [image.shape[1], image.shape[0]],
         "clock": wanted.clock,
@@ -94,9 +94,9 @@ def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str
 def _floor(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     """By stage; for SAM's encoder what the library's kernels take for its definition, not for our form of it."""
     floors = stage_floors(model, image)
-    encoder, decoder = model.parts.encoder, model.parts.decoder
+    encoder, decoder = model.networks.encoder, model.networks.decoder
     if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
-        features = encoder_floor(sam_size(encoder.sam, decoder), model.parts.precision, str(model.device))
+        features = encoder_floor(sam_size(encoder.sam, decoder), model.networks.precision, str(model.device))
         floors |= {"total": floors["total"] - floors["features"] + features, "features": features}
     return floors
 

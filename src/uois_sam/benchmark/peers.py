@@ -27,7 +27,7 @@ from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.networks import FoundationEncoder, FrozenBase
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam, transformers_config
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.device import frozen_arithmetic
+from uois_sam.runtime.device import inference_precision
 
 OURS = "uois-sam"
 PEERS = ("transformers-float32", "transformers-bfloat16", "official-float32", "official-bfloat16")
@@ -101,7 +101,7 @@ def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = 
 
     Args:
         name: of ``bases.BASES``, e.g. ``sam-vit-l``.
-        precision: arithmetic, as ``Parts.precision``.
+        precision: arithmetic, as ``Networks.precision``.
         device: where it runs.
         seed: of the weights.
 
@@ -162,11 +162,11 @@ def official_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dty
     model.to(device)  # its constants
 
     def encode(pixels: Tensor) -> Tensor:
-        with frozen_arithmetic(device, dtype):
+        with inference_precision(device, dtype):
             return model.image_encoder(pixels)
 
     def decode(embedding: Tensor, points_xy: Tensor) -> Any:
-        with frozen_arithmetic(device, dtype):
+        with inference_precision(device, dtype):
             labels = torch.ones(len(points_xy), 1, device=device)
             sparse, dense = model.prompt_encoder((points_xy[:, None], labels), None, None)
             return model.mask_decoder(embedding, model.prompt_encoder.get_dense_pe(), sparse, dense, True)
@@ -238,11 +238,11 @@ def official_tensors(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Ten
 
 def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) -> Peer:
     def encode(pixels: Tensor) -> Tensor:
-        with model.parts.computing():
+        with model.networks.computing():
             return encoder.embed(pixels)
 
     def decode(embedding: Tensor, points_xy: Tensor) -> Any:
-        with model.parts.computing():
+        with model.networks.computing():
             features = MaskFeatures(embedding)
             predictions = decoder.decode_tokens(features, points_xy)
             best = predictions.scores.argmax(dim=1, keepdim=True)
@@ -252,7 +252,7 @@ def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) ->
 
 
 def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
-    encoder, decoder = model.parts.encoder, model.parts.decoder
+    encoder, decoder = model.networks.encoder, model.networks.decoder
     if not isinstance(encoder, FoundationEncoder) or not isinstance(decoder, SamPointDecoder):
         raise UOISError(f"expected a model that stands on SAM, got {model.name}")
     return encoder.sam, decoder

@@ -19,7 +19,7 @@ from uois_sam.instances import Instances
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
-from uois_sam.runtime.timing import WARM_UP, Spread, now
+from uois_sam.runtime.timing import WARM_UP, Quartiles, now
 from uois_sam.types import ImageArray
 
 PAPER_SECONDS = {"hpg": 0.137, "features": 0.409, "masks": 0.062, "total": 0.484}
@@ -36,9 +36,9 @@ POINTS = 30
 class StageTimes:
     """Seconds of one photo."""
 
-    stages: dict[str, Spread]
+    stages: dict[str, Quartiles]
     """``hpg``, ``features``, ``masks`` and ``total``."""
-    parts: dict[str, Spread]
+    parts: dict[str, Quartiles]
     """What the stages consist of, and ``OUTPUTS``."""
     prompts: int
     """Points that were decoded."""
@@ -95,7 +95,7 @@ class _Timed:
 
 def ready(model: UOISSAM) -> UOISSAM:
     """The model with settings that it can be timed under: a base without heads takes a grid and SAM's own scores."""
-    return model if model.parts.hpg is not None else model.with_selection(prompts="grid", scores="sam")
+    return model if model.networks.hpg is not None else model.with_settings(prompts="grid", scores="sam")
 
 
 def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = WARM_UP) -> StageTimes:
@@ -111,11 +111,11 @@ def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = 
         seconds, encoded, instances = _run(model, image)
         runs.append(seconds)
     counted = runs[warm_up:]
-    parts = {name: Spread.of([run[name] for run in counted]) for name in counted[0]}
+    parts = {name: Quartiles.of([run[name] for run in counted]) for name in counted[0]}
     sums = {stage: [sum(run.get(part, 0.0) for part in of) for run in counted] for stage, of in STAGES.items()}
     sums["total"] = [sum(stage) for stage in zip(*sums.values(), strict=True)]
-    stages = {name: Spread.of(values) for name, values in sums.items()}
-    prompts = POINTS if model.parts.hpg is None else len(_decoded(encoded).prompts)
+    stages = {name: Quartiles.of(values) for name, values in sums.items()}
+    prompts = POINTS if model.networks.hpg is None else len(_decoded(encoded).prompts)
     return StageTimes(stages, parts, prompts, len(instances))
 
 
@@ -123,7 +123,7 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
     """One photo; stages are evaluated lazily and kept, so asking in order charges each its own work."""
     clock = _Clock(model.device, {"decoder": 0.0})  # without prompts it is never called
     encoded = _encode(model, image, clock)
-    if model.parts.hpg is not None:
+    if model.networks.hpg is not None:
         _ = encoded.maps
         with clock.on("prompts"):
             _ = encoded.prompts
@@ -144,11 +144,11 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
 
 def _decoded(encoded: EncodedImage) -> EncodedImage:
     """What the decoder works on: the part looked at closer if there is one, else the photo."""
-    return encoded if encoded.closer is None else encoded.closer[1]
+    return encoded if encoded.zoomed is None else encoded.zoomed[1]
 
 
 def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
-    parts, encoder = model.parts, model.parts.encoder
+    parts, encoder = model.networks, model.networks.encoder
     with parts.computing():
         tensor = to_tensor(model, image)
         if isinstance(encoder, FoundationEncoder):
@@ -162,7 +162,7 @@ def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
     hpg = None if parts.hpg is None else _Timed(parts.hpg, "maps", clock)
     timed_encoder: Any = _Timed(parts.encoder, "encoder", clock)
     timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", clock))
-    return EncodedImage(timed, features, image, model.selection, model.name)
+    return EncodedImage(timed, features, image, model.settings, model.name)
 
 
 def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
@@ -172,7 +172,7 @@ def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
 
 def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:
     """None where the model makes prompts by itself, else (count, 2) xy spread over the photo."""
-    return None if encoded.parts.hpg is not None else spread_points(encoded.image_hw, count)
+    return None if encoded.networks.hpg is not None else spread_points(encoded.image_hw, count)
 
 
 def spread_points(image_hw: tuple[int, int], count: int) -> Any:
@@ -188,12 +188,12 @@ def stage_floors(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     with least_seconds(model.device) as of_encoder:
         encoded = _encode(model, image, clock)
     with least_seconds(model.device) as of_prompts:
-        if model.parts.hpg is not None:
+        if model.networks.hpg is not None:
             _ = encoded.prompts
     with least_seconds(model.device) as of_closer_look:
         view = _decoded(encoded)
     with least_seconds(model.device) as of_its_prompts:
-        if model.parts.hpg is not None:
+        if model.networks.hpg is not None:
             _ = view.prompts
     with least_seconds(model.device) as of_masks:
         encoded.predict(points_for(encoded))

@@ -19,7 +19,7 @@ from uois_sam.checkpoints.key_mapping import describe, dinov2_for_transformers, 
 from uois_sam.checkpoints.torch_files import FILE_SUFFIXES, file_sha256, folder_weights, read_tensors
 from uois_sam.errors import MissingExtraError, WeightsError
 from uois_sam.models.dinov2 import Dinov2Encoder, Dinov2Size, build_dinov2
-from uois_sam.models.networks import FoundationEncoder, FrozenBase, HeadsConfig
+from uois_sam.models.networks import FoundationEncoder, FrozenBase, HeadSizes
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam
 
 LICENCE = "Apache-2.0"
@@ -49,7 +49,7 @@ class BaseSpec:
     dinov2: Dinov2Size = DINOV2_VITS14
     dinov2_repo: str = "facebook/dinov2-small"
     dinov2_file: str = "dinov2_vits14_pretrain.pth"
-    heads: HeadsConfig = field(default_factory=HeadsConfig)
+    heads: HeadSizes = field(default_factory=HeadSizes)
     """Sizes of the heads that fit: the paper's."""
     note: str = ""
     """A few words for lists."""

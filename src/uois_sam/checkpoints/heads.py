@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, save_folder
 from uois_sam.checkpoints.foundation import LICENCE
-from uois_sam.config import Selection, check_modes
+from uois_sam.config import InferenceConfig, check_modes
 from uois_sam.errors import UOISError, WeightsError, install_command
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase, HeadsConfig, Parts
+from uois_sam.models.networks import FrozenBase, HeadSizes, Networks
 from uois_sam.pipeline import UOISSAM
 from uois_sam.types import ModelCard
 
@@ -28,7 +28,7 @@ HEADS_KIND = "heads"
 """Architecture kind of a card whose tensors are heads only."""
 BASE_KIND = "base"
 """Architecture kind of a base that has no heads, and so nothing to save."""
-UNTRAINED_SELECTION = Selection(prompts="grid", scores="sam")
+UNTRAINED_SETTINGS = InferenceConfig(prompts="grid", scores="sam")
 """What works without heads: SAM's automatic scheme, first row of Table IV."""
 
 
@@ -40,7 +40,7 @@ class HeadsCard:
     """Name of the base they were trained on."""
     base_sha256: str
     """Identity of its weights (``FrozenBase.sha256``)."""
-    heads: HeadsConfig
+    heads: HeadSizes
 
 
 def save_heads(
@@ -50,7 +50,7 @@ def save_heads(
     folder: str | os.PathLike[str],
     *,
     training: Mapping[str, Any],
-    selection: Selection | None = None,
+    selection: InferenceConfig | None = None,
     name: str | None = None,
 ) -> None:
     """Write trained heads; both files of the folder appear, or neither.
@@ -70,7 +70,7 @@ def save_heads(
     card = ModelCard(
         name=name or base.name, version="", licence=LICENCE,
         architecture={"kind": HEADS_KIND, "base": base.name, "base_sha256": base.sha256, **base.heads.to_json()},
-        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(selection or Selection()),
+        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(selection or InferenceConfig()),
         training=training, weights_sha256="",
     )  # fmt: skip
     heads = nn.ModuleDict({"hpg": hpg, "hdnet": hdnet})
@@ -86,7 +86,7 @@ def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
     _, architecture = architecture_of(card)
     try:
         base, sha256 = str(architecture.pop("base")), str(architecture.pop("base_sha256"))
-        return HeadsCard(base, sha256, HeadsConfig.from_json(architecture))
+        return HeadsCard(base, sha256, HeadSizes.from_json(architecture))
     except (TypeError, KeyError, ValueError) as error:
         raise WeightsError(f"{folder / CARD_FILE}: architecture does not describe trained heads: {error}") from error
 
@@ -117,29 +117,29 @@ def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor],
 def with_heads(base: FrozenBase, heads: tuple[HPG, HDNet], card: ModelCard) -> UOISSAM:
     """The whole system: base, heads, and the card that came with the heads."""
     hpg, hdnet = heads
-    parts = Parts(base.encoder, hpg, base.decoder, hdnet, base.device, base.precision)
-    return UOISSAM(parts, card, card_selection(card))
+    parts = Networks(base.encoder, hpg, base.decoder, hdnet, base.device, base.precision)
+    return UOISSAM(parts, card, card_settings(card))
 
 
 def without_heads(base: FrozenBase) -> UOISSAM:
     """A base alone: a grid prompts it, and its own scores rank the masks."""
     card = ModelCard(
         name=base.name, version="", licence=LICENCE, architecture={"kind": BASE_KIND, "base": base.name},
-        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(UNTRAINED_SELECTION), training={},
+        preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(UNTRAINED_SETTINGS), training={},
         weights_sha256="",
     )  # fmt: skip
-    parts = Parts(base.encoder, None, base.decoder, None, base.device, base.precision)
-    return UOISSAM(parts, card, UNTRAINED_SELECTION)
+    parts = Networks(base.encoder, None, base.decoder, None, base.device, base.precision)
+    return UOISSAM(parts, card, UNTRAINED_SETTINGS)
 
 
-def card_selection(card: ModelCard) -> Selection:
+def card_settings(card: ModelCard) -> InferenceConfig:
     """The settings a card recommends.
 
     Raises:
         WeightsError: they are none.
     """
     try:
-        selection = Selection(**card.selection)
+        selection = InferenceConfig(**card.selection)
         check_modes(selection)
         return selection
     except (TypeError, UOISError) as error:

@@ -23,7 +23,7 @@ from uois_sam.checkpoints.foundation import BASES, check_foundation, load_founda
 from uois_sam.checkpoints.heads import (
     BASE_KIND,
     HEADS_KIND,
-    card_selection,
+    card_settings,
     load_heads,
     read_heads_card,
     readme,
@@ -37,7 +37,7 @@ from uois_sam.io.files import write_atomically
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.inference import fused
 from uois_sam.models.compact.model import CompactModel, config_from_json, config_to_json
-from uois_sam.models.networks import FrozenBase, HeadsConfig, Parts
+from uois_sam.models.networks import FrozenBase, HeadSizes, Networks
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.device import choose_device, choose_precision
 from uois_sam.types import ModelCard
@@ -97,12 +97,12 @@ def load_pretrained(
 
 def _fused(model: UOISSAM) -> UOISSAM:
     """The same model, faster; what it was is kept to be saved."""
-    parts = model.parts
+    parts = model.networks
     encoder = fused(parts.encoder, parts.device, parts.precision)
     decoder = fused(parts.decoder, parts.device, parts.precision)
     hpg = fused(parts.hpg, parts.device, torch.float32)
     fast = replace(parts, encoder=encoder, hpg=hpg, decoder=decoder, saved=parts)
-    return UOISSAM(fast, model.card, model.selection)
+    return UOISSAM(fast, model.card, model.settings)
 
 
 def assemble(
@@ -110,8 +110,8 @@ def assemble(
 ) -> UOISSAM:
     """A ready pipeline around a compact model; its parameters are frozen and moved to the device."""
     model.requires_grad_(False).eval().to(device)
-    parts = Parts(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision, evidence=model.evidence)
-    return UOISSAM(parts, card, card_selection(card))
+    parts = Networks(model.encoder, model.hpg, model.decoder, model.hdnet, device, precision, evidence=model.evidence)
+    return UOISSAM(parts, card, card_settings(card))
 
 
 def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
@@ -122,14 +122,14 @@ def save_pretrained(model: UOISSAM, folder: str | os.PathLike[str]) -> None:
     """
     kind, _ = architecture_of(model.card)
     own = () if kind in (HEADS_KIND, BASE_KIND) else ("encoder", "decoder")
-    parts = (*own, "hpg", "hdnet", *(("evidence",) if model.parts.evidence is not None else ()))
+    parts = (*own, "hpg", "hdnet", *(("evidence",) if model.networks.evidence is not None else ()))
     tensors: dict[str, Tensor] = {}
     for name in parts:
-        part = getattr(model.parts.saved or model.parts, name)
+        part = getattr(model.networks.saved or model.networks, name)
         if not isinstance(part, nn.Module):
             raise UOISError(f"cannot save {model.name}: expected a torch module as {name}, found {part!r}")
         tensors |= {f"{name}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
-    save_folder(tensors, replace(model.card, selection=asdict(model.selection)), folder)
+    save_folder(tensors, replace(model.card, selection=asdict(model.settings)), folder)
 
 
 def push_to_hub(model: UOISSAM, repo: str, *, private: bool = False, token: str | None = None) -> str:
@@ -223,7 +223,7 @@ def compact_base(
 ) -> FrozenBase:
     """A compact model's encoder and decoder as a base; the heads that fit have the sizes of its own."""
     config = model.config
-    heads = HeadsConfig(
+    heads = HeadSizes(
         prompt_channels=config.fine_width, hpg_width=config.hpg_width, hpg_scales=(1,), frame_hw=config.input_hw,
         token_width=config.width, score_width=config.score_width,
     )  # fmt: skip

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uois_sam.evaluation.frame_scores import FrameResult
     from uois_sam.evaluation.predictions import PredictionFolder
     from uois_sam.evaluation.report.report import MethodInfo, Report
-    from uois_sam.evaluation.run import Failure, FrameOutcome, Predictor, Scoring
+    from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Predictor, Scoring
 
 
 _MANY_SETS = ("folder", "bop")
@@ -120,12 +120,12 @@ class Evaluate:
             UOISError: nothing could be done: another layout, missing predictions, unknown names, --out not writable.
         """
         from uois_sam.datasets import open_dataset
-        from uois_sam.evaluation.run import spread
+        from uois_sam.evaluation.run import evenly_spaced
         from uois_sam.io.files import make_output_folder
 
         self._check()
         dataset = open_dataset(self.dataset, self.root, **self._dataset_options())
-        task = _Task(dataset, spread(len(dataset), self.limit), self._scoring(), console)
+        task = _Task(dataset, evenly_spaced(len(dataset), self.limit), self._scoring(), console)
         make_output_folder(self.out)
         folder, method, failures = self._predictions(task)
         outcomes, seconds = self._score(task, folder, failures)
@@ -163,7 +163,7 @@ class Evaluate:
         )
         return Settings(protocol, self.size, self.missing if self.predictions is not None else "error")
 
-    def _predictions(self, task: _Task) -> tuple[PredictionFolder, MethodInfo, dict[str, Failure]]:
+    def _predictions(self, task: _Task) -> tuple[PredictionFolder, MethodInfo, dict[str, FrameFailure]]:
         """The folder to score, what made it, and the frames that could not be predicted."""
         from uois_sam.evaluation.predictions import PredictionFolder as Folder
         from uois_sam.evaluation.report.report import MethodInfo as Info
@@ -188,11 +188,11 @@ class Evaluate:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        model = model.with_selection(**asked_for(self.prompts, self.scores, self.zoom))
+        model = model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
 
-    def _predict(self, task: _Task, predictor: Predictor, folder: PredictionFolder) -> dict[str, Failure]:
+    def _predict(self, task: _Task, predictor: Predictor, folder: PredictionFolder) -> dict[str, FrameFailure]:
         from uois_sam.evaluation.run import predict_missing
 
         failures = {}
@@ -205,7 +205,7 @@ class Evaluate:
         return failures
 
     def _score(
-        self, task: _Task, folder: PredictionFolder, failures: dict[str, Failure]
+        self, task: _Task, folder: PredictionFolder, failures: dict[str, FrameFailure]
     ) -> tuple[list[FrameOutcome], float]:
         """The outcome of every frame, and what scoring took in seconds."""
         from uois_sam.evaluation.run import score_all
@@ -227,12 +227,12 @@ class Evaluate:
         from uois_sam.evaluation.report import html, markdown
         from uois_sam.evaluation.report.gallery import choose, draw
         from uois_sam.evaluation.report.per_image import to_csv
-        from uois_sam.evaluation.report.report import REPORT_FILE, DatasetInfo, make_report
+        from uois_sam.evaluation.report.report import REPORT_FILE, ScoredDataset, make_report
         from uois_sam.evaluation.run import read_pair
         from uois_sam.io.files import write_together
 
         own_name = self.root.resolve().name if self.dataset in _MANY_SETS else task.dataset.info.title
-        info = DatasetInfo(self.dataset, self.title or own_name, len(task.dataset), task.dataset.notes)
+        info = ScoredDataset(self.dataset, self.title or own_name, len(task.dataset), task.dataset.notes)
         report = make_report(outcomes, method, info, task.scoring, seconds)
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         places = {task.dataset.names[index]: index for index in task.indices}

@@ -10,6 +10,6 @@ Switch = Literal["on", "off"]
 
 
 def asked_for(prompts: PromptMode | None, scores: ScoreMode | None, zoom: Switch | None) -> dict[str, Any]:
-    """Changes for ``UOISSAM.with_selection``: what was given, nothing for what was left out."""
+    """Changes for ``UOISSAM.with_settings``: what was given, nothing for what was left out."""
     given = {"prompts": prompts, "scores": scores, "zoom": None if zoom is None else zoom == "on"}
     return {name: value for name, value in given.items() if value is not None}

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from uois_sam.datasets.base import Dataset
-    from uois_sam.training.stages import Watch
-    from uois_sam.training.train_heads import HeadsRecipe
+    from uois_sam.training.stages import ProgressCallback
+    from uois_sam.training.train_heads import HeadTrainingConfig
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class TrainCompact:
         _expect_positive("steps", self.steps)
         _expect_above_0("rate", self.rate)
         from uois_sam.training.compact_network import BaseConfig
-        from uois_sam.training.train_compact import Recipe, train_compact
+        from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = _open("folder", self.data)
         base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
-        recipe = Recipe(base=base, seed=self.seed)
+        recipe = CompactTrainingConfig(base=base, seed=self.seed)
         with _progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name)
         console.print(f"trained on {len(data)} images; model in {folder}")
@@ -168,20 +168,20 @@ class TrainHeads:
 
             tensorboard_writer()
 
-    def recipe(self) -> HeadsRecipe:
+    def recipe(self) -> HeadTrainingConfig:
         """The options as the training takes them."""
-        from uois_sam.config import Selection
+        from uois_sam.config import InferenceConfig
         from uois_sam.training.feature_cache.features import FeatureConfig
-        from uois_sam.training.fit_loop import HeadConfig
+        from uois_sam.training.fit_loop import FitConfig
         from uois_sam.training.targets import HeatmapTarget
-        from uois_sam.training.train_compact import TOKEN_SELECTION
-        from uois_sam.training.train_heads import HeadsRecipe
+        from uois_sam.training.train_compact import TOKEN_SETTINGS
+        from uois_sam.training.train_heads import HeadTrainingConfig
 
-        return HeadsRecipe(
+        return HeadTrainingConfig(
             features=FeatureConfig(seed=self.seed),
             target=HeatmapTarget(interior=self.interior, sigma_px=self.sigma),
-            fit=HeadConfig(epochs=self.epochs, rate=self.rate, hpg_at_once=self.at_once, seed=self.seed),
-            selection=replace(TOKEN_SELECTION if self.base == "compact" else Selection(), nms=self.nms),
+            fit=FitConfig(epochs=self.epochs, rate=self.rate, hpg_at_once=self.at_once, seed=self.seed),
+            selection=replace(TOKEN_SETTINGS if self.base == "compact" else InferenceConfig(), nms=self.nms),
             percent=self.percent,
             seed=self.seed,
         )
@@ -222,11 +222,11 @@ def _open(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None 
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Watch]:
+def _progress(console: Console) -> Iterator[ProgressCallback]:
     """Progress bars, one a stage."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from uois_sam.training.stages import Watch
+    from uois_sam.training.stages import ProgressCallback
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn("{task.fields[note]}"))  # fmt: skip
@@ -238,4 +238,4 @@ def _progress(console: Console) -> Iterator[Watch]:
         def advance(done: int, note: str) -> None:
             progress.update(progress.task_ids[-1], completed=done, note=note)
 
-        yield Watch(stage, advance)
+        yield ProgressCallback(stage, advance)

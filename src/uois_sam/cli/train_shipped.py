@@ -20,7 +20,7 @@ SCENE_HW = 384, 512
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """One stretch of the training: scenes that are new to it, and the steps taken on them and on earlier ones."""
 
     name: str
@@ -35,10 +35,10 @@ class Part:
 
 
 PARTS = (
-    Part("compact-2", seed=11, scenes=840, steps=3000, rate=6e-4),
-    Part("compact-3", seed=12, scenes=560, steps=2500, rate=5e-4, earlier_seeds=(11,)),
-    Part("compact-4", seed=13, scenes=720, steps=3000, rate=5e-4),
-    Part("compact-5", seed=14, scenes=480, steps=5000, rate=8e-4, earlier_seeds=(13,)),
+    TrainingPart("compact-2", seed=11, scenes=840, steps=3000, rate=6e-4),
+    TrainingPart("compact-3", seed=12, scenes=560, steps=2500, rate=5e-4, earlier_seeds=(11,)),
+    TrainingPart("compact-4", seed=13, scenes=720, steps=3000, rate=5e-4),
+    TrainingPart("compact-5", seed=14, scenes=480, steps=5000, rate=8e-4, earlier_seeds=(13,)),
 )
 """What the bundled weights were made by; each part starts from the one before, the first from ImageNet's weights."""
 
@@ -76,7 +76,7 @@ class TrainShipped:
                     return status
         return 0
 
-    def scenes_of(self, part: Part) -> Generate:
+    def scenes_of(self, part: TrainingPart) -> Generate:
         """The command that renders a part's new scenes."""
         from uois_sam.cli.generate import Generate
 

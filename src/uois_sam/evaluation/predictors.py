@@ -20,13 +20,13 @@ class ModelPredictor:
     """The whole pipeline under its settings."""
 
     def __init__(self, model: UOISSAM) -> None:
-        chosen = model.selection
+        chosen = model.settings
         variant = (
             "" if (chosen.prompts, chosen.scores) == _FULL else f", {chosen.prompts} prompts, {chosen.scores} scores"
         )
         self.model = model
         self.name = f"{model.name}{variant}"
-        self.description = {"kind": "model", **_identity(model), "selection": asdict(model.selection)}
+        self.description = {"kind": "model", **_identity(model), "selection": asdict(model.settings)}
 
     def __call__(self, image: ImageArray) -> Prediction:
         """Label map of the instances, better scores on top; label i has the score of instance i."""
@@ -45,7 +45,7 @@ class ComponentsBaseline:
     def __init__(self, model: UOISSAM, min_fraction: float = 0.0005) -> None:
         self.model, self.min_fraction = model, min_fraction
         self.name = f"components of {model.name}'s foreground"
-        threshold = model.selection.foreground_threshold
+        threshold = model.settings.foreground_threshold
         settings = {"foreground_threshold": threshold, "min_fraction": min_fraction}
         self.description = {"kind": "components", **_identity(model), **settings}
 
@@ -54,7 +54,7 @@ class ComponentsBaseline:
         probability = self.model.encode_image(image).maps.foreground.float().cpu().numpy()
         stretched = cv2.resize(probability, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return components(
-            np.asarray(stretched, dtype=np.float32), self.model.selection.foreground_threshold, self.min_fraction
+            np.asarray(stretched, dtype=np.float32), self.model.settings.foreground_threshold, self.min_fraction
         )
 
 
@@ -78,6 +78,6 @@ def components(probability: FloatArray, threshold: float, min_fraction: float) -
 
 
 def _identity(model: UOISSAM) -> dict[str, Any]:
-    precision = str(model.parts.precision).removeprefix("torch.")
+    precision = str(model.networks.precision).removeprefix("torch.")
     weights = {"model": model.name, "weights_sha256": model.card.weights_sha256, "precision": precision}
     return {**weights, "training": dict(model.card.training)}

@@ -62,7 +62,7 @@ class Scoring:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FrameFailure:
     """A frame that could not be predicted or scored, and why, in one line."""
 
     name: str
@@ -76,10 +76,10 @@ class Skipped:
     name: str
 
 
-FrameOutcome = FrameResult | Failure | Skipped
+FrameOutcome = FrameResult | FrameFailure | Skipped
 
 
-def spread(frames: int, limit: int | None) -> list[int]:
+def evenly_spaced(frames: int, limit: int | None) -> list[int]:
     """Indices of at most ``limit`` frames: one from each of as many equal stretches, always the same.
 
     Drawn, not every n-th: sequences of a fixed length would otherwise give the same place in each of them.
@@ -97,7 +97,7 @@ def predict_missing(
     folder: PredictionFolder,
     size_hw: tuple[int, int] | None = None,
     anew: bool = False,
-) -> Iterator[Failure | None]:
+) -> Iterator[FrameFailure | None]:
     """Predict those samples that have no prediction yet, and write each down at once.
 
     Args:
@@ -127,7 +127,7 @@ def predict_missing(
         except OutputError:
             raise
         except Exception as error:
-            yield Failure(name, _reason(error))
+            yield FrameFailure(name, _reason(error))
             continue
         yield None
 
@@ -175,7 +175,7 @@ def score_sample(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, i
     try:
         return score_frame(*read_pair(dataset, folder, scoring, index), scoring.protocol)
     except UOISError as error:
-        return Failure(name, str(error))
+        return FrameFailure(name, str(error))
 
 
 def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> tuple[Sample, Prediction]:

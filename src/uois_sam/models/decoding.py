@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from uois_sam.config import MASKS_PER_PROMPT, Selection
-from uois_sam.models.compact.mask_scorer import MaskEvidence, measure_evidence
+from uois_sam.config import MASKS_PER_PROMPT, InferenceConfig
+from uois_sam.models.compact.mask_scorer import MaskScorer, measure_masks
 from uois_sam.models.interfaces import MaskFeatures, PointDecoder, select_prompts
 from uois_sam.models.postprocess import choose_best, clean_regions, vote
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
@@ -59,11 +59,11 @@ def candidates_by_tokens(
 
 def candidates_by_evidence(
     decoder: PointDecoder,
-    evidence: MaskEvidence,
+    evidence: MaskScorer,
     features: MaskFeatures,
     maps: PromptMaps,
     points_xy: Tensor,
-    selection: Selection,
+    selection: InferenceConfig,
 ) -> Candidates:
     """Decode all prompts of an image, draw and score their masks, keep each prompt's best where it is good enough.
 
@@ -85,11 +85,11 @@ def candidates_by_evidence(
         logits.append(decoder.upscale(features, predictions, points, every))
         tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
     drawn, joined = torch.cat(logits), _joined(tokens)
-    scores = evidence(measure_evidence(features, maps, joined, drawn, points_xy))
+    scores = evidence(measure_masks(features, maps, joined, drawn, points_xy))
     return choose_drawn(drawn, scores, selection)
 
 
-def choose_drawn(logits: Tensor, scores: Tensor, selection: Selection) -> Candidates:
+def choose_drawn(logits: Tensor, scores: Tensor, selection: InferenceConfig) -> Candidates:
     """Of masks that are all drawn, each prompt's best where it is good enough, its outline voted on.
 
     Args:

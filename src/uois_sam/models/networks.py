@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from uois_sam.config import PROMPT_FRAME_HW, Selection, check_heads
-from uois_sam.models.compact.mask_scorer import MaskEvidence
+from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, check_heads
+from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
-from uois_sam.runtime.device import frozen_arithmetic
+from uois_sam.runtime.device import inference_precision
 
 if TYPE_CHECKING:
     from uois_sam.models.dinov2 import Dinov2Encoder
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeadsConfig:
+class HeadSizes:
     """Sizes of HPG and HDNet; the defaults are the paper's on DINOv2 ViT-S and SAM (Sec. III-A, III-B)."""
 
     prompt_channels: int = 384
@@ -54,7 +54,7 @@ class HeadsConfig:
         return {**asdict(self), "hpg_scales": list(self.hpg_scales), "frame_hw": list(self.frame_hw)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> HeadsConfig:
+    def from_json(cls, data: Mapping[str, Any]) -> HeadSizes:
         """Read what :meth:`to_json` wrote; unknown keys raise TypeError."""
         tuples = {name: tuple(data[name]) for name in ("hpg_scales", "frame_hw") if name in data}
         return cls(**{**data, **tuples})
@@ -70,7 +70,7 @@ class FrozenBase:
     """Photo to features for prompts and masks."""
     decoder: PointDecoder
     """Points to tokens and masks."""
-    heads: HeadsConfig
+    heads: HeadSizes
     """Sizes of the heads that fit."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
@@ -101,7 +101,7 @@ class FrozenBase:
 
     def computing(self) -> AbstractContextManager[None]:
         """The context to run encoder and decoder in: no gradients, the chosen precision."""
-        return frozen_arithmetic(self.device, self.precision)
+        return inference_precision(self.device, self.precision)
 
 
 def hash_weights(modules: list[nn.Module]) -> str:
@@ -119,7 +119,7 @@ def hash_weights(modules: list[nn.Module]) -> str:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Networks:
     """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.interfaces`."""
 
     encoder: SceneEncoder
@@ -131,16 +131,16 @@ class Parts:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
-    evidence: MaskEvidence | None = None
+    evidence: MaskScorer | None = None
     """Scores that see the masks; None for models without."""
-    saved: Parts | None = None
+    saved: Networks | None = None
     """The same networks with the parameters that are saved, where these are a faster form of them."""
 
     def computing(self) -> AbstractContextManager[None]:
         """The context that every forward pass runs in: no gradients, the chosen precision."""
-        return frozen_arithmetic(self.device, self.precision)
+        return inference_precision(self.device, self.precision)
 
-    def check(self, selection: Selection, model: str) -> None:
+    def check(self, selection: InferenceConfig, model: str) -> None:
         """Raise UOISError for settings that these parts cannot serve."""
         has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None, "evidence": self.evidence is not None}
         check_heads(selection, model, **has)

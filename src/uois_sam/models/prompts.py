@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.errors import ImageError
 from uois_sam.geometry import grid_points
 from uois_sam.types import FloatArray, PointPrompts, PromptMaps
 
 
-def make_prompts(maps: PromptMaps, selection: Selection) -> PointPrompts:
+def make_prompts(maps: PromptMaps, selection: InferenceConfig) -> PointPrompts:
     """Prompts of one image in the prompt frame, strongest first, by ``selection.prompts``."""
     if selection.prompts == "heatmap":
         return heatmap_peaks(maps, selection.foreground_threshold, selection.heatmap_threshold, selection.max_prompts)

@@ -28,7 +28,7 @@ SMALLEST, LARGEST = 0.35, 0.95
 
 
 @dataclass(frozen=True)
-class Window:
+class Crop:
     """A part of the photo with the photo's own proportions, in its pixels."""
 
     top: int
@@ -41,7 +41,7 @@ class Window:
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def find_window(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_hw: tuple[int, int]) -> Window | None:
+def find_crop(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_hw: tuple[int, int]) -> Crop | None:
     """The part of the photo that holds all foreground regions with a sure peak.
 
     Args:
@@ -71,10 +71,10 @@ def find_window(maps: PromptMaps, prompts: PointPrompts, foreground: float, imag
     (top, height), (left, width) = (
         _span(low, high, side, size) for (low, high), size in zip(ends, image_hw, strict=True)
     )
-    return Window(top, left, height, width)
+    return Crop(top, left, height, width)
 
 
-def in_photo(instances: Instances, window: Window, image: ImageArray) -> Instances:
+def in_photo(instances: Instances, window: Crop, image: ImageArray) -> Instances:
     """What was found in a window of a photo, in the photo's own pixels."""
     masks = np.zeros((len(instances), *image.shape[:2]), dtype=np.bool_)
     masks[:, window.top : window.top + window.height, window.left : window.left + window.width] = instances.masks

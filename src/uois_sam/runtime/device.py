@@ -95,7 +95,7 @@ Ready = TypeVar("Ready")
 
 
 @contextmanager
-def frozen_arithmetic(device: torch.device, precision: torch.dtype) -> Iterator[None]:
+def inference_precision(device: torch.device, precision: torch.dtype) -> Iterator[None]:
     """No gradients, and matrix products and convolutions in ``precision``."""
     lower = precision != torch.float32
     with torch.inference_mode(), torch.autocast(device.type, precision, enabled=lower):
@@ -110,7 +110,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def current_precision(device: torch.device) -> torch.dtype:
-    """What :func:`frozen_arithmetic` was asked for, as seen from inside it."""
+    """What :func:`inference_precision` was asked for, as seen from inside it."""
     if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
     return torch.float32

@@ -19,7 +19,7 @@ WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Spread:
+class Quartiles:
     """Seconds of several runs: the median and the quartiles, not the best."""
 
     median: float
@@ -28,7 +28,7 @@ class Spread:
     n: int
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> Spread:
+    def of(cls, seconds: Sequence[float]) -> Quartiles:
         """From at least one reading."""
         low, middle, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
         return cls(middle, low, high, len(seconds))
@@ -72,7 +72,7 @@ def now(device: torch.device) -> float:
 
 def time_in_turn(
     calls: Mapping[str, Callable[[], object]], device: torch.device, repeats: int, warm_up: int = WARM_UP
-) -> dict[str, Spread]:
+) -> dict[str, Quartiles]:
     """Time several calls, one after the other in every round, so that a slow spell of the machine hits all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(warm_up + repeats):
@@ -82,7 +82,7 @@ def time_in_turn(
             ended = now(device)
             if run >= warm_up:
                 seconds[name].append(ended - began)
-    return {name: Spread.of(taken) for name, taken in seconds.items()}
+    return {name: Quartiles.of(taken) for name, taken in seconds.items()}
 
 
 @contextmanager

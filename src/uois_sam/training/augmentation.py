@@ -44,10 +44,10 @@ def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
     if rng.random() < 0.15:
         image, labels = image[::-1], labels[::-1]
     view = _resized(np.ascontiguousarray(image), np.ascontiguousarray(labels), size_hw)
-    return View(change_look(view.image, rng), view.labels)
+    return View(photometric_jitter(view.image, rng), view.labels)
 
 
-def change_look(image: ImageArray, rng: Rng) -> ImageArray:
+def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:
     """Colour, exposure, sharpness, noise and compression, each with some probability ((H, W, 3) uint8 in and out)."""
     pixels: Any = image.astype(np.float32)
     if rng.random() < 0.8:

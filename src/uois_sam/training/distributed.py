@@ -37,7 +37,7 @@ def start_processes(device: str = "auto") -> Accelerator:
     return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
 
 
-def spread(head: M, processes: Accelerator) -> M:
+def distribute(head: M, processes: Accelerator) -> M:
     """The head on this process's device, its batch statistics shared with the other processes' where they can be."""
     if processes.num_processes > 1 and processes.device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(head).to(processes.device)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from uois_sam.models.compact.mask_scorer import MaskEvidence
+from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.training.feature_cache.rows import (
@@ -19,7 +19,7 @@ from uois_sam.training.feature_cache.rows import (
     RowSource,
     TokenRows,
 )
-from uois_sam.training.fit_loop import Fit, HeadConfig, Place
+from uois_sam.training.fit_loop import Fit, FitConfig, FitContext
 from uois_sam.training.losses import hpg_loss, score_loss
 from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def fit_hpg(
-    head: HPG, rows: RowSource[MapRows], validation: int, target: HeatmapTarget, config: HeadConfig, place: Place
+    head: HPG, rows: RowSource[MapRows], validation: int, target: HeatmapTarget, config: FitConfig, place: FitContext
 ) -> float:
     """Fit in place from the head's present weights; returns the validation loss (Eq. 4) of the kept epoch.
 
@@ -51,7 +51,7 @@ def fit_hpg(
     return fit.run(head, rows, loss)
 
 
-def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: HeadConfig, place: Place) -> float:
+def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: FitConfig, place: FitContext) -> float:
     """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
 
     Arguments as for :func:`fit_hpg`.
@@ -64,7 +64,7 @@ def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: 
 
 
 def fit_evidence(
-    head: MaskEvidence, rows: RowSource[EvidenceRows], validation: int, config: HeadConfig, place: Place
+    head: MaskScorer, rows: RowSource[EvidenceRows], validation: int, config: FitConfig, place: FitContext
 ) -> float:
     """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
 

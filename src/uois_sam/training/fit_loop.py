@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from uois_sam.errors import UOISError
 from uois_sam.models.networks import hash_weights
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
-from uois_sam.training.distributed import add_up, share_buffers, spread
+from uois_sam.training.distributed import add_up, distribute, share_buffers
 from uois_sam.training.feature_cache.rows import (
     R,
     RowSource,
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class FitConfig:
     """The paper's schedule (Sec. IV-A)."""
 
     epochs: int = 30
@@ -59,7 +59,7 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
-class Place:
+class FitContext:
     """Where a fit runs, resumes and reports."""
 
     processes: Accelerator
@@ -108,8 +108,8 @@ class Fit:
     at_once: int
     """Views that go through the head together."""
     validation: int
-    config: HeadConfig
-    place: Place
+    config: FitConfig
+    place: FitContext
     settings: dict[str, Any]
     """What else decides the result."""
 
@@ -120,7 +120,7 @@ class Fit:
         seed and n alone, so a resumed fit ends as one that was never stopped.
         """
         config, processes = self.config, self.place.processes
-        module = spread(copy.deepcopy(head), processes)
+        module = distribute(copy.deepcopy(head), processes)
         wrapped = processes.prepare_model(module)
         optimiser = torch.optim.AdamW(module.parameters(), config.rate, config.betas, weight_decay=config.weight_decay)
         stepper = processes.prepare_optimizer(optimiser)

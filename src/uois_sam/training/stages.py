@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uois_sam._deprecated import moved_names
 from uois_sam.io.files import make_output_folder
 from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, human, open_cache
-from uois_sam.training.fit_loop import Place
+from uois_sam.training.fit_loop import FitContext
 from uois_sam.training.learning_curves import Curves, Epoch
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Watch:
+class ProgressCallback:
     """Where progress goes: ``stage(name, total)``, then ``advance(done, text)``."""
 
     stage: Callable[[str, int], None]
@@ -36,11 +37,11 @@ class HeadFit:
     name: str
     """Of its checkpoint folder and its learning curve."""
     epochs: int
-    fit: Callable[[Place], float]
+    fit: Callable[[FitContext], float]
     """Runs the fit; returns the kept validation loss."""
 
 
-def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, watch: Watch) -> CacheState:
+def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, watch: ProgressCallback) -> CacheState:
     """Fill the cache, saying beforehand what it takes on disk.
 
     Raises:
@@ -60,7 +61,12 @@ def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, 
 
 
 def fit_heads(
-    fits: Sequence[HeadFit], cache: CacheState, out: Path, processes: Accelerator, watch: Watch, curves: Curves
+    fits: Sequence[HeadFit],
+    cache: CacheState,
+    out: Path,
+    processes: Accelerator,
+    watch: ProgressCallback,
+    curves: Curves,
 ) -> dict[str, float]:
     """Fit heads in place, one after the other; returns the kept validation losses by head.
 
@@ -76,7 +82,10 @@ def fit_heads(
     for head in fits:
         make_output_folder(out / head.name)
         watch.stage(head.name, head.epochs)
-        losses[head.name] = head.fit(Place(processes, report, out / head.name, origin))
+        losses[head.name] = head.fit(FitContext(processes, report, out / head.name, origin))
     if processes.is_main_process:
         curves.draw()
     return losses
+
+
+__getattr__ = moved_names(__name__, "Watch")

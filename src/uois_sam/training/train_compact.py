@@ -15,7 +15,7 @@ import torch
 
 from uois_sam._version import __version__
 from uois_sam.checkpoints.loading import compact_architecture, compact_base, load_compact, save_folder
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.io.files import make_output_folder
@@ -26,21 +26,21 @@ from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.feature_cache.shards import CacheRequest, CacheState
 from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
-from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
 from uois_sam.training.splits import look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, Watch, cache_features, fit_heads
+from uois_sam.training.stages import HeadFit, ProgressCallback, cache_features, fit_heads
 from uois_sam.types import ModelCard
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-TOKEN_SELECTION = Selection(max_area_fraction=0.5, region_fraction=0.2)
+TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
 and a small decoder leaves specks and holes that SAM does not."""
-COMPACT_SELECTION = replace(
-    TOKEN_SELECTION, scores="evidence", vote_iou=0.8, zoom=True, foreground_threshold=0.9, heatmap_threshold=0.35,
+COMPACT_SETTINGS = replace(
+    TOKEN_SETTINGS, scores="evidence", vote_iou=0.8, zoom=True, foreground_threshold=0.9, heatmap_threshold=0.35,
     max_prompts=45,
 )  # fmt: skip
 """The paper's score threshold: from 0.40 to 0.52 F is the same within a point or so. Peaks below 0.35 are seldom
@@ -50,22 +50,22 @@ LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CompactTrainingConfig:
     """Everything that decides the weights, besides the data."""
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
     base: BaseConfig = field(default_factory=BaseConfig)
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
-        views=2, prompts=COMPACT_SELECTION.max_prompts, own_peaks=COMPACT_SELECTION.max_prompts,
-        foreground_threshold=COMPACT_SELECTION.foreground_threshold,
-        peak_threshold=COMPACT_SELECTION.heatmap_threshold))  # fmt: skip
+        views=2, prompts=COMPACT_SETTINGS.max_prompts, own_peaks=COMPACT_SETTINGS.max_prompts,
+        foreground_threshold=COMPACT_SETTINGS.foreground_threshold,
+        peak_threshold=COMPACT_SETTINGS.heatmap_threshold))  # fmt: skip
     """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see, and from the
     prompts that they will come from."""
     head_images: int = 600
     """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second, and
     others than the base's are not needed: the scores were as close on scenes that the base had never seen."""
-    hdnet: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=12, decay_every=4))
-    evidence: HeadConfig = field(default_factory=lambda: HeadConfig(epochs=18, decay_every=6, weight_decay=1e-2))
+    hdnet: FitConfig = field(default_factory=lambda: FitConfig(epochs=12, decay_every=4))
+    evidence: FitConfig = field(default_factory=lambda: FitConfig(epochs=18, decay_every=6, weight_decay=1e-2))
     deploy_hw: tuple[int, int] = (480, 640)
     """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
     336x448; at this size a whole photo shows objects as large as those crops did."""
@@ -76,9 +76,9 @@ class Recipe:
 
 def train_compact(
     data: Dataset,
-    recipe: Recipe,
+    recipe: CompactTrainingConfig,
     out: Path,
-    watch: Watch,
+    watch: ProgressCallback,
     *,
     start: str | os.PathLike[str] | None = None,
     name: str | None = None,
@@ -136,7 +136,9 @@ def train_compact(
     return folder
 
 
-def _begin(recipe: Recipe, start: str | os.PathLike[str] | None) -> tuple[CompactModel, Recipe, dict[str, Any]]:
+def _begin(
+    recipe: CompactTrainingConfig, start: str | os.PathLike[str] | None
+) -> tuple[CompactModel, CompactTrainingConfig, dict[str, Any]]:
     """The networks before the first step, the recipe with what they settle, and where they come from."""
     if start is None:
         model = CompactModel(recipe.architecture)
@@ -158,7 +160,13 @@ def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
 
 
 def _cache(
-    model: CompactModel, data: Dataset, sha256: str, recipe: Recipe, out: Path, processes: Accelerator, watch: Watch
+    model: CompactModel,
+    data: Dataset,
+    sha256: str,
+    recipe: CompactTrainingConfig,
+    out: Path,
+    processes: Accelerator,
+    watch: ProgressCallback,
 ) -> CacheState:
     """What HDNet and the scores that see masks learn from; the prompt generator needs nothing beyond the base."""
     parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
@@ -167,7 +175,7 @@ def _cache(
     return cache_features(CacheRequest(base, data, sha256, features, model.hpg, parts), out / "cache", processes, watch)
 
 
-def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: Recipe) -> list[HeadFit]:
+def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: CompactTrainingConfig) -> list[HeadFit]:
     hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
     fits = [
         HeadFit("hdnet", recipe.hdnet.epochs,
@@ -212,7 +220,7 @@ def _imagenet_package() -> Any:
 
 def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, parent: str = "") -> ModelCard:
     """The model card of freshly trained weights, named after their run; ``parent`` is what training went on from."""
-    selection = COMPACT_SELECTION if config.evidence_width else TOKEN_SELECTION
+    selection = COMPACT_SETTINGS if config.evidence_width else TOKEN_SETTINGS
     return ModelCard(
         name=name, version="", licence=LICENCE, architecture=compact_architecture(config),
         preprocessing={"input_hw": list(config.input_hw), "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
@@ -221,7 +229,9 @@ def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, paren
     )  # fmt: skip
 
 
-def _train_base(model: CompactModel, data: Dataset, recipe: Recipe, out: Path, watch: Watch) -> None:
+def _train_base(
+    model: CompactModel, data: Dataset, recipe: CompactTrainingConfig, out: Path, watch: ProgressCallback
+) -> None:
     watch.stage("base", recipe.base.steps)
     with (out / "base" / "log.jsonl").open("a", encoding="utf-8") as log:
 

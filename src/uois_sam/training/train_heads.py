@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from uois_sam.checkpoints.heads import save_heads
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.datasets.base import Dataset
 from uois_sam.datasets.combine import JoinedDataset
 from uois_sam.errors import DatasetError
@@ -22,10 +22,10 @@ from uois_sam.training.distributed import from_main
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
-from uois_sam.training.fit_loop import HeadConfig
+from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.splits import DataFacts, Split, look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, Watch, cache_features, fit_heads
+from uois_sam.training.stages import HeadFit, ProgressCallback, cache_features, fit_heads
 from uois_sam.training.targets import HeatmapTarget
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeadsRecipe:
+class HeadTrainingConfig:
     """Everything that decides the heads, besides base and data; the defaults are the paper's."""
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     target: HeatmapTarget = field(default_factory=HeatmapTarget)
-    fit: HeadConfig = field(default_factory=HeadConfig)
-    selection: Selection = field(default_factory=Selection)
+    fit: FitConfig = field(default_factory=FitConfig)
+    selection: InferenceConfig = field(default_factory=InferenceConfig)
     """How the trained model makes prompts and keeps masks."""
     percent: float = 100.0
     """Share of the images that is used; 10 in the paper, of UOAIS-Sim."""
@@ -59,8 +59,8 @@ class Images:
 
 def examine_images(
     data: Dataset,
-    recipe: HeadsRecipe,
-    watch: Watch,
+    recipe: HeadTrainingConfig,
+    watch: ProgressCallback,
     processes: Accelerator,
     *,
     validation: Dataset | None = None,
@@ -87,9 +87,9 @@ def examine_images(
 def train_heads(
     base: FrozenBase,
     images: Images,
-    recipe: HeadsRecipe,
+    recipe: HeadTrainingConfig,
     out: Path,
-    watch: Watch,
+    watch: ProgressCallback,
     processes: Accelerator,
     *,
     tensorboard: bool = False,
@@ -148,7 +148,7 @@ def train_heads(
     return out / "model"
 
 
-def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadsRecipe) -> Split:
+def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadTrainingConfig) -> Split:
     """The share of the images that is used, and those that validate.
 
     Raises:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import uois_sam.models.compact.inference as fusing
 from uois_sam import UOISSAM
 from uois_sam.io.images import read_image
-from uois_sam.models.compact.inference import FewTokens, Remembering, fused
+from uois_sam.models.compact.inference import CachedConv, FoldedAttention, fused
 from uois_sam.models.compact.mask_decoder import Attention
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures
@@ -75,7 +75,7 @@ def test_a_fused_decoder_is_the_same_function(trained: CompactModel) -> None:
     fine = tuple(torch.rand(1, config.fine_width, 6 * step, 8 * step) for step in (2, 4))
     features, points = MaskFeatures(grid, fine), torch.rand(5, 2) * 90
     faster = fused(trained.decoder, CPU, torch.float32)
-    assert sum(isinstance(module, FewTokens) for module in faster.modules()) == 2 * config.decoder_depth + 1
+    assert sum(isinstance(module, FoldedAttention) for module in faster.modules()) == 2 * config.decoder_depth + 1
     with torch.inference_mode():
         expected, found = (decoder.decode_tokens(features, points) for decoder in (trained.decoder, faster))
         one = torch.zeros(5, 1, dtype=torch.long)
@@ -88,7 +88,7 @@ def test_a_fused_decoder_is_the_same_function(trained: CompactModel) -> None:
 
 def test_a_remembered_map_is_that_of_the_very_same_input_and_goes_with_it() -> None:
     convolution = nn.Conv2d(2, 2, 1)
-    remembering = Remembering(convolution)
+    remembering = CachedConv(convolution)
     x, batch = torch.rand(1, 2, 4, 4), torch.rand(3, 2, 4, 4)
     with torch.inference_mode():
         first = remembering(x)
@@ -107,7 +107,7 @@ def test_regrouped_attention_is_attention(shapes: tuple[tuple[int, int], tuple[i
     q, k = (torch.randn(*shape, 16) for shape in shapes)
     v = torch.randn(*shapes[1], 16)
     with torch.inference_mode():
-        torch.testing.assert_close(FewTokens(plain)(q, k, v), plain(q, k, v), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(FoldedAttention(plain)(q, k, v), plain(q, k, v), atol=1e-6, rtol=1e-5)
 
 
 def test_lower_precision_differs_by_rounding_only(trained: CompactModel) -> None:
@@ -132,8 +132,8 @@ def test_nothing_to_gain_is_no_copy(trained: CompactModel) -> None:
 def test_the_bundled_model_draws_the_same_masks_fused_or_not(name: str) -> None:
     """Asked of fast paths: a mean IoU of at least 0.995 with plain float32. This one does not differ at all."""
     fast = UOISSAM.from_pretrained("compact", device="cpu")
-    assert fast.parts.saved is not None and fast.parts.precision == torch.float32
-    plain = UOISSAM(fast.parts.saved, fast.card, fast.selection)
+    assert fast.networks.saved is not None and fast.networks.precision == torch.float32
+    plain = UOISSAM(fast.networks.saved, fast.card, fast.settings)
     photo = read_image(EXAMPLES / name)
     expected, found = plain.predict(photo), fast.predict(photo)
     assert len(found) == len(expected) > 0

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from uois_sam.config import Selection
-from uois_sam.models.compact.mask_scorer import CLUES, HEAT_OF_ONE, MaskEvidence, evidence_width, measure_evidence
+from uois_sam.config import InferenceConfig
+from uois_sam.models.compact.mask_scorer import HEAT_OF_ONE, MASK_FEATURES, MaskScorer, evidence_width, measure_masks
 from uois_sam.models.decoding import candidates_by_evidence
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.types import PromptMaps, TokenPredictions
@@ -54,11 +54,11 @@ def measured(logits: Tensor, points: list[tuple[float, float]], **changes: Tenso
     heat[4, 2] = 0.8
     given = maps(changes.get("foreground", foreground), changes.get("heat", heat))
     predictions = tokens(len(points), changes.get("scores"))
-    return measure_evidence(features(), given, predictions, logits, torch.tensor(points))
+    return measure_masks(features(), given, predictions, logits, torch.tensor(points))
 
 
 def clue(rows: Tensor, name: str) -> list[list[float]]:
-    return rows[..., CLUES.index(name)].tolist()
+    return rows[..., MASK_FEATURES.index(name)].tolist()
 
 
 OBJECT, HALF, ALL, NOTHING = square(2, 0, 4), square(2, 0, 2), torch.full((16, 16), 9.0), torch.full((16, 16), -9.0)
@@ -74,7 +74,7 @@ def rows() -> Tensor:
 def test_every_mask_has_all_numbers(rows: Tensor) -> None:
     assert rows.shape == (1, 4, evidence_width(WIDTH))
     assert torch.isfinite(rows).all()
-    assert rows[0, :, len(CLUES) : len(CLUES) + 4].tolist() == torch.eye(4).tolist()
+    assert rows[0, :, len(MASK_FEATURES) : len(MASK_FEATURES) + 4].tolist() == torch.eye(4).tolist()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_prompts_agree_on_a_mask_that_both_find() -> None:
 
 def test_an_untrained_one_leaves_the_decoders_scores() -> None:
     torch.manual_seed(0)
-    head = MaskEvidence(WIDTH, 8).eval()
+    head = MaskScorer(WIDTH, 8).eval()
     rows = measured(torch.stack([OBJECT, HALF, ALL, NOTHING])[None], [ON_OBJECT], scores=torch.rand(1, 4))
     assert torch.equal(head(rows), rows[..., 0])
 
@@ -157,11 +157,11 @@ class Drawer:
         return torch.stack([self.logits[int(x)] for x in points_xy[:, 0]])
 
 
-class Preferring(MaskEvidence):
+class Preferring(MaskScorer):
     """Scores a mask by how much of it is foreground, whatever the tokens say."""
 
     def forward(self, evidence: Tensor) -> Tensor:
-        return evidence[..., CLUES.index("foreground inside")] * evidence[..., CLUES.index("size")] * 2
+        return evidence[..., MASK_FEATURES.index("foreground inside")] * evidence[..., MASK_FEATURES.index("size")] * 2
 
 
 def test_of_four_masks_the_one_with_the_best_evidence_stays_and_poor_prompts_go() -> None:
@@ -172,10 +172,10 @@ def test_of_four_masks_the_one_with_the_best_evidence_stays_and_poor_prompts_go(
     foreground[2:6, 0:4] = 1
     given = maps(foreground, torch.zeros(8, 8))
     head = Preferring(WIDTH, 8).eval()
-    found = candidates_by_evidence(drawer, head, features(), given, points, Selection())
+    found = candidates_by_evidence(drawer, head, features(), given, points, InferenceConfig())
     assert found.prompt_index.tolist() == [1, 2, 3, 4, 5, 6]
     assert found.token_index.tolist() == [1] * 6
     assert found.scores.tolist() == pytest.approx([1.0] * 6)
     assert torch.equal(found.mask_logits[0], OBJECT)
-    none = candidates_by_evidence(drawer, head, features(), given, points[:0], Selection())
+    none = candidates_by_evidence(drawer, head, features(), given, points[:0], InferenceConfig())
     assert len(none.scores) == 0

@@ -18,7 +18,7 @@ from uois_sam.models.sam.attention import RelativePositions, attend_at_once, att
 from uois_sam.models.sam.image_encoder import Windows
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam
 from uois_sam.runtime import device as arithmetic
-from uois_sam.runtime.device import current_precision, frozen_arithmetic
+from uois_sam.runtime.device import current_precision, inference_precision
 
 CPU = torch.device("cpu")
 DECODER = {"token_width": 16, "decoder_mlp": 32, "decoder_heads": 2, "iou_hidden": 24}
@@ -92,7 +92,7 @@ def test_windows_hold_every_token_once_and_padding_where_the_grid_ends() -> None
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
 def test_embeddings_are_those_of_transformers(size: SamSize) -> None:
     encoder, _, reference = networks(size)
-    with frozen_arithmetic(CPU, torch.float32):
+    with inference_precision(CPU, torch.float32):
         found, expected = encoder.embed(pixels(size)), reference.vision_encoder(pixels(size))[0]
     assert found.dtype == torch.float32
     assert expected.std() > 0.1
@@ -103,9 +103,9 @@ def test_embeddings_are_those_of_transformers(size: SamSize) -> None:
 def test_bfloat16_is_no_further_from_float32_than_autocast_is() -> None:
     size = SIZES["padded windows"]
     encoder, _, reference = networks(size)
-    with frozen_arithmetic(CPU, torch.float32):
+    with inference_precision(CPU, torch.float32):
         exact = reference.vision_encoder(pixels(size))[0]
-    with frozen_arithmetic(CPU, torch.bfloat16):
+    with inference_precision(CPU, torch.bfloat16):
         found, theirs = encoder.embed(pixels(size)), reference.vision_encoder(pixels(size))[0]
     assert found.dtype == torch.float32
     assert 0 < (found - exact).square().mean() < 1.2 * (theirs - exact).square().mean()
@@ -119,7 +119,7 @@ def test_bfloat16_is_no_further_from_float32_than_autocast_is() -> None:
 def test_masks_and_scores_are_those_of_transformers(count: int) -> None:
     _, decoder, reference = networks(SAM)
     features = MaskFeatures(torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(2)))
-    with frozen_arithmetic(CPU, torch.float32):
+    with inference_precision(CPU, torch.float32):
         predictions = decoder.decode_tokens(features, points(count))
         masks = decoder.upscale(features, predictions, points(count), torch.tensor([[1, 2, 3]]).expand(count, 3))
         theirs = reference(
@@ -134,7 +134,7 @@ def test_masks_and_scores_are_those_of_transformers(count: int) -> None:
 def test_prompts_do_not_know_of_each_other(precision: torch.dtype) -> None:
     _, decoder, _ = networks(SAM)
     features, five = MaskFeatures(torch.randn(1, 16, 4, 4)), points(5)
-    with frozen_arithmetic(CPU, precision):
+    with inference_precision(CPU, precision):
         together = decoder.decode_tokens(features, five)
         alone = [decoder.decode_tokens(features, five[i : i + 1]) for i in range(5)]
     tolerance = 1e-5 if precision == torch.float32 else 0.05
@@ -199,7 +199,7 @@ def test_masks_in_bfloat16_are_those_of_float32(
     encoder, decoder, inputs, where = fitted
     masks = {}
     for precision in (torch.float32, torch.bfloat16):
-        with frozen_arithmetic(CPU, precision):
+        with inference_precision(CPU, precision):
             features = MaskFeatures(encoder.embed(inputs))
             predictions = decoder.decode_tokens(features, where)
             three = torch.arange(1, 4).expand(len(where), 3)
@@ -242,7 +242,7 @@ def test_precisions_take_turns() -> None:
     encoder, _, _ = networks(SAM)
     found = []
     for precision in (torch.float32, torch.bfloat16, torch.float32):
-        with frozen_arithmetic(CPU, precision):
+        with inference_precision(CPU, precision):
             assert current_precision(CPU) == precision
             found.append(encoder.embed(pixels(SAM)))
     assert torch.equal(found[0], found[2])

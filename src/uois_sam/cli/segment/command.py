@@ -82,7 +82,7 @@ class Segment:
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        return model.with_selection(**asked_for(self.prompts, self.scores, self.zoom))
+        return model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
 
 
 @dataclass

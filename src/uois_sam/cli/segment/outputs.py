@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from uois_sam._version import __version__
 from uois_sam.cli.segment.inputs import Photo, Source
-from uois_sam.config import Selection
+from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Segmenter(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def selection(self) -> Selection: ...
+    def settings(self) -> InferenceConfig: ...
     @property
     def card(self) -> ModelCard: ...
     def encode_image(self, image: ImageArray) -> Encoded: ...
@@ -117,7 +117,7 @@ def made_by(model: Segmenter) -> dict[str, Any]:
         "model": model.name,
         "weights_sha256": model.card.weights_sha256,
         "version": __version__,
-        "selection": asdict(model.selection),
+        "selection": asdict(model.settings),
     }
 
 

@@ -21,7 +21,7 @@ from uois_sam.evaluation.error_kinds import sum_counts
 from uois_sam.evaluation.frame_scores import FrameResult
 from uois_sam.evaluation.metrics import Protocol
 from uois_sam.evaluation.recall import sum_bins
-from uois_sam.evaluation.run import Failure, FrameOutcome, Scoring, Skipped
+from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.evaluation.summary import ScoreAccumulator
 
 REPORT_FILE = "report.json"
@@ -45,7 +45,7 @@ class MethodInfo:
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
+class ScoredDataset:
     """What it was scored on."""
 
     name: str
@@ -59,7 +59,7 @@ class DatasetInfo:
 
 
 def make_report(
-    outcomes: Iterable[FrameOutcome], method: MethodInfo, dataset: DatasetInfo, scoring: Scoring, seconds: float
+    outcomes: Iterable[FrameOutcome], method: MethodInfo, dataset: ScoredDataset, scoring: Scoring, seconds: float
 ) -> Report:
     """Sum up all frames.
 
@@ -75,7 +75,7 @@ def make_report(
     """
     outcomes = list(outcomes)
     results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, FrameFailure)]
     if not results:
         reason = f": {failures[0].name}: {failures[0].reason}" if failures else ""
         raise ReportError(f"expected frames to score, found none of {len(outcomes)} that could be{reason}")

@@ -41,7 +41,7 @@ class CompactConfig:
     score_width: int = 128
     """Hidden channels of the IoU head and of HDNet (256 in the paper)."""
     evidence_width: int = 0
-    """Hidden channels of the scores that see the masks (``evidence.MaskEvidence``); 0 for a model without."""
+    """Hidden channels of the scores that see the masks (``evidence.MaskScorer``); 0 for a model without."""
 
 
 class CompactEncoder(nn.Module):

@@ -6,9 +6,9 @@ Four steps, each for networks that were loaded to predict with:
   convolution's own weights. One pass over every map less: a sixth of the compact encoder's time on a processor.
 - *One call for a block's step* (processors only): convolution, ReLU6 and the sum of a skip connection together, so that
   a map is written once instead of three times: another third.
-- *Regrouping* attention between a prompt's few tokens and its copy of the image (:class:`FewTokens`): half of the time
-  that prompts take up to their tokens.
-- *Remembering* the decoder's convolutions of the image itself, which are asked for again with every few prompts.
+- *Folding* attention between a prompt's few tokens and its copy of the image (:class:`FoldedAttention`): half of the
+  time that prompts take up to their tokens.
+- *Caching* the decoder's convolutions of the image itself (:class:`CachedConv`), which every few prompts ask for again.
 """
 
 from __future__ import annotations
@@ -82,16 +82,16 @@ def _crossing(module: nn.Module) -> list[str]:
 
 def _regroup(module: nn.Module) -> None:
     for name in _crossing(module):
-        setattr(module, name, FewTokens(getattr(module, name)))
+        setattr(module, name, FoldedAttention(getattr(module, name)))
 
 
 def _remember(module: nn.Module) -> None:
     if isinstance(module, CompactDecoder):
         for name in ("fine8", "fine4", "embed4"):
-            setattr(module, name, Remembering(getattr(module, name)))
+            setattr(module, name, CachedConv(getattr(module, name)))
 
 
-class Remembering(nn.Module):
+class CachedConv(nn.Module):
     """A convolution that gives the same map again for the very same input (not an equal one) of a batch of one.
 
     What it gave goes with the input: a photo's maps are dropped with its features.
@@ -183,7 +183,7 @@ def _has_joint_convolutions(precision: torch.dtype) -> bool:
     return bool((cut == 3.0).all() and (summed == 5.0).all())
 
 
-class FewTokens(nn.Module):
+class FoldedAttention(nn.Module):
     """An :class:`~uois_sam.models.compact.mask_decoder.Attention` for inference; one of its sides has few vectors.
 
     The scale of the scores is part of the query projection.

@@ -4,7 +4,7 @@ Oracle studies say that the compact model draws good masks and ranks them badly:
 their true IoU is worth 16 points of F on photos, more than perfect prompts are. What tells a good mask from half an
 object, two objects or a table leg is often plain once the mask is drawn: does the predicted foreground end where the
 mask ends, does it hold one heatmap peak's worth of heat, do other prompts inside it find the same mask, is its edge
-sharp. :func:`measure_evidence` puts that into numbers and :class:`MaskEvidence` learns what they say about the IoU.
+sharp. :func:`measure_masks` puts that into numbers and :class:`MaskScorer` learns what they say about the IoU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.runtime.device import full_precision
 from uois_sam.types import PromptMaps, TokenPredictions
 
-CLUES = (
+MASK_FEATURES = (
     "own score", "size", "roughness", "stability", "certainty", "edge certainty", "foreground inside",
     "foreground on the edge", "foreground just outside", "foreground around", "heat an area", "heat at most",
     "heat at the prompt", "prompt heat of most", "foreground at the prompt", "peaks inside", "peak heights inside",
@@ -41,10 +41,10 @@ MOST_PEAKS, MOST_PROMPTS = 8, 6
 
 def evidence_width(token_width: int) -> int:
     """Numbers a mask: the clues, which of the four it is, both tokens, and the embedding inside and around it."""
-    return len(CLUES) + MASKS_PER_PROMPT + 4 * token_width
+    return len(MASK_FEATURES) + MASKS_PER_PROMPT + 4 * token_width
 
 
-class MaskEvidence(nn.Module):
+class MaskScorer(nn.Module):
     """S^'' = S^ + MLP(evidence): refined scores of masks that are drawn already.
 
     The last layer starts at zero, so an untrained one leaves the decoder's own scores as they are.
@@ -71,10 +71,10 @@ class MaskEvidence(nn.Module):
         return evidence[..., 0] + residual.unflatten(0, evidence.shape[:-1])
 
 
-def measure_evidence(
+def measure_masks(
     features: MaskFeatures, maps: PromptMaps, predictions: TokenPredictions, logits: Tensor, points_xy: Tensor
 ) -> Tensor:
-    """Everything that :class:`MaskEvidence` reads, on a grid of half the mask grid's resolution.
+    """Everything that :class:`MaskScorer` reads, on a grid of half the mask grid's resolution.
 
     Args:
         features: what the masks were decoded from; needs finer maps.
@@ -170,7 +170,7 @@ def _scene(features: MaskFeatures, maps: PromptMaps, logits: Tensor) -> _Scene:
 
 
 def _clues(scene: _Scene, masks: _Masks, scores: Tensor, cells: Tensor, embedding: tuple[Tensor, Tensor]) -> Tensor:
-    """(N, len(CLUES)) float32."""
+    """(N, len(MASK_FEATURES)) float32."""
     h, w = scene.heat.shape
     rows, columns = cells.T
     most = (masks.inside * scene.heat).flatten(1).amax(dim=1)

@@ -11,7 +11,7 @@ from torch import nn
 from uois_sam.models.compact.efficientnet import Stage
 from uois_sam.models.compact.encoder import CompactConfig, CompactEncoder
 from uois_sam.models.compact.mask_decoder import CompactDecoder
-from uois_sam.models.compact.mask_scorer import MaskEvidence
+from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 
@@ -26,7 +26,7 @@ class CompactModel(nn.Module):
         self.hpg = HPG(config.fine_width, config.hpg_width, scales=(1,), frame_hw=config.input_hw)
         self.decoder = CompactDecoder(config)
         self.hdnet = HDNet(config.width, config.score_width)
-        self.evidence = MaskEvidence(config.width, config.evidence_width) if config.evidence_width else None
+        self.evidence = MaskScorer(config.width, config.evidence_width) if config.evidence_width else None
 
 
 def config_to_json(config: CompactConfig) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from uois_sam.synth.dataset.reader import parse_records
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
 NOT_COMPARED = ("scenes", "variant")
-"""Parts of the configuration that may differ between runs into one folder."""
+"""Networks of the configuration that may differ between runs into one folder."""
 
 
 class Store:

@@ -12,7 +12,7 @@ from torch import Tensor
 from uois_sam.config import FOREGROUND_THRESHOLD, HEATMAP_THRESHOLD, MASKS_PER_PROMPT, MAX_PROMPTS
 from uois_sam.datasets.base import Dataset
 from uois_sam.geometry import Frame, map_points
-from uois_sam.models.compact.mask_scorer import evidence_width, measure_evidence
+from uois_sam.models.compact.mask_scorer import evidence_width, measure_masks
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import SceneFeatures, select_prompts
 from uois_sam.models.networks import FrozenBase
@@ -204,7 +204,7 @@ def _evidence_rows(
     if peaks:
         first = torch.arange(peaks, device=decoded.at.device)
         own = select_prompts(decoded.predictions, first)
-        measured = measure_evidence(features.mask_features, maps, own, decoded.logits[:peaks], decoded.at[:peaks])
+        measured = measure_masks(features.mask_features, maps, own, decoded.logits[:peaks], decoded.at[:peaks])
         evidence[0, :peaks] = measured.to("cpu", dtype)
         true_iou[0, :peaks] = decoded.true_iou[:peaks].to("cpu", dtype)
     return EvidenceRows(evidence, true_iou, (torch.arange(config.own_peaks) < peaks)[None])

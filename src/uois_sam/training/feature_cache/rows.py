@@ -68,7 +68,7 @@ class EvidenceRows(Rows):
     """What the scores that see masks learn from: B views with up to M prompts of their own each."""
 
     evidence: Tensor
-    """(B, M, 4, E) float16 (``evidence.measure_evidence``); 0 where a view has fewer prompts."""
+    """(B, M, 4, E) float16 (``evidence.measure_masks``); 0 where a view has fewer prompts."""
     true_iou: Tensor
     """(B, M, 4) float16: Eq. 6."""
     counted: Tensor

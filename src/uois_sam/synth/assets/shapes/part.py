@@ -1,4 +1,4 @@
-"""Parts of an object, one material each, and the convex pieces that stand for them in the physics."""
+"""Networks of an object, one material each, and the convex pieces that stand for them in the physics."""
 
 from __future__ import annotations
 

@@ -1,0 +1,82 @@
+"""Names of version 0.1.0 that have moved: they still work for one release, with a DeprecationWarning."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+MOVED_MODULES: Mapping[str, str] = {
+    "uois_sam.hub": "uois_sam.checkpoints.loading",
+    "uois_sam.images": "uois_sam.io.images",
+    "uois_sam.coco": "uois_sam.io.masks",
+    "uois_sam.visualize": "uois_sam.io.overlay",
+    "uois_sam.training.full": "uois_sam.training.train_heads",
+    "uois_sam.training.compact": "uois_sam.training.train_compact",
+    "uois_sam.training.processes": "uois_sam.training.distributed",
+}
+"""Modules that README or docs showed: old name -> new name."""
+MOVED_NAMES: Mapping[str, str] = {
+    "Selection": "uois_sam.config.InferenceConfig",
+    "Instances": "uois_sam.instances.Instances",
+    "Watch": "uois_sam.training.stages.ProgressCallback",
+    "HeadsRecipe": "uois_sam.training.train_heads.HeadTrainingConfig",
+    "Recipe": "uois_sam.training.train_compact.CompactTrainingConfig",
+}
+"""Classes and functions: old name -> where it is now."""
+
+
+def moved_names(module: str, *names: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module from which ``names`` have moved."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        home, _, new = MOVED_NAMES[name].rpartition(".")
+        warn(f"{module}.{name}", MOVED_NAMES[name], depth=3)
+        return getattr(import_module(home), new)
+
+    return find
+
+
+def warn(old: str, new: str, *, depth: int = 2) -> None:
+    """Say once a place that a name is going away; ``depth`` counts frames from this function to the user's line."""
+    warnings.warn(f"{old} is now {new}; the old name goes with the next release", DeprecationWarning, depth + 1)
+
+
+class _Alias(ModuleType):
+    """An old module's name for a new module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        module = import_module(MOVED_MODULES[self.__name__])
+        if not hasattr(module, name) and name in MOVED_NAMES:
+            home, _, new = MOVED_NAMES[name].rpartition(".")
+            return getattr(import_module(home), new)
+        return getattr(module, name)
+
+
+class _Finder(MetaPathFinder, Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in MOVED_MODULES else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        warn(spec.name, MOVED_MODULES[spec.name], depth=1)
+        return _Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run: attributes are looked up when they are used."""
+
+
+def install() -> None:
+    """Let old module names be imported."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uois_sam.instances import Instances
-from uois_sam.io.masks import decode_mask, encode_mask, instances_to_coco
+from uois_sam.io.masks import decode_mask, encode_mask
 
 
 def two_squares() -> Instances:
@@ -26,7 +26,7 @@ def two_squares() -> Instances:
 
 
 def test_exact_values():
-    first, second = instances_to_coco(two_squares(), image_id=5, category_id=2)
+    first, second = two_squares().to_coco(image_id=5, category_id=2)
     assert first == {
         "image_id": 5,
         "category_id": 2,
@@ -41,13 +41,9 @@ def test_exact_values():
 
 def test_json_round_trip_gives_the_masks_back():
     instances = two_squares()
-    records = json.loads(json.dumps(instances_to_coco(instances)))
+    records = json.loads(json.dumps(instances.to_coco()))
     decoded = np.stack([decode_mask(record["segmentation"]) for record in records])
     np.testing.assert_array_equal(decoded, instances.masks)
-
-
-def test_method_of_instances_is_the_same():
-    assert two_squares().to_coco() == instances_to_coco(two_squares())
 
 
 def test_no_instances():
@@ -57,7 +53,7 @@ def test_no_instances():
         boxes=np.zeros((0, 4), dtype=np.float32),
         points=np.zeros((0, 2), dtype=np.float32),
     )
-    assert instances_to_coco(empty) == []
+    assert empty.to_coco() == []
 
 
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.booleans()))

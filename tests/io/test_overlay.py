@@ -13,11 +13,9 @@ from uois_sam.instances import Instances
 from uois_sam.io.overlay import (
     FILL_OPACITY,
     PALETTE_SIZE,
-    _colours,
+    colours,
     foreground_picture,
     heatmap_picture,
-    overlay,
-    plot_instances,
 )
 from uois_sam.types import PromptMaps
 
@@ -52,9 +50,9 @@ GREY = np.full((60, 80, 3), 100, dtype=np.uint8)
 
 def test_inside_is_tinted_and_outside_untouched():
     instances = scene()
-    picture = overlay(GREY, instances, show_points=False)
+    picture = instances.overlay(GREY, show_points=False)
     assert picture.shape == GREY.shape and picture.dtype == np.uint8
-    tint = np.rint((1 - FILL_OPACITY) * 100 + FILL_OPACITY * _colours(1)[0])
+    tint = np.rint((1 - FILL_OPACITY) * 100 + FILL_OPACITY * colours(1)[0])
     np.testing.assert_allclose(picture[30, 20], tint, atol=1)
     np.testing.assert_array_equal(picture[:10], GREY[:10])
     assert (GREY == 100).all()
@@ -62,11 +60,11 @@ def test_inside_is_tinted_and_outside_untouched():
 
 def test_outlines_and_points_are_drawn():
     instances = scene()
-    plain, pointed = overlay(GREY, instances, show_points=False), overlay(GREY, instances)
-    assert np.abs(plain[15, 5:30].astype(int) - _colours(1)[0]).max() < 100  # the outline is nearly pure colour
+    plain, pointed = instances.overlay(GREY, show_points=False), instances.overlay(GREY)
+    assert np.abs(plain[15, 5:30].astype(int) - colours(1)[0]).max() < 100  # the outline is nearly pure colour
     x, y = np.rint(instances.points[0]).astype(int)
     assert (plain[y, x] != pointed[y, x]).any()
-    assert (overlay(GREY, instances, show_scores=True) != pointed).any()
+    assert (instances.overlay(GREY, show_scores=True) != pointed).any()
 
 
 def test_the_better_of_two_overlapping_masks_is_shown():
@@ -77,17 +75,17 @@ def test_the_better_of_two_overlapping_masks_is_shown():
         boxes=np.repeat(instances.boxes, 2, axis=0),
         points=np.repeat(instances.points, 2, axis=0),
     )
-    np.testing.assert_array_equal(overlay(GREY, both, show_points=False), overlay(GREY, instances, show_points=False))
+    np.testing.assert_array_equal(both.overlay(GREY, show_points=False), instances.overlay(GREY, show_points=False))
 
 
 def test_no_instances_gives_the_photo():
-    np.testing.assert_array_equal(overlay(GREY, scene(count=0), show_scores=True), GREY)
+    np.testing.assert_array_equal(scene(count=0).overlay(GREY, show_scores=True), GREY)
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (1, 300), (300, 1), (20, 2000), (2000, 20)])
 def test_odd_shapes(hw):
     image = np.full((*hw, 3), 100, dtype=np.uint8)
-    assert overlay(image, scene(hw, count=1), show_scores=True).shape == image.shape
+    assert scene(hw, count=1).overlay(image, show_scores=True).shape == image.shape
     assert heatmap_picture(image, maps()).shape == image.shape
     assert foreground_picture(image, maps()).shape == image.shape
 
@@ -95,18 +93,18 @@ def test_odd_shapes(hw):
 def test_more_instances_than_colours():
     count = PALETTE_SIZE + 3
     image = np.zeros((40, 20 * count, 3), dtype=np.uint8)
-    assert overlay(image, scene((40, 20 * count), count)).shape == image.shape
+    assert scene((40, 20 * count), count).overlay(image).shape == image.shape
 
 
 def test_colours_are_distinct_and_always_the_same():
-    colours = _colours(PALETTE_SIZE)
-    assert len(np.unique(colours, axis=0)) == PALETTE_SIZE
-    np.testing.assert_array_equal(_colours(5), colours[:5])
+    palette = colours(PALETTE_SIZE)
+    assert len(np.unique(palette, axis=0)) == PALETTE_SIZE
+    np.testing.assert_array_equal(colours(5), palette[:5])
 
 
 def test_wrong_size_is_refused():
     with pytest.raises(ImageError, match=r"\(60, 80, 3\).*\(60, 81, 3\)"):
-        overlay(np.zeros((60, 81, 3), dtype=np.uint8), scene())
+        scene().overlay(np.zeros((60, 81, 3), dtype=np.uint8))
 
 
 def test_heatmap_grows_brighter_with_the_value():
@@ -126,20 +124,20 @@ def test_plot_into_given_and_new_axes():
     import matplotlib.pyplot as plt
 
     _, ax = plt.subplots()
-    assert plot_instances(scene(), GREY, ax) is ax
+    assert scene().plot(GREY, ax) is ax
     new = scene().plot(GREY)
     assert new is not ax and len(new.images) == 1
-    plot_instances(scene(count=0), GREY)
+    scene(count=0).plot(GREY)
     plt.close("all")
 
 
 def test_plot_without_a_photo():
     pytest.importorskip("matplotlib")
     with pytest.raises(ImageError, match="expected the photo"):
-        plot_instances(scene())
+        scene().plot()
 
 
 def test_plot_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'uois-sam\[plot\]'"):
-        plot_instances(scene(), GREY)
+        scene().plot(GREY)

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.errors import ImageError, MissingExtraError
-from uois_sam.instances import Instances
+from uois_sam.errors import ImageError
 from uois_sam.types import FloatArray, ImageArray, LabelMap, PromptMaps
 
 if TYPE_CHECKING:
-    import matplotlib.axes
     from torch import Tensor
 
 FILL_OPACITY = 0.4
@@ -25,29 +23,30 @@ _SHIFT = 4  # OpenCV draws at fixed-point coordinates with this many fractional 
 
 
 def overlay(
-    image: ImageArray, instances: Instances, *, show_points: bool = True, show_scores: bool = False
+    image: ImageArray, labels: LabelMap, points_xy: FloatArray | None = None, scores: FloatArray | None = None
 ) -> ImageArray:
-    """The photo with every instance tinted and outlined in its own colour, as :meth:`Instances.label_map` shows them.
+    """Tint and outline every object of a photo in its own colour, and mark its point prompt and score.
 
     Args:
-        image: (H, W, 3) uint8 RGB, the photo the instances were found in.
-        instances: N instances; instance i always has the same colour.
-        show_points: mark the point prompts.
-        show_scores: write the score beside each point.
+        image: (H, W, 3) uint8 RGB.
+        labels: (H, W) integers, 0 = background; label i always has the same colour.
+        points_xy: (N, 2) float32 xy in pixels, the point of label i + 1 at index i; None draws none.
+        scores: (N,) float32 written beside the points; None writes none.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
 
     Raises:
-        ImageError: the photo's size is not that of the masks.
+        ImageError: if the photo's size is not that of the labels.
     """
-    _check_size(image, instances)
-    colours = _colours(len(instances))
-    picture = paint_labels(image, instances.label_map(), colours)
-    if show_points:
-        for point_xy, colour in zip(instances.points, colours, strict=True):
-            _draw_point(picture, point_xy, colour)
-    return _write_scores(picture, instances) if show_scores and len(instances) else picture
+    if image.shape != (*labels.shape, 3):
+        raise ImageError(f"expected the photo the masks belong to, shape {(*labels.shape, 3)}, found {image.shape}")
+    points = np.zeros((0, 2), dtype=np.float32) if points_xy is None else points_xy
+    instance_colours = colours(max(len(points), int(labels.max(initial=0))))
+    picture = paint_labels(image, labels, instance_colours)
+    for point_xy, colour in zip(points, instance_colours, strict=False):
+        _draw_point(picture, point_xy, colour)
+    return picture if scores is None or len(points) == 0 else _write_scores(picture, points, scores)
 
 
 def paint_labels(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
@@ -99,35 +98,9 @@ def foreground_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:
     return _mix(_faded(image), image, _on_photo(maps.foreground, image))
 
 
-def plot_instances(
-    instances: Instances, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None
-) -> matplotlib.axes.Axes:
-    """Draw :func:`overlay` into Matplotlib axes, with the points as scatter markers, and return the axes.
-
-    Args:
-        instances: N instances.
-        image: (H, W, 3) uint8 RGB; ``instances.image`` when left out.
-        ax: axes to draw into; those of a new figure when left out.
-
-    Raises:
-        ImageError: there is no photo, or its size is not that of the masks.
-        MissingExtraError: Matplotlib is not installed.
-    """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingExtraError("plot", "plot", "matplotlib") from error
-    photo = instances.image if image is None else image
-    if photo is None:
-        raise ImageError("plot: expected the photo as `image`, found none (these instances do not keep theirs)")
-    picture = overlay(photo, instances, show_points=False)
-    if ax is None:
-        ax = plt.subplots(layout="constrained")[1]
-    ax.imshow(picture)
-    x, y = instances.points.T
-    ax.scatter(x, y, s=14, c=_colours(len(instances)) / 255, edgecolors="white", linewidths=0.8)
-    ax.set_axis_off()
-    return ax
+def colours(count: int) -> npt.NDArray[np.uint8]:
+    """(count, 3) uint8 RGB: the colour of each instance; beyond ``PALETTE_SIZE`` they repeat."""
+    return np.asarray(_palette()[np.arange(count) % PALETTE_SIZE], dtype=np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -147,17 +120,6 @@ def _palette() -> npt.NDArray[np.uint8]:
         distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
         chosen.append(int(distance.argmax()))
     return np.asarray(rgb[chosen], dtype=np.uint8)
-
-
-def _colours(count: int) -> npt.NDArray[np.uint8]:
-    """(count, 3) uint8 RGB."""
-    return np.asarray(_palette()[np.arange(count) % PALETTE_SIZE], dtype=np.uint8)
-
-
-def _check_size(image: ImageArray, instances: Instances) -> None:
-    expected = (*instances.image_hw, 3)
-    if image.shape != expected:
-        raise ImageError(f"expected the photo the masks belong to, shape {expected}, found {image.shape}")
 
 
 def _line_width(image: ImageArray) -> float:
@@ -207,7 +169,7 @@ def _draw_point(picture: ImageArray, point_xy: FloatArray, colour: npt.NDArray[n
         cv2.circle(picture, centre, round(radius * width * (1 << _SHIFT)), shade, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _write_scores(picture: ImageArray, instances: Instances) -> ImageArray:
+def _write_scores(picture: ImageArray, points_xy: FloatArray, scores: FloatArray) -> ImageArray:
     from PIL import Image, ImageDraw, ImageFont
 
     canvas = Image.fromarray(picture)
@@ -215,7 +177,7 @@ def _write_scores(picture: ImageArray, instances: Instances) -> ImageArray:
     width = _line_width(picture)
     font = ImageFont.load_default(size=max(8.0, 8 * width))
     stroke = max(1, round(0.7 * width))
-    for (x, y), score in zip(instances.points, instances.scores, strict=True):
+    for (x, y), score in zip(points_xy, scores, strict=True):
         place = (float(x) + 4.5 * width, float(y))
         draw.text(place, f"{score:.2f}", "white", font, anchor="lm", stroke_width=stroke, stroke_fill="black")
     return np.array(canvas)

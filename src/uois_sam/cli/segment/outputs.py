@@ -87,9 +87,9 @@ def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
 def _files(
     photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
 ) -> dict[str, bytes]:
-    from uois_sam.io.overlay import foreground_picture, heatmap_picture, overlay
+    from uois_sam.io.overlay import foreground_picture, heatmap_picture
 
-    files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(overlay(image, instances))}
+    files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
     if maps is not None:
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))

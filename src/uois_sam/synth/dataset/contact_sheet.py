@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from uois_sam.errors import DatasetError
-from uois_sam.instances import Instances
 from uois_sam.io.files import write_atomically
 from uois_sam.io.overlay import overlay
 from uois_sam.types import ImageArray, LabelMap
@@ -55,18 +54,13 @@ def _tile(image: ImageArray, labels: LabelMap | None, width: int) -> ImageArray:
         return small
     rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(int)
-    return overlay(small, _instances(labels[rows][:, columns]), show_points=False)
+    return overlay(small, _numbered(labels[rows][:, columns]))
 
 
-def _instances(labels: LabelMap) -> Instances:
+def _numbered(labels: LabelMap) -> LabelMap:
+    """The same label map with its objects numbered 1, 2, ... in ascending order."""
     values = np.unique(labels[labels > 0])
-    count = len(values)
-    return Instances(
-        masks=labels == values[:, None, None],
-        scores=np.ones(count, dtype=np.float32),
-        boxes=np.zeros((count, 4), dtype=np.float32),
-        points=np.zeros((count, 2), dtype=np.float32),
-    )
+    return np.where(labels > 0, np.searchsorted(values, labels) + 1, 0).astype(np.uint16)
 
 
 def _grid(tiles: list[ImageArray], columns: int) -> ImageArray:

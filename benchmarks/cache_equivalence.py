@@ -26,7 +26,7 @@ from uois_sam.datasets import open_dataset
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError
 from uois_sam.io.files import write_atomically
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.runtime.provenance import describe_machine, summary
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
@@ -43,7 +43,7 @@ from uois_sam.training.targets import HeatmapTarget
 class LiveRows:
     """Rows without a cache: the frozen networks run, in float32, whenever a shard is asked for."""
 
-    base: FrozenBase
+    base: Networks
     data: Dataset
     config: FeatureConfig
     part: str
@@ -64,7 +64,7 @@ class LiveRows:
         return join_rows([getattr(view, self.part) for view in views])
 
 
-def measure(base: FrozenBase, data: Dataset, epochs: int, folder: Path) -> dict[str, Any]:
+def measure(base: Networks, data: Dataset, epochs: int, folder: Path) -> dict[str, Any]:
     """Fit both heads with and without a cache; losses, relative differences and seconds, ready for JSON."""
     split, config = split_data(data, 0.2, 0), FeatureConfig()
     processes = start_processes("cpu" if base.device.type == "cpu" else "auto")

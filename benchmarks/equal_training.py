@@ -22,7 +22,8 @@ import torch
 
 from table4 import COLUMNS, Variant, evaluate, percentages
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import assemble
+from uois_sam.checkpoints.compact import compact_networks
+from uois_sam.checkpoints.folder import card_settings
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.io.files import make_output_folder, write_atomically
@@ -51,7 +52,8 @@ def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
 
     train_base(model, data, config, folder, report)
     finished = at_size(model, DEPLOY_HW)
-    return assemble(finished, make_card(finished.config, {}, name=folder.name), torch.device("cpu"))
+    card = make_card(finished.config, {}, name=folder.name)
+    return UOISSAM(compact_networks(finished, folder.name, torch.device("cpu")), card, card_settings(card))
 
 
 def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from uois_sam.errors import UOISError
 from uois_sam.geometry import Frame
 from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.models.sam.modules import PIXEL_MEAN, PIXEL_STD
 from uois_sam.runtime.provenance import describe_machine, summary
 
@@ -51,14 +51,14 @@ def meta_pixels(image: Tensor, side: int) -> Tensor:
     return torch.from_numpy(padded).permute(2, 0, 1)[None]
 
 
-def our_pixels(base: FrozenBase, image: Tensor) -> Tensor:
+def our_pixels(base: Networks, image: Tensor) -> Tensor:
     """What our SAM encoder sees of a photo: (1, 3, side, side) float32."""
     encoder: Any = base.encoder
     return encoder.sam.prepare(image, Frame.padded((image.shape[1], image.shape[2]), encoder.sam.side))
 
 
 @torch.inference_mode()
-def our_sam(base: FrozenBase, image: Tensor, points: Tensor) -> dict[str, Tensor]:
+def our_sam(base: Networks, image: Tensor, points: Tensor) -> dict[str, Tensor]:
     """Embedding, all four masks and scores of M points in the mask frame."""
     encoder: Any = base.encoder
     features, _ = encoder.sam(image)
@@ -87,7 +87,7 @@ def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def dinov2_features(base: FrozenBase, image: Tensor) -> tuple[Tensor, Tensor]:
+def dinov2_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
     """Ours, and transformers' on the same pixels with its plainest attention: (1, C, h, w) both."""
     from transformers import Dinov2Model
 

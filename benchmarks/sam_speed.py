@@ -30,6 +30,7 @@ from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
 from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
+from uois_sam.models.decoding import make_scorer
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.provenance import describe_machine, summary
 
@@ -95,8 +96,9 @@ def grid_memory(model: UOISSAM, photo: Any) -> dict[str, float]:
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     resident, began = _status("VmRSS"), time.perf_counter()
     with model.networks.computing():
-        points = encoded._to_mask_frame(encoded.prompts.points_xy, encoded._prompt_hw)
-        found = encoded._candidates(points)
+        points = encoded.points_in_mask_frame
+        scorer = make_scorer(model.networks, encoded.settings)
+        found = scorer.candidates(encoded.features.mask_features, None, points)
     seconds = time.perf_counter() - began
     return {
         "points": GRID_SIDE**2, "masks": len(found.scores), "seconds": seconds,

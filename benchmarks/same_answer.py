@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import assemble, load_compact
+from uois_sam.checkpoints.compact import compact_networks, load_compact
+from uois_sam.checkpoints.folder import card_settings
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
@@ -46,7 +47,8 @@ def main() -> int:
     try:
         data = FolderDataset(arguments.data_root)
         network, card = load_compact(arguments.model)
-        models = {"plain float32": assemble(network, card, torch.device("cpu"))}
+        networks = compact_networks(network, "plain", torch.device("cpu"))
+        models = {"plain float32": UOISSAM(networks, card, card_settings(card))}
         for precision in ("float32", "bfloat16"):
             models[precision] = UOISSAM.from_pretrained(arguments.model, device="cpu", precision=precision)
     except UOISError as error:

@@ -152,7 +152,7 @@ def main() -> int:
         model = UOISSAM.from_pretrained(arguments.model, device=arguments.device)
         if arguments.nms:
             model = model.with_settings(nms=arguments.nms)
-        able = [row for row in rows if model.networks.evidence is not None or VARIANTS[row - 1].scores != "evidence"]
+        able = [row for row in rows if model.networks.mask_scorer is not None or VARIANTS[row - 1].scores != "evidence"]
         chosen = [VARIANTS[row - 1] for row in sorted(set(arguments.rows or able))]
         results = evaluate(model, dataset, arguments.limit, chosen)
         recorded = record(results, Path(arguments.model).name, arguments.data_root.resolve().name)

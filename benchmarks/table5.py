@@ -28,7 +28,7 @@ from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation.report.published import TABLE_5
 from uois_sam.io.files import write_atomically
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.runtime.provenance import describe_machine, summary
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
@@ -54,7 +54,7 @@ def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
     )
 
 
-def fit_share(base: FrozenBase, data: Dataset, percent: float, epochs: int, folder: Path) -> tuple[Path, int]:
+def fit_share(base: Networks, data: Dataset, percent: float, epochs: int, folder: Path) -> tuple[Path, int]:
     """The heads fitted on a share of the scenes; their folder, and how many scenes that were."""
     watch = ProgressCallback(stage=lambda name, total: _say(f"{percent:g} %: {name}"), advance=lambda done, note: None)
     processes = start_processes("cpu")

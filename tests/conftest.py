@@ -16,8 +16,9 @@ from hypothesis import settings
 from PIL import Image
 
 from tiny_base import NAME, SPEC, TinyBase, write_tiny_base
+from uois_sam.checkpoints.compact import compact_networks
+from uois_sam.checkpoints.folder import card_settings
 from uois_sam.checkpoints.foundation import BASES
-from uois_sam.checkpoints.loading import assemble
 from uois_sam.models.compact.efficientnet import Stage
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
@@ -54,7 +55,8 @@ def tiny_model() -> CompactModel:
 @pytest.fixture
 def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
     """The whole pipeline around random weights; its answers mean nothing."""
-    return assemble(tiny_model, make_card(tiny_model.config, {"random": True}, name="tiny"), torch.device("cpu"))
+    card = make_card(tiny_model.config, {"random": True}, name="tiny")
+    return UOISSAM(compact_networks(tiny_model, "tiny", torch.device("cpu")), card, card_settings(card))
 
 
 @pytest.fixture

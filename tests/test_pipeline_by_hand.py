@@ -117,7 +117,7 @@ def model(residuals: Tensor | None = None, **settings: Any) -> UOISSAM:
         hdnet.mlp[0].weight.data = torch.tensor([[0.0, 1.0]])  # not the IoU token, but the mask token
         hdnet.mlp[0].bias.data = torch.zeros(1)
     decoder = HandMadeMasks(torch.zeros(5, 4) if residuals is None else residuals)
-    parts = Networks(PaddedEncoder(), HandMadeMaps(), decoder, hdnet)
+    parts = Networks(PaddedEncoder(), decoder, HandMadeMaps(), hdnet)
     card = ModelCard("by-hand", "0", "none", {}, {}, {}, {}, "")
     scores = "sam" if residuals is None else "hdnet"
     return UOISSAM(parts, card, InferenceConfig()).with_settings(

@@ -17,10 +17,10 @@ from torch import Tensor
 from predictions import join_predictions
 from uois_sam.geometry import map_points, resize_logits
 from uois_sam.models.compact.mask_decoder import CompactDecoder
-from uois_sam.models.decoding import PROMPT_CHUNK
+from uois_sam.models.decoding import PROMPT_CHUNK, make_scorer
 from uois_sam.models.interfaces import MaskFeatures, PointDecoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
-from uois_sam.types import TokenPredictions
+from uois_sam.types import Candidates, TokenPredictions
 
 LOOSE = {"prompts": "grid", "grid_side": 12, "max_area_fraction": 0.9, "nms_iou": 0.8, "region_fraction": 0.0}
 """Settings under which a random model still yields a good number of instances."""
@@ -107,6 +107,10 @@ def naive_selection(scene: EncodedImage, found: Naive) -> list[int]:
     return kept
 
 
+def candidates(scene: EncodedImage, points_xy: Tensor) -> Candidates:
+    return make_scorer(scene.networks, scene.settings).candidates(scene.features.mask_features, scene.maps, points_xy)
+
+
 @pytest.mark.parametrize("scores", ["sam", "hdnet"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95, 1.0])
 def test_choosing_before_upscaling_equals_choosing_afterwards(scene: EncodedImage, scores: str, share: float) -> None:
@@ -117,7 +121,7 @@ def test_choosing_before_upscaling_equals_choosing_afterwards(scene: EncodedImag
     expected = naive_order(scene)
     assert len(expected.prompts) == pytest.approx(144 * (1 - share), abs=2)
 
-    found = scene._candidates(points_in_mask_frame(scene))
+    found = candidates(scene, points_in_mask_frame(scene))
     assert found.prompt_index.tolist() == expected.prompts
     assert found.token_index.tolist() == expected.tokens
     assert found.scores.tolist() == expected.scores
@@ -166,7 +170,7 @@ def test_in_single_precision_the_logits_agree_to_1e_5(tiny_pipeline: UOISSAM) ->
     scene = tiny_pipeline.with_settings(score_threshold=-10, **LOOSE).encode_image(photo)
     with torch.inference_mode():
         expected = naive_order(scene)
-        found = scene._candidates(points_in_mask_frame(scene))
+        found = candidates(scene, points_in_mask_frame(scene))
     assert found.prompt_index.tolist() == expected.prompts == list(range(144))
     assert found.token_index.tolist() == expected.tokens
     torch.testing.assert_close(found.mask_logits, expected.logits, rtol=0, atol=1e-5)
@@ -176,7 +180,7 @@ def test_a_prompts_mask_does_not_depend_on_its_chunk(scene: EncodedImage) -> Non
     """Prompts decoded among 144 and among 10 are the same."""
     scene = scene.with_settings(score_threshold=-float("inf"), **LOOSE)
     points = points_in_mask_frame(scene)
-    many, few = scene._candidates(points), scene._candidates(points[60:70])
+    many, few = candidates(scene, points), candidates(scene, points[60:70])
     assert torch.equal(many.token_index[60:70], few.token_index)
     torch.testing.assert_close(many.mask_logits[60:70], few.mask_logits, rtol=0, atol=1e-5)
     torch.testing.assert_close(many.scores[60:70], few.scores, rtol=0, atol=1e-6)

@@ -80,3 +80,18 @@ def install() -> None:
     """Let old module names be imported."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
+
+
+class OldSettingsNames:
+    """``selection`` and ``with_selection``, the former names of ``settings`` and ``with_settings``."""
+
+    def with_selection(self, **changes: Any) -> Any:
+        """Deprecated name of ``with_settings``."""
+        warn("with_selection", "with_settings")
+        return self.with_settings(**changes)  # type: ignore[attr-defined]
+
+    @property
+    def selection(self) -> Any:
+        """Deprecated name of ``settings``."""
+        warn("selection", "settings")
+        return self.settings  # type: ignore[attr-defined]

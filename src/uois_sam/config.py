@@ -75,14 +75,14 @@ class InferenceConfig:
     """Masks with fewer pixels in the photo are dropped."""
 
 
-def changed_settings(selection: InferenceConfig, changes: dict[str, Any]) -> InferenceConfig:
+def changed_settings(settings: InferenceConfig, changes: dict[str, Any]) -> InferenceConfig:
     """Settings with some of them replaced.
 
     Raises:
         UOISError: no such setting or mode.
     """
     try:
-        changed = replace(selection, **changes)
+        changed = replace(settings, **changes)
     except TypeError as error:
         known = ", ".join(InferenceConfig.__dataclass_fields__)
         raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
@@ -90,13 +90,13 @@ def changed_settings(selection: InferenceConfig, changes: dict[str, Any]) -> Inf
     return changed
 
 
-def check_heads(selection: InferenceConfig, model: str, *, hpg: bool, hdnet: bool, evidence: bool) -> None:
+def check_heads(settings: InferenceConfig, model: str, *, hpg: bool, hdnet: bool, mask_scorer: bool) -> None:
     """Raise UOISError for settings that need heads which the model has not."""
-    if selection.scores == "evidence" and not evidence:
+    if settings.scores == "evidence" and not mask_scorer:
         others = "hdnet or sam" if hdnet else "sam"
         raise UOISError(f"{model} has no scores that see the masks (scores='evidence'): expected scores={others}")
-    needing = [f"prompts={selection.prompts!r}"] if not hpg and selection.prompts != "grid" else []
-    needing += ["scores='hdnet'"] if not hdnet and selection.scores == "hdnet" else []
+    needing = [f"prompts={settings.prompts!r}"] if not hpg and settings.prompts != "grid" else []
+    needing += ["scores='hdnet'"] if not hdnet and settings.scores == "hdnet" else []
     if needing:
         raise lacks_heads(model, f"{' and '.join(needing)} need{'s' * (len(needing) == 1)}")
 
@@ -109,11 +109,11 @@ def lacks_heads(model: str, needing: str) -> UOISError:
     )
 
 
-def check_modes(selection: InferenceConfig) -> None:
+def check_modes(settings: InferenceConfig) -> None:
     """Raise UOISError for a mode that does not exist: it would silently act as another one."""
     for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
-        if getattr(selection, name) not in get_args(modes):
-            found = getattr(selection, name)
+        if getattr(settings, name) not in get_args(modes):
+            found = getattr(settings, name)
             raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from uois_sam.errors import ImageError, MissingExtraError
 from uois_sam.io.masks import encode_mask
@@ -44,6 +45,11 @@ class Instances:
     def image_hw(self) -> tuple[int, int]:
         """Height and width of the photo in pixels."""
         return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+    def subset(self, index: BoolArray | npt.NDArray[np.integer]) -> Instances:
+        """Return some of the instances: a bool mask, or indices in the order wanted."""
+        kept = {name: getattr(self, name)[index] for name in ("masks", "scores", "boxes", "points")}
+        return replace(self, **kept)
 
     def label_map(self) -> LabelMap:
         """(H, W) uint16: 0 is background, i + 1 is instance i. Painted in ascending score: the better one wins."""

@@ -15,7 +15,9 @@ from PIL import Image
 from tiny_base import NAME, TinyBase
 from uois_sam.benchmark.measure import Measurement, drawn_photo, measure
 from uois_sam.benchmark.stages import STAGES, ready, spread_points, time_stages
+from uois_sam.checkpoints.heads import base_card
 from uois_sam.cli.main import main
+from uois_sam.config import InferenceConfig
 from uois_sam.pipeline import UOISSAM
 
 SPREAD = {"median", "q25", "q75", "n"}
@@ -99,9 +101,8 @@ def test_a_base_is_timed_against_its_peers(
 
 
 def test_a_base_without_heads_is_made_ready(tiny_base: TinyBase) -> None:
-    from uois_sam.checkpoints.heads import without_heads
-
-    model = without_heads(tiny_base.load())
+    base = tiny_base.load()
+    model = UOISSAM(base, base_card(base), InferenceConfig())
     assert ready(model).settings.prompts == "grid" and ready(model).settings.scores == "sam"
 
 

@@ -19,10 +19,10 @@ from uois_sam.checkpoints.key_mapping import sam_for_transformers
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase, HeadSizes, hash_weights
+from uois_sam.models.networks import HeadSizes, Networks, hash_weights
 
 
-def load(sam: Path | str, dinov2: Path | str) -> FrozenBase:
+def load(sam: Path | str, dinov2: Path | str) -> Networks:
     return load_base(NAME, sam=sam, dinov2=dinov2, device="cpu", precision="float32")
 
 
@@ -95,7 +95,7 @@ def test_a_loaded_base_is_frozen_and_says_what_heads_fit(tiny_base: TinyBase) ->
         assert isinstance(part, torch.nn.Module)
         assert not part.training
         assert not any(parameter.requires_grad or parameter.is_meta for parameter in part.parameters())
-    assert (base.prompt_channels, base.token_width) == (DINOV2.width, SAM.token_width)
+    assert (base.heads.prompt_channels, base.heads.token_width) == (DINOV2.width, SAM.token_width)
     with base.computing():
         features = base.encoder(random_photo())
         tokens = base.decoder.decode_tokens(features.mask_features, torch.tensor([[1.0, 2.0]]))

@@ -12,10 +12,12 @@ import torch
 
 from tiny_base import NAME, TinyBase, random_photo, write_tiny_base
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import CARD_FILE, WEIGHTS_FILE, load_base, read_folder, save_heads
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, read_folder
+from uois_sam.checkpoints.heads import save_heads
+from uois_sam.checkpoints.loading import load_base
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.types import ImageArray
 
 LOOSE: dict[str, Any] = {
@@ -28,7 +30,7 @@ def photo() -> ImageArray:
     return random_photo().permute(1, 2, 0).numpy()
 
 
-def save_random_heads(base: FrozenBase, folder: Path, **settings: Any) -> Path:
+def save_random_heads(base: Networks, folder: Path, **settings: Any) -> Path:
     torch.manual_seed(0)
     save_heads(base, base.fresh_hpg(), base.fresh_hdnet(), folder, training={"random": True}, **settings)
     return folder
@@ -142,7 +144,7 @@ def test_a_base_without_heads_runs_sams_automatic_scheme(tiny_base: TinyBase) ->
 
 def test_its_grid_covers_the_photo_evenly(tiny_base: TinyBase) -> None:
     scene = load(NAME, tiny_base).with_settings(grid_side=2).encode_image(photo())
-    points = scene._to_mask_frame(scene.prompts.points_xy, scene._prompt_hw)
+    points = scene.points_in_mask_frame
     expected = [[15.5, 11.0], [47.5, 11.0], [15.5, 34.0], [47.5, 34.0]]  # 46 x 64 of the frame show the photo
     assert torch.allclose(points, torch.tensor(expected))
 

@@ -18,8 +18,10 @@ from safetensors.torch import save
 from hub_server import HubServer, serve_hub
 from tiny_base import NAME, SPEC, TinyBase, random_photo
 from uois_sam import UOISSAM
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
+from uois_sam.checkpoints.heads import save_heads
 from uois_sam.checkpoints.huggingface import cached_weights, looks_like_hub_id
-from uois_sam.checkpoints.loading import CARD_FILE, WEIGHTS_FILE, load_base, save_heads
+from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 
 

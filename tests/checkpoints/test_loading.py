@@ -21,18 +21,11 @@ import torch
 from torch import Tensor
 
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import (
-    BUNDLED,
-    CARD_FILE,
-    WEIGHTS_FILE,
-    choose_device,
-    choose_precision,
-    read_folder,
-    save_folder,
-)
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, read_folder, save_folder
+from uois_sam.checkpoints.names import BUNDLED
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.runtime import device as devices
-from uois_sam.runtime.device import Capability
+from uois_sam.runtime.device import Capability, choose_device, choose_precision
 from uois_sam.types import ImageArray
 
 LOOSE: dict[str, Any] = {"prompts": "grid", "grid_side": 8, "score_threshold": -10.0, "max_area_fraction": 1.0}

@@ -15,7 +15,9 @@ import pytest
 import torch
 
 from cli.test_segment import FakeEncoded, FakeModel, broken, photo, results, segment, written
-from uois_sam.checkpoints.loading import assemble
+from uois_sam import UOISSAM
+from uois_sam.checkpoints.compact import compact_networks
+from uois_sam.checkpoints.folder import card_settings
 from uois_sam.cli.segment.executors import AHEAD, Crew, choose_workers, in_order, on_threads
 from uois_sam.cli.segment.inputs import Photo
 from uois_sam.errors import ImageError, OutputError, UOISError
@@ -148,7 +150,8 @@ def test_no_workers_is_refused_in_one_line(tmp_path):
 
 
 def test_the_compact_model_gets_a_core_a_photo(tiny_model: CompactModel):
-    tiny = assemble(tiny_model, make_card(tiny_model.config, {}, name="tiny"), torch.device("cpu"))
+    card = make_card(tiny_model.config, {}, name="tiny")
+    tiny = UOISSAM(compact_networks(tiny_model, "tiny", torch.device("cpu")), card, card_settings(card))
     assert choose_workers(None, tiny) == torch.get_num_threads()
     assert choose_workers(5, tiny) == 5
     assert choose_workers(None, FakeModel()) == 1

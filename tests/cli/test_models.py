@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tiny_base import NAME, TinyBase
+from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
 from uois_sam.checkpoints.foundation import BASES
-from uois_sam.checkpoints.loading import CARD_FILE, WEIGHTS_FILE, save_heads
+from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tiny_base import NAME, TinyBase, random_photo, write_tiny_base
-from uois_sam.checkpoints.loading import save_heads
+from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import read_folder
+from uois_sam.checkpoints.folder import read_folder
 from uois_sam.cli.main import main
 from uois_sam.cli.train import TrainHeads
 

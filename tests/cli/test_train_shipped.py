@@ -10,7 +10,7 @@ import pytest
 
 from conftest import TINY
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import save_folder
+from uois_sam.checkpoints.folder import save_folder
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.main import main
 from uois_sam.cli.train import TrainCompact

@@ -10,7 +10,7 @@ import torch
 from random_official_weights import write_base
 from uois_sam.checkpoints.foundation import BaseSpec
 from uois_sam.models.dinov2 import Dinov2Size
-from uois_sam.models.networks import FrozenBase, HeadSizes
+from uois_sam.models.networks import HeadSizes, Networks
 from uois_sam.models.sam.modules import SamSize
 
 NAME = "sam-tiny"
@@ -30,7 +30,7 @@ class TinyBase:
     sam: Path
     dinov2: Path
 
-    def load(self, precision: str = "float32") -> FrozenBase:
+    def load(self, precision: str = "float32") -> Networks:
         """As a user would, on the processor."""
         from uois_sam.checkpoints.loading import load_base
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from uois_sam.checkpoints.loading import compact_base
+from uois_sam.checkpoints.compact import compact_base
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact.model import CompactModel
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.training.distributed import start_processes
 
 
@@ -22,7 +22,7 @@ def model(tiny_model: CompactModel) -> CompactModel:
 
 
 @pytest.fixture
-def base(model: CompactModel) -> FrozenBase:
+def base(model: CompactModel) -> Networks:
     """Encoder and decoder of the tiny model."""
     return compact_base(model, "tiny", torch.device("cpu"))
 

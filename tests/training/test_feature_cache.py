@@ -22,7 +22,7 @@ from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import OutputError, UOISError
 from uois_sam.models.compact.model import CompactModel
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import shards as cache
 from uois_sam.training.feature_cache.features import FeatureConfig, ViewRows, view_rows
 from uois_sam.training.feature_cache.rows import Rows, join_rows
@@ -33,7 +33,7 @@ CONFIG = FeatureConfig(views=2, view_hw=TINY.input_hw, prompts=8, own_peaks=3)
 
 
 @pytest.fixture
-def request_(base: FrozenBase, model: CompactModel, data: FolderDataset) -> CacheRequest:
+def request_(base: Networks, model: CompactModel, data: FolderDataset) -> CacheRequest:
     """Twelve views of six images, five a shard."""
     return CacheRequest(base, data, look_through(data).sha256, CONFIG, model.hpg, shard=5)
 
@@ -142,7 +142,7 @@ from pathlib import Path
 import torch
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.checkpoints.loading import compact_base
+from uois_sam.checkpoints.compact import compact_base
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.feature_cache import shards as cache
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache

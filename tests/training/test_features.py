@@ -19,7 +19,7 @@ from uois_sam.models.compact.mask_scorer import evidence_width
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import features
 from uois_sam.training.feature_cache.features import FeatureConfig, grid_truth, make_view, renumbered, view_rows
 from uois_sam.training.losses import iou_targets
@@ -49,7 +49,7 @@ def chosen_prompts() -> Iterator[list[tuple[Tensor, Tensor]]]:
 
 
 def test_every_tensor_has_the_shape_and_precision_that_it_says(
-    model: CompactModel, base: FrozenBase, data: FolderDataset
+    model: CompactModel, base: Networks, data: FolderDataset
 ) -> None:
     rows = view_rows(base, model.hpg, data, CONFIG, 7)
     shapes = {name: (tuple(value.shape), value.dtype) for part in (rows.evidence, rows.maps, rows.tokens) for name,
@@ -67,7 +67,7 @@ def test_every_tensor_has_the_shape_and_precision_that_it_says(
 
 
 def test_the_first_view_of_an_image_is_the_plain_image(
-    model: CompactModel, base: FrozenBase, data: FolderDataset
+    model: CompactModel, base: Networks, data: FolderDataset
 ) -> None:
     plain, augmented = (view_rows(base, model.hpg, data, CONFIG, 2 * 3 + k).maps for k in (0, 1))
     assert np.array_equal(plain.labels[0], data[3].labels)
@@ -77,7 +77,7 @@ def test_the_first_view_of_an_image_is_the_plain_image(
 
 
 def test_the_same_view_is_the_same_whatever_came_before(
-    model: CompactModel, base: FrozenBase, data: FolderDataset
+    model: CompactModel, base: Networks, data: FolderDataset
 ) -> None:
     first = view_rows(base, model.hpg, data, CONFIG, 7)
     view_rows(base, model.hpg, data, CONFIG, 3)
@@ -88,7 +88,7 @@ def test_the_same_view_is_the_same_whatever_came_before(
 
 
 def test_prompts_on_background_have_a_true_iou_of_zero(
-    model: CompactModel, base: FrozenBase, data: FolderDataset
+    model: CompactModel, base: Networks, data: FolderDataset
 ) -> None:
     assert not data[0].labels.any()
     empty = view_rows(base, model.hpg, data, CONFIG, 0).tokens
@@ -100,7 +100,7 @@ def test_prompts_on_background_have_a_true_iou_of_zero(
 
 
 def test_true_ious_are_those_of_all_four_masks_of_each_prompt(
-    model: CompactModel, base: FrozenBase, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
+    model: CompactModel, base: Networks, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eq. 6 on two points set by hand: on the first rectangle and at a corner without one."""
     labels = data[1].labels
@@ -141,7 +141,7 @@ def with_ignored(where: tuple[slice, slice]) -> Sample:
 LEFT = np.s_[:, :60]
 
 
-def test_nothing_is_prompted_where_the_labels_say_nothing(base: FrozenBase, model: CompactModel) -> None:
+def test_nothing_is_prompted_where_the_labels_say_nothing(base: Networks, model: CompactModel) -> None:
     class OneSample:
         names = ("one",)
 
@@ -229,7 +229,7 @@ class OneImage:
         return Sample("one", np.zeros((16, 32, 3), np.uint8), labels)
 
 
-def test_a_base_with_a_padded_frame_is_asked_in_that_frame(base: FrozenBase) -> None:
+def test_a_base_with_a_padded_frame_is_asked_in_that_frame(base: Networks) -> None:
     """A perfect mask has a true IoU of 1, its absence 0, whatever the image's size and the frame's padding."""
     decoder = PerfectDecoder()
     padded = replace(base, encoder=PaddingEncoder(), decoder=decoder)  # type: ignore[arg-type]
@@ -250,7 +250,7 @@ def eager(hpg: HPG) -> HPG:
 
 
 def test_evidence_is_kept_of_own_peaks_alone_and_filled_up_with_rows_that_do_not_count(
-    model: CompactModel, base: FrozenBase, data: FolderDataset
+    model: CompactModel, base: Networks, data: FolderDataset
 ) -> None:
     none = view_rows(base, model.hpg, data, replace(CONFIG, own_peaks=2), 2 * 3).evidence
     assert none is not None and not none.counted.any() and not none.evidence.any()
@@ -261,14 +261,14 @@ def test_evidence_is_kept_of_own_peaks_alone_and_filled_up_with_rows_that_do_not
     assert view_rows(base, None, data, CONFIG, 2 * 3).evidence is None
 
 
-def test_own_peaks_start_at_the_given_height(model: CompactModel, base: FrozenBase, data: FolderDataset) -> None:
+def test_own_peaks_start_at_the_given_height(model: CompactModel, base: Networks, data: FolderDataset) -> None:
     bold, unreachable = eager(model.hpg), replace(CONFIG, own_peaks=2, peak_threshold=100.0)
     rows = view_rows(base, bold, data, unreachable, 2 * 3)
     assert rows.evidence is not None and not rows.evidence.counted.any()
 
 
 def test_own_peaks_are_looked_up_where_they_lie_in_the_image(
-    model: CompactModel, base: FrozenBase, rectangles: Path
+    model: CompactModel, base: Networks, rectangles: Path
 ) -> None:
     """The prompt frame is 96x128, the view twice that: a peak's label is read at twice its position."""
     twice = replace(CONFIG, view_hw=(192, 256), own_peaks=8)

@@ -17,7 +17,7 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import features
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
 from uois_sam.training.feature_cache.rows import MapRows, MemoryRows, TokenRows
@@ -105,7 +105,7 @@ LAST = slice(-HELD_OUT, None)
 
 
 def test_fitting_from_the_cache_equals_fitting_without_it(
-    model: CompactModel, base: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, place: FitContext
+    model: CompactModel, base: Networks, data: FolderDataset, tmp_path: Path, processes: Any, place: FitContext
 ) -> None:
     """The cache stores float16 on disk; the frozen networks run anew in every epoch, in float32, lead to the same."""
     request = CacheRequest(base, data, "0", FeatureConfig(views=2, prompts=8), shard=5)
@@ -127,7 +127,7 @@ def test_fitting_from_the_cache_equals_fitting_without_it(
 
 
 def test_the_loss_of_the_cached_views_is_the_loss_of_the_decoders_tokens(
-    model: CompactModel, base: FrozenBase, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
+    model: CompactModel, base: Networks, data: FolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDNet on a cached view says what it says on the decoder's predictions for the same prompts."""
     points = torch.tensor([[10.0, 20.0], [90.0, 70.0]])

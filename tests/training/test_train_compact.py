@@ -11,7 +11,7 @@ import torch
 
 from conftest import TINY
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import read_folder
+from uois_sam.checkpoints.folder import read_folder
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.compact.model import CompactModel

@@ -16,11 +16,11 @@ import torch
 
 from tiny_base import TinyBase, write_tiny_base
 from uois_sam import UOISSAM
-from uois_sam.checkpoints.loading import read_folder
+from uois_sam.checkpoints.folder import read_folder
 from uois_sam.config import InferenceConfig
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError, WeightsError
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import shards as cache
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
@@ -39,13 +39,13 @@ QUIET = ProgressCallback(lambda name, total: None, lambda done, note: None)
 
 
 @pytest.fixture
-def foundation(tiny_base: TinyBase) -> FrozenBase:
+def foundation(tiny_base: TinyBase) -> Networks:
     """A tiny SAM and DINOv2 in Meta's format, with heads small enough to fit in a test."""
     base = tiny_base.load()
     return replace(base, heads=replace(base.heads, hpg_width=8, hpg_scales=(2,), frame_hw=(96, 128), score_width=8))
 
 
-def train(base: FrozenBase, data: Any, out: Path, processes: Any, **changes: Any) -> Path:
+def train(base: Networks, data: Any, out: Path, processes: Any, **changes: Any) -> Path:
     options = {name: changes.pop(name) for name in ("validation", "tensorboard") if name in changes}
     recipe, tensorboard = replace(RECIPE, **changes), options.pop("tensorboard", False)
     images = examine_images(data, recipe, QUIET, processes, **options)
@@ -53,7 +53,7 @@ def train(base: FrozenBase, data: Any, out: Path, processes: Any, **changes: Any
 
 
 def test_heads_for_sam_and_dinov2_are_trained_saved_and_loaded(
-    foundation: FrozenBase, tiny_base: TinyBase, data: FolderDataset, tmp_path: Path, processes: Any
+    foundation: Networks, tiny_base: TinyBase, data: FolderDataset, tmp_path: Path, processes: Any
 ) -> None:
     out = tmp_path / "run"
     folder = train(foundation, data, out, processes)
@@ -77,7 +77,7 @@ def test_heads_for_sam_and_dinov2_are_trained_saved_and_loaded(
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_heads_refuse_another_base(foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any) -> None:
+def test_heads_refuse_another_base(foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any) -> None:
     folder = train(foundation, data, tmp_path / "run", processes, fit=replace(RECIPE.fit, epochs=1))
     other = write_tiny_base(tmp_path / "other", seed=5)
     with pytest.raises(WeightsError, match="trained on sam-tiny with SHA256"):
@@ -85,7 +85,7 @@ def test_heads_refuse_another_base(foundation: FrozenBase, data: FolderDataset, 
 
 
 def test_started_again_a_finished_run_computes_nothing_and_ends_the_same(
-    foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
+    foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = (train(foundation, data, tmp_path, processes) / "model.safetensors").read_bytes()
     curves = (tmp_path / "curves.csv").read_text()
@@ -96,7 +96,7 @@ def test_started_again_a_finished_run_computes_nothing_and_ends_the_same(
 
 
 def test_another_target_needs_no_pass_through_the_frozen_networks(
-    foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
+    foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor a fit of HDNet, which does not depend on it."""
     first = train(foundation, data, tmp_path, processes)
@@ -109,7 +109,7 @@ def test_another_target_needs_no_pass_through_the_frozen_networks(
 
 
 def test_a_share_of_the_images_and_images_of_their_own_to_validate(
-    foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any
+    foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any
 ) -> None:
     train(foundation, data, tmp_path, processes, percent=50, validation=SubsetDataset(data, [2, 3]))
     record = json.loads((tmp_path / "run.json").read_text())
@@ -123,7 +123,7 @@ def test_a_share_of_the_images_and_images_of_their_own_to_validate(
     [([0, 4], "expected labelled objects to learn from, found none in 2 images"), ([1], "at least 2 labelled images")],
 )
 def test_images_without_objects_or_a_single_one_are_told_before_the_work(
-    foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any, indices: list[int], told: str
+    foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any, indices: list[int], told: str
 ) -> None:
     with pytest.raises(DatasetError, match=told):
         train(foundation, SubsetDataset(data, indices), tmp_path, processes)
@@ -131,7 +131,7 @@ def test_images_without_objects_or_a_single_one_are_told_before_the_work(
 
 
 def test_an_empty_scene_among_others_is_welcome(
-    foundation: FrozenBase, data: FolderDataset, tmp_path: Path, processes: Any
+    foundation: Networks, data: FolderDataset, tmp_path: Path, processes: Any
 ) -> None:
     """Images 0 and 4 have no object; with only three images one of them trains."""
     train(foundation, SubsetDataset(data, [0, 4, 1]), tmp_path, processes)
@@ -146,7 +146,7 @@ from pathlib import Path
 import torch
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.checkpoints.loading import compact_base
+from uois_sam.checkpoints.compact import compact_base
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads

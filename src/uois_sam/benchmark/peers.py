@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from uois_sam.checkpoints.foundation import BASES
-from uois_sam.checkpoints.heads import without_heads
+from uois_sam.checkpoints.heads import UNTRAINED_SETTINGS, base_card
 from uois_sam.checkpoints.key_mapping import sam_for_transformers
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.geometry import Frame
 from uois_sam.models.dinov2 import Dinov2Encoder, build_dinov2
 from uois_sam.models.interfaces import MaskFeatures
-from uois_sam.models.networks import FoundationEncoder, FrozenBase
+from uois_sam.models.networks import FoundationEncoder, Networks
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam, transformers_config
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.device import inference_precision
@@ -121,7 +121,9 @@ def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = 
     decoder = SamPointDecoder(networks["prompt_encoder"], networks["mask_decoder"])
     for part in (encoder, decoder):
         part.requires_grad_(False).eval().to(device)
-    return without_heads(FrozenBase(f"{name}-random", encoder, decoder, spec.heads, torch.device(device), precision))
+    base = Networks(encoder, decoder, heads=spec.heads, name=f"{name}-random", device=torch.device(device),
+                    precision=precision)  # fmt: skip
+    return UOISSAM(base, base_card(base), UNTRAINED_SETTINGS)
 
 
 @torch.no_grad()

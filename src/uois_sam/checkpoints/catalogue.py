@@ -10,7 +10,7 @@ from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of
 from uois_sam.checkpoints.foundation import BASES, LICENCE, BaseSpec
 from uois_sam.checkpoints.heads import HEADS_KIND, read_heads_card
 from uois_sam.checkpoints.huggingface import cached_files, cached_weights
-from uois_sam.checkpoints.loading import BUNDLED
+from uois_sam.checkpoints.names import BUNDLED
 from uois_sam.errors import MissingExtraError, WeightsError
 
 HUB_CACHE = "hub cache"

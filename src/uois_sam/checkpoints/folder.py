@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from uois_sam.errors import WeightsError
+from uois_sam.config import InferenceConfig, check_modes
+from uois_sam.errors import UOISError, WeightsError
 from uois_sam.io.files import make_output_folder, write_together
 from uois_sam.types import ModelCard
 
@@ -76,6 +77,20 @@ def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:
     """What kind of model a card describes, and the rest of its ``architecture`` entry."""
     architecture = dict(card.architecture) if isinstance(card.architecture, Mapping) else {}
     return architecture.pop("kind", None), architecture
+
+
+def card_settings(card: ModelCard) -> InferenceConfig:
+    """The settings a card recommends.
+
+    Raises:
+        WeightsError: they are none.
+    """
+    try:
+        selection = InferenceConfig(**card.selection)
+        check_modes(selection)
+        return selection
+    except (TypeError, UOISError) as error:
+        raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error
 
 
 def load_strictly(

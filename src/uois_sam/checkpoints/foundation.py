@@ -19,7 +19,7 @@ from uois_sam.checkpoints.key_mapping import describe, dinov2_for_transformers, 
 from uois_sam.checkpoints.torch_files import FILE_SUFFIXES, file_sha256, folder_weights, read_tensors
 from uois_sam.errors import MissingExtraError, WeightsError
 from uois_sam.models.dinov2 import Dinov2Encoder, Dinov2Size, build_dinov2
-from uois_sam.models.networks import FoundationEncoder, FrozenBase, HeadSizes
+from uois_sam.models.networks import FoundationEncoder, HeadSizes, Networks
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam
 
 LICENCE = "Apache-2.0"
@@ -76,7 +76,7 @@ def load_foundation(
     dinov2: str | os.PathLike[str] | None,
     device: torch.device,
     precision: torch.dtype,
-) -> FrozenBase:
+) -> Networks:
     """Load SAM and DINOv2 under one of the names in ``BASES``; see :func:`uois_sam.checkpoints.loading.load_base`."""
     spec = BASES[name]
     networks, model = build_sam(spec.sam), build_dinov2(spec.dinov2)
@@ -95,7 +95,7 @@ def load_foundation(
     decoder = SamPointDecoder(networks["prompt_encoder"], networks["mask_decoder"])
     for part in (encoder, decoder):
         part.requires_grad_(False).eval().to(device)
-    return FrozenBase(name, encoder, decoder, spec.heads, device, precision)
+    return Networks(encoder, decoder, heads=spec.heads, name=name, device=device, precision=precision)
 
 
 def check_foundation(name: str, sam: str | os.PathLike[str] | None, dinov2: str | os.PathLike[str] | None) -> None:

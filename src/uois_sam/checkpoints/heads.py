@@ -16,12 +16,11 @@ from torch import Tensor, nn
 
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, save_folder
 from uois_sam.checkpoints.foundation import LICENCE
-from uois_sam.config import InferenceConfig, check_modes
-from uois_sam.errors import UOISError, WeightsError, install_command
+from uois_sam.config import InferenceConfig
+from uois_sam.errors import WeightsError, install_command
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase, HeadSizes, Networks
-from uois_sam.pipeline import UOISSAM
+from uois_sam.models.networks import HeadSizes, Networks
 from uois_sam.types import ModelCard
 
 HEADS_KIND = "heads"
@@ -39,12 +38,12 @@ class HeadsCard:
     base: str
     """Name of the base they were trained on."""
     base_sha256: str
-    """Identity of its weights (``FrozenBase.sha256``)."""
+    """Identity of its weights (``Networks.sha256``)."""
     heads: HeadSizes
 
 
 def save_heads(
-    base: FrozenBase,
+    base: Networks,
     hpg: HPG,
     hdnet: HDNet,
     folder: str | os.PathLike[str],
@@ -91,7 +90,7 @@ def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
         raise WeightsError(f"{folder / CARD_FILE}: architecture does not describe trained heads: {error}") from error
 
 
-def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor], folder: Path) -> tuple[HPG, HDNet]:
+def load_heads(base: Networks, card: HeadsCard, tensors: Mapping[str, Tensor], folder: Path) -> tuple[HPG, HDNet]:
     """Heads with weights, frozen and on the base's device.
 
     Raises:
@@ -102,10 +101,10 @@ def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor],
             f"{folder}: these heads were trained on {card.base} with SHA256 {card.base_sha256[:16]}..., but the base "
             f"given has {base.sha256[:16]}...; give the weights of SAM and DINOv2 that they were trained on"
         )
-    if (card.heads.prompt_channels, card.heads.token_width) != (base.prompt_channels, base.token_width):
+    if (card.heads.prompt_channels, card.heads.token_width) != (base.heads.prompt_channels, base.heads.token_width):
         raise WeightsError(
-            f"{folder / CARD_FILE}: expected heads for {base.prompt_channels} prompt channels and tokens of "
-            f"{base.token_width}, got {card.heads.prompt_channels} and {card.heads.token_width}"
+            f"{folder / CARD_FILE}: expected heads for {base.heads.prompt_channels} prompt channels and tokens of "
+            f"{base.heads.token_width}, got {card.heads.prompt_channels} and {card.heads.token_width}"
         )
     hpg, hdnet = card.heads.fresh_hpg(), card.heads.fresh_hdnet()
     heads = nn.ModuleDict({"hpg": hpg, "hdnet": hdnet})
@@ -114,36 +113,13 @@ def load_heads(base: FrozenBase, card: HeadsCard, tensors: Mapping[str, Tensor],
     return hpg, hdnet
 
 
-def with_heads(base: FrozenBase, heads: tuple[HPG, HDNet], card: ModelCard) -> UOISSAM:
-    """The whole system: base, heads, and the card that came with the heads."""
-    hpg, hdnet = heads
-    parts = Networks(base.encoder, hpg, base.decoder, hdnet, base.device, base.precision)
-    return UOISSAM(parts, card, card_settings(card))
-
-
-def without_heads(base: FrozenBase) -> UOISSAM:
-    """A base alone: a grid prompts it, and its own scores rank the masks."""
-    card = ModelCard(
+def base_card(base: Networks) -> ModelCard:
+    """The card of a base alone: a grid prompts it, and its own scores rank the masks."""
+    return ModelCard(
         name=base.name, version="", licence=LICENCE, architecture={"kind": BASE_KIND, "base": base.name},
         preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(UNTRAINED_SETTINGS), training={},
         weights_sha256="",
     )  # fmt: skip
-    parts = Networks(base.encoder, None, base.decoder, None, base.device, base.precision)
-    return UOISSAM(parts, card, UNTRAINED_SETTINGS)
-
-
-def card_settings(card: ModelCard) -> InferenceConfig:
-    """The settings a card recommends.
-
-    Raises:
-        WeightsError: they are none.
-    """
-    try:
-        selection = InferenceConfig(**card.selection)
-        check_modes(selection)
-        return selection
-    except (TypeError, UOISError) as error:
-        raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error
 
 
 def readme(card: ModelCard, repo: str) -> str:

@@ -103,7 +103,7 @@ class TrainShipped:
         Raises:
             UOISError: it is, but trained for another number of steps, as another share leaves it.
         """
-        from uois_sam.checkpoints.loading import read_folder
+        from uois_sam.checkpoints.folder import read_folder
 
         folder = self.out / PARTS[number].name / "model"
         if not folder.exists():

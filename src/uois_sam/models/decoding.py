@@ -1,9 +1,10 @@
-"""From prompts to scored masks: chosen before they are drawn, or, by ``evidence``, all drawn and then chosen."""
+"""From prompts to scored masks: chosen by tokens before they are drawn (Sec. III-B), or all drawn and then chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from uois_sam.config import MASKS_PER_PROMPT, InferenceConfig
 from uois_sam.models.compact.mask_scorer import MaskScorer, measure_masks
 from uois_sam.models.interfaces import MaskFeatures, PointDecoder, select_prompts
+from uois_sam.models.networks import Networks
 from uois_sam.models.postprocess import choose_best, clean_regions, vote
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
 
@@ -20,88 +22,120 @@ UPSCALE_CHUNK = 5
 """Prompts drawn at once, likewise: a quarter faster than 16 on a processor with 32 MB of cache."""
 
 
-def candidates_by_tokens(
-    decoder: PointDecoder,
-    score: Callable[[TokenPredictions], Tensor],
-    features: MaskFeatures,
-    points_xy: Tensor,
-    threshold: float,
-    region_fraction: float,
-) -> Candidates:
-    """Decode all prompts of an image and draw each one's best mask where its score, known before, is good enough.
+class Scorer(Protocol):
+    """A way from prompts to scored masks; Table IV's last row and what goes beyond it differ in nothing else."""
 
-    Args:
-        decoder: draws the masks.
-        score: (M, 4) float32 scores of the masks of M prompts.
-        features: what the decoder reads.
-        points_xy: (M, 2) float32, in the mask frame.
-        threshold: lowest score to draw.
-        region_fraction: size of regions that are cleaned away.
-    """
-    logits, scores, prompts, tokens = [], [], [], []
-    for start in range(0, len(points_xy), PROMPT_CHUNK):
-        points = points_xy[start : start + PROMPT_CHUNK]
-        predictions = decoder.decode_tokens(features, points)
-        prompt, token, best = choose_best(score(predictions), threshold)
-        for part in range(0, len(prompt), UPSCALE_CHUNK):
-            index = prompt[part : part + UPSCALE_CHUNK]
-            chosen = token[part : part + UPSCALE_CHUNK, None]
-            logits.append(decoder.upscale(features, select_prompts(predictions, index), points[index], chosen)[:, 0])
-        scores.append(best)
-        prompts.append(prompt + start)
-        tokens.append(token)
-    if not logits:
-        none = torch.zeros(0, dtype=torch.long)
-        return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
-    cleaned = clean_regions(torch.cat(logits), region_fraction)
-    return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+        """Decode all prompts of one image and keep each prompt's best mask where its score is good enough.
+
+        Args:
+            features: what the decoder reads.
+            maps: foreground and heatmap of the same image; None for a model without a prompt generator.
+            points_xy: (M, 2) float32, in the mask frame.
+        """
+        ...
 
 
-def candidates_by_evidence(
-    decoder: PointDecoder,
-    evidence: MaskScorer,
-    features: MaskFeatures,
-    maps: PromptMaps,
-    points_xy: Tensor,
-    selection: InferenceConfig,
-) -> Candidates:
-    """Decode all prompts of an image, draw and score their masks, keep each prompt's best where it is good enough.
-
-    Args:
-        decoder: draws the masks.
-        evidence: scores them.
-        features: what the decoder reads.
-        maps: foreground and heatmap of the same frame.
-        points_xy: (M, 2) float32, in the mask frame.
-        selection: see :func:`choose_drawn`.
-    """
-    if len(points_xy) == 0:
-        none = torch.zeros(0, dtype=torch.long)
-        return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
-    tokens, logits = [], []
-    for points in points_xy.split(UPSCALE_CHUNK):
-        predictions = decoder.decode_tokens(features, points)
-        every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
-        logits.append(decoder.upscale(features, predictions, points, every))
-        tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
-    drawn, joined = torch.cat(logits), _joined(tokens)
-    scores = evidence(measure_masks(features, maps, joined, drawn, points_xy))
-    return choose_drawn(drawn, scores, selection)
+def make_scorer(networks: Networks, settings: InferenceConfig) -> Scorer:
+    """Return the scorer that ``settings.scores`` names; :meth:`Networks.check` says whether the networks have it."""
+    if settings.scores == "evidence" and networks.mask_scorer is not None:
+        return MaskwiseScorer(networks.decoder, networks.mask_scorer, settings)
+    return make_token_scorer(networks, settings)
 
 
-def choose_drawn(logits: Tensor, scores: Tensor, selection: InferenceConfig) -> Candidates:
+def make_token_scorer(networks: Networks, settings: InferenceConfig) -> TokenScorer:
+    """Return the scorer of a user's own points: what their masks say of each other is no clue to what is an object."""
+    refine = networks.hdnet if settings.scores != "sam" and networks.hdnet is not None else _own_scores
+    return TokenScorer(networks.decoder, refine, settings)
+
+
+def _own_scores(predictions: TokenPredictions) -> Tensor:
+    return predictions.scores
+
+
+@dataclass(frozen=True)
+class TokenScorer:
+    """Scores known before any mask is drawn (Eq. 5): only each prompt's best mask is, where it is good enough."""
+
+    decoder: PointDecoder
+    score: Callable[[TokenPredictions], Tensor]
+    """(M, 4) float32 scores of the masks of M prompts."""
+    settings: InferenceConfig
+
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+        """See :meth:`Scorer.candidates`; the maps are not used."""
+        return self._best(features, points_xy, self.settings.score_threshold)
+
+    def one_each(self, features: MaskFeatures, points_xy: Tensor) -> Candidates:
+        """Draw the best mask of every point, whatever its score; arguments as for :meth:`candidates`."""
+        return self._best(features, points_xy, -float("inf"))
+
+    def _best(self, features: MaskFeatures, points_xy: Tensor, threshold: float) -> Candidates:
+        logits, scores, prompts, tokens = [], [], [], []
+        for start in range(0, len(points_xy), PROMPT_CHUNK):
+            points = points_xy[start : start + PROMPT_CHUNK]
+            predictions = self.decoder.decode_tokens(features, points)
+            prompt, token, best = choose_best(self.score(predictions), threshold)
+            for part in range(0, len(prompt), UPSCALE_CHUNK):
+                index, chosen = prompt[part : part + UPSCALE_CHUNK], token[part : part + UPSCALE_CHUNK, None]
+                decoded = select_prompts(predictions, index)
+                logits.append(self.decoder.upscale(features, decoded, points[index], chosen)[:, 0])
+            scores.append(best)
+            prompts.append(prompt + start)
+            tokens.append(token)
+        if not logits:
+            return _no_candidates()
+        cleaned = clean_regions(torch.cat(logits), self.settings.region_fraction)
+        return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+
+
+@dataclass(frozen=True)
+class MaskwiseScorer:
+    """Scores that have seen the masks: all four of every prompt are drawn, measured and compared (beyond the paper)."""
+
+    decoder: PointDecoder
+    mask_scorer: MaskScorer
+    settings: InferenceConfig
+
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+        """See :meth:`Scorer.candidates`.
+
+        Raises:
+            ValueError: if there are no maps; only models with a prompt generator have a mask scorer.
+        """
+        if maps is None:
+            raise ValueError("masks are measured against foreground and heatmap: expected maps, found none")
+        if len(points_xy) == 0:
+            return _no_candidates()
+        tokens, logits = [], []
+        for points in points_xy.split(UPSCALE_CHUNK):
+            predictions = self.decoder.decode_tokens(features, points)
+            every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
+            logits.append(self.decoder.upscale(features, predictions, points, every))
+            tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
+        drawn, joined = torch.cat(logits), _joined(tokens)
+        scores = self.mask_scorer(measure_masks(features, maps, joined, drawn, points_xy))
+        return choose_drawn(drawn, scores, self.settings)
+
+
+def _no_candidates() -> Candidates:
+    none = torch.zeros(0, dtype=torch.long)
+    return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
+
+
+def choose_drawn(logits: Tensor, scores: Tensor, settings: InferenceConfig) -> Candidates:
     """Of masks that are all drawn, each prompt's best where it is good enough, its outline voted on.
 
     Args:
         logits: (M, 4, h, w) float32 of M prompts; above 0 is inside.
         scores: (M, 4) float32.
-        selection: score threshold, least IoU of a vote, and the size of regions that are cleaned away.
+        settings: score threshold, least IoU of a vote, and the size of regions that are cleaned away.
     """
-    prompt, token, score = choose_best(scores, selection.score_threshold)
+    prompt, token, score = choose_best(scores, settings.score_threshold)
     chosen = logits[prompt, token]
-    if selection.vote_iou > 0:
-        chosen = vote(logits.flatten(0, 1), MASKS_PER_PROMPT * prompt + token, selection.vote_iou)
-    return Candidates(clean_regions(chosen, selection.region_fraction), score, prompt, token)
+    if settings.vote_iou > 0:
+        chosen = vote(logits.flatten(0, 1), MASKS_PER_PROMPT * prompt + token, settings.vote_iou)
+    return Candidates(clean_regions(chosen, settings.region_fraction), score, prompt, token)
 
 
 def _joined(parts: list[TokenPredictions]) -> TokenPredictions:

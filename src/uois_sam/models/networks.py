@@ -1,4 +1,4 @@
-"""A frozen base, what the heads stand on: encoder and decoder that never train, and the heads that fit them."""
+"""The networks of one model in one bundle: encoder and decoder that never train, and the heads that fit them."""
 
 from __future__ import annotations
 
@@ -61,47 +61,58 @@ class HeadSizes:
 
 
 @dataclass(frozen=True)
-class FrozenBase:
-    """Everything but the heads, with weights; get one from :func:`uois_sam.checkpoints.loading.load_base`."""
+class Networks:
+    """The networks of one model, each answering to a protocol of :mod:`uois_sam.models.interfaces`.
 
-    name: str
-    """E.g. ``sam-vit-l`` or ``compact``."""
+    A frozen base, which heads are trained on, is one without heads: ``hpg`` and ``hdnet`` are None.
+    """
+
     encoder: SceneEncoder
     """Photo to features for prompts and masks."""
     decoder: PointDecoder
     """Points to tokens and masks."""
-    heads: HeadSizes
-    """Sizes of the heads that fit."""
+    hpg: PromptGenerator | None = None
+    """None for a base: only a grid can prompt it."""
+    hdnet: HDNet | None = None
+    """None likewise: only the decoder's own scores can rank its masks."""
+    mask_scorer: MaskScorer | None = None
+    """Scores masks once they are drawn; None for models without."""
+    heads: HeadSizes = field(default_factory=HeadSizes)
+    """Sizes of the heads that fit encoder and decoder."""
+    name: str = ""
+    """Name of encoder and decoder, e.g. ``sam-vit-l`` or ``compact``."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
-    """Arithmetic of matrix products and convolutions."""
-
-    @property
-    def prompt_channels(self) -> int:
-        """Channels of ``SceneFeatures.prompt_features``."""
-        return self.heads.prompt_channels
-
-    @property
-    def token_width(self) -> int:
-        """Channels of the decoder's tokens."""
-        return self.heads.token_width
+    """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
+    saved: Networks | None = None
+    """The same networks with the parameters that are saved, where these are a faster form of them."""
 
     @cached_property
     def sha256(self) -> str:
-        """Identity of the weights: the same whatever file format they came from (see :func:`hash_weights`)."""
+        """Identity of encoder and decoder: the same whatever file format they came from (:func:`hash_weights`)."""
         return hash_weights([part for part in (self.encoder, self.decoder) if isinstance(part, nn.Module)])
 
     def fresh_hpg(self) -> HPG:
-        """An untrained HPG that fits, on the base's device."""
+        """Return an untrained HPG that fits, on the networks' device."""
         return self.heads.fresh_hpg().to(self.device)
 
     def fresh_hdnet(self) -> HDNet:
-        """An untrained HDNet that fits, on the base's device."""
+        """Return an untrained HDNet that fits, on the networks' device."""
         return self.heads.fresh_hdnet().to(self.device)
 
     def computing(self) -> AbstractContextManager[None]:
-        """The context to run encoder and decoder in: no gradients, the chosen precision."""
+        """Return the context that every forward pass runs in: no gradients, the chosen precision."""
         return inference_precision(self.device, self.precision)
+
+    def check(self, settings: InferenceConfig, model: str) -> None:
+        """Raise UOISError for settings that these networks cannot serve."""
+        has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None}
+        check_heads(settings, model, **has, mask_scorer=self.mask_scorer is not None)
+
+    def modules(self) -> list[nn.Module]:
+        """Return those networks that are torch modules."""
+        parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.mask_scorer)
+        return [part for part in parts if isinstance(part, nn.Module)]
 
 
 def hash_weights(modules: list[nn.Module]) -> str:
@@ -116,39 +127,6 @@ def hash_weights(modules: list[nn.Module]) -> str:
             array = value.detach().to("cpu", torch.float32).contiguous().numpy()
             digests.append(hashlib.sha256(repr(array.shape).encode() + hashlib.sha256(array).digest()).digest())
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The networks of one model; each answers to a protocol of :mod:`uois_sam.models.interfaces`."""
-
-    encoder: SceneEncoder
-    hpg: PromptGenerator | None
-    """None for a base without heads: only a grid can prompt it."""
-    decoder: PointDecoder
-    hdnet: HDNet | None
-    """None likewise: only the decoder's own scores can rank its masks."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: torch.dtype = torch.float32
-    """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
-    evidence: MaskScorer | None = None
-    """Scores that see the masks; None for models without."""
-    saved: Networks | None = None
-    """The same networks with the parameters that are saved, where these are a faster form of them."""
-
-    def computing(self) -> AbstractContextManager[None]:
-        """The context that every forward pass runs in: no gradients, the chosen precision."""
-        return inference_precision(self.device, self.precision)
-
-    def check(self, selection: InferenceConfig, model: str) -> None:
-        """Raise UOISError for settings that these parts cannot serve."""
-        has = {"hpg": self.hpg is not None, "hdnet": self.hdnet is not None, "evidence": self.evidence is not None}
-        check_heads(selection, model, **has)
-
-    def modules(self) -> list[nn.Module]:
-        """Those parts that are torch modules."""
-        parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.evidence)
-        return [part for part in parts if isinstance(part, nn.Module)]
 
 
 class FoundationEncoder(nn.Module):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from uois_sam.config import NmsMode
+from uois_sam.config import InferenceConfig, NmsMode
 from uois_sam.geometry import Enlarger, Frame
 from uois_sam.runtime.device import full_precision
 from uois_sam.types import BoolArray, FloatArray
@@ -73,6 +73,22 @@ def _small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[
     enclosed[border] = False
     enclosed[0] = False
     return np.asarray(mask != (kept | enclosed[holes]))
+
+
+def select(masks: Tensor, scores: Tensor, settings: InferenceConfig) -> Tensor:
+    """Choose among candidates by area and non-maximum suppression, on the decoder's own mask grid.
+
+    Args:
+        masks: (K, h, w) bool, over the image without padding.
+        scores: (K,) float32.
+        settings: largest share of the image a mask may cover, overlap measure and threshold.
+
+    Returns:
+        (J,) int64 indices of the kept masks, best first.
+    """
+    shares = masks.flatten(1).float().mean(dim=1)
+    fits = torch.nonzero((shares > 0) & (shares <= settings.max_area_fraction))[:, 0]
+    return fits[suppress(masks[fits], scores[fits], settings.nms_iou, settings.nms)]
 
 
 def draw_masks(mask_logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> tuple[BoolArray, FloatArray]:

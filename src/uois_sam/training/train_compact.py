@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from uois_sam._version import __version__
-from uois_sam.checkpoints.loading import compact_architecture, compact_base, load_compact, save_folder
+from uois_sam.checkpoints.compact import compact_architecture, compact_base, load_compact
+from uois_sam.checkpoints.folder import save_folder
 from uois_sam.config import InferenceConfig
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import MissingExtraError, UOISError

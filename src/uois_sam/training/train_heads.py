@@ -16,7 +16,7 @@ from uois_sam.datasets.base import Dataset
 from uois_sam.datasets.combine import JoinedDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.runtime.provenance import describe_run
 from uois_sam.training.distributed import from_main
 from uois_sam.training.feature_cache.features import FeatureConfig
@@ -85,7 +85,7 @@ def examine_images(
 
 
 def train_heads(
-    base: FrozenBase,
+    base: Networks,
     images: Images,
     recipe: HeadTrainingConfig,
     out: Path,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from uois_sam.config import InferenceConfig
 from uois_sam.models.compact.mask_scorer import HEAT_OF_ONE, MASK_FEATURES, MaskScorer, evidence_width, measure_masks
-from uois_sam.models.decoding import candidates_by_evidence
+from uois_sam.models.decoding import MaskwiseScorer
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.types import PromptMaps, TokenPredictions
 
@@ -172,10 +172,10 @@ def test_of_four_masks_the_one_with_the_best_evidence_stays_and_poor_prompts_go(
     foreground[2:6, 0:4] = 1
     given = maps(foreground, torch.zeros(8, 8))
     head = Preferring(WIDTH, 8).eval()
-    found = candidates_by_evidence(drawer, head, features(), given, points, InferenceConfig())
+    found = MaskwiseScorer(drawer, head, InferenceConfig()).candidates(features(), given, points)
     assert found.prompt_index.tolist() == [1, 2, 3, 4, 5, 6]
     assert found.token_index.tolist() == [1] * 6
     assert found.scores.tolist() == pytest.approx([1.0] * 6)
     assert torch.equal(found.mask_logits[0], OBJECT)
-    none = candidates_by_evidence(drawer, head, features(), given, points[:0], InferenceConfig())
+    none = MaskwiseScorer(drawer, head, InferenceConfig()).candidates(features(), given, points[:0])
     assert len(none.scores) == 0

@@ -13,7 +13,7 @@ from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo
 from uois_sam.benchmark.peers import build_transformers_sam
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.geometry import Frame
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.models.sam.modules import PIXEL_STD, SamPointDecoder, build_sam
 
 POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [-0.5, 45.5], [31.5, 31.5]])
@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture
-def base(tiny_base: TinyBase) -> FrozenBase:
+def base(tiny_base: TinyBase) -> Networks:
     """A tiny base with random weights, float32."""
     return tiny_base.load()
 
@@ -32,7 +32,7 @@ def reference(tiny_base: TinyBase) -> Any:
     return build_transformers_sam(SAM, torch.load(tiny_base.sam, weights_only=True))
 
 
-def test_masks_and_scores_are_those_of_transformers(base: FrozenBase, reference: Any) -> None:
+def test_masks_and_scores_are_those_of_transformers(base: Networks, reference: Any) -> None:
     ours = our_sam(base, random_photo(), POINTS)
     theirs = transformers_sam(reference, our_pixels(base, random_photo()), POINTS)
     assert theirs["masks"].shape == (5, 4, 16, 16)
@@ -41,7 +41,7 @@ def test_masks_and_scores_are_those_of_transformers(base: FrozenBase, reference:
         assert error["largest_difference"] <= TOLERANCE, name
 
 
-def test_choosing_masks_before_upscaling_gives_the_same_masks(base: FrozenBase) -> None:
+def test_choosing_masks_before_upscaling_gives_the_same_masks(base: Networks) -> None:
     features = base.encoder(random_photo()).mask_features
     predictions = base.decoder.decode_tokens(features, POINTS)
     every = base.decoder.upscale(features, predictions, POINTS, torch.arange(4).expand(len(POINTS), 4))
@@ -50,7 +50,7 @@ def test_choosing_masks_before_upscaling_gives_the_same_masks(base: FrozenBase) 
     assert torch.allclose(found, every.gather(1, chosen[..., None, None].expand(-1, -1, 16, 16)), atol=1e-6)
 
 
-def test_shapes_are_those_of_the_contract(base: FrozenBase) -> None:
+def test_shapes_are_those_of_the_contract(base: Networks) -> None:
     with base.computing():
         features = base.encoder(random_photo())
         predictions = base.decoder.decode_tokens(features.mask_features, POINTS)
@@ -80,7 +80,7 @@ SIZES = [(480, 640), (640, 480), (1024, 1024), (2000, 1500), (333, 97), (1, 1), 
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_pixels_are_those_of_the_official_resize_to_within_a_level(base: FrozenBase, size: tuple[int, int]) -> None:
+def test_pixels_are_those_of_the_official_resize_to_within_a_level(base: Networks, size: tuple[int, int]) -> None:
     image = random_photo(*size)
     difference = our_pixels(base, image) - meta_pixels(image, SAM.image_side)
     levels = difference.abs() * torch.tensor(PIXEL_STD)[:, None, None]

@@ -26,6 +26,7 @@ class CompactModel(nn.Module):
         self.hpg = HPG(config.fine_width, config.hpg_width, scales=(1,), frame_hw=config.input_hw)
         self.decoder = CompactDecoder(config)
         self.hdnet = HDNet(config.width, config.score_width)
+        # Called evidence in files from the start.
         self.evidence = MaskScorer(config.width, config.evidence_width) if config.evidence_width else None
 
 

@@ -15,7 +15,7 @@ from uois_sam.geometry import Frame, map_points
 from uois_sam.models.compact.mask_scorer import evidence_width, measure_masks
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import SceneFeatures, select_prompts
-from uois_sam.models.networks import FrozenBase
+from uois_sam.models.networks import Networks
 from uois_sam.models.prompts import heatmap_peaks
 from uois_sam.training.augmentation import IntLabels, View, plain_view, random_view, sample_prompts
 from uois_sam.training.feature_cache.rows import EvidenceRows, MapRows, TokenRows
@@ -64,7 +64,7 @@ class ViewRows:
 
 @torch.inference_mode()
 def view_rows(
-    base: FrozenBase,
+    base: Networks,
     proposer: HPG | None,
     data: Dataset,
     config: FeatureConfig,
@@ -171,7 +171,7 @@ class _Decoded:
     """(M, 4)."""
 
 
-def _decode(base: FrozenBase, features: SceneFeatures, view: View, prompts: _Prompts) -> _Decoded:
+def _decode(base: Networks, features: SceneFeatures, view: View, prompts: _Prompts) -> _Decoded:
     """Decode the prompts and compare all four masks of each with the object under it (Eq. 6)."""
     frame, mask_features = features.mask_frame, features.mask_features
     hw = view.labels.shape[0], view.labels.shape[1]

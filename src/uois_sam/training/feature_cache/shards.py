@@ -26,7 +26,7 @@ from uois_sam.datasets.base import Dataset
 from uois_sam.errors import OutputError, UOISError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
 from uois_sam.models.hpg import HPG
-from uois_sam.models.networks import FrozenBase, hash_weights
+from uois_sam.models.networks import Networks, hash_weights
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
 from uois_sam.training.feature_cache.rows import EvidenceRows, MapRows, R, Rows, TokenRows, join_rows
 
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 class CacheRequest:
     """Everything that decides a cache's content."""
 
-    base: FrozenBase
+    base: Networks
     data: Dataset
     data_sha256: str
     """Of the content (``data.look_through``), in any order."""

@@ -40,7 +40,7 @@ MASKS_PER_PROMPT = 4
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """How prompts are made and masks are kept; Table IV's four variants are (prompts, scores) settings of it."""
+    """Settings of prompts and mask selection; Table IV's four variants are (prompts, scores) pairs of it."""
 
     prompts: PromptMode = "heatmap"
     """Where points come from: a uniform grid, the grid inside the predicted foreground, or heatmap peaks inside it."""
@@ -61,7 +61,7 @@ class InferenceConfig:
     score_threshold: float = SCORE_THRESHOLD
     """Score a mask needs."""
     vote_iou: float = 0.0
-    """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.votes``); 0, as the
+    """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.postprocess.vote``); 0, as the
     paper, for none. Needs all masks drawn, as ``scores="evidence"`` has them."""
     nms: NmsMode = "mask"
     """Overlap measure of non-maximum suppression: IoU of masks or of their boxes."""
@@ -102,7 +102,7 @@ def check_heads(settings: InferenceConfig, model: str, *, hpg: bool, hdnet: bool
 
 
 def lacks_heads(model: str, needing: str) -> UOISError:
-    """The error for what needs trained heads: says what works without and how to get some."""
+    """Return the error for what needs trained heads: it says what works without and how to train some."""
     return UOISError(
         f"{model} lacks trained heads, which {needing}; prompts='grid' with scores='sam' works without, and heads are "
         f"trained by: uois-sam train heads --base {model} --data DIR --out DIR"

@@ -1,4 +1,4 @@
-"""The errors that users meet: one base class, so that callers need to catch only one."""
+"""Errors that users meet: one base class, so that callers need to catch only one."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class OutputError(UOISError):
 
 
 def install_command(extra: str) -> str:
-    """What installs an extra, wherever the package came from."""
+    """Return the command that installs an extra, wherever the package came from."""
     return f"pip install 'uois-sam[{extra}]' (from a clone: pip install -c constraints.txt '.[{extra}]')"
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the CPU or an accelerator; PyTorch and OpenCV have no exception for it in common."""
+    """Return whether memory ran out, on the CPU or an accelerator; PyTorch and OpenCV share no exception for it."""
     message = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in message for sign in _OUT_OF_MEMORY)
 

@@ -59,7 +59,7 @@ def grid_points(size_hw: tuple[int, int], side: int) -> Tensor:
 
 
 def cut_padding(maps: Tensor, frame: Frame) -> Tensor:
-    """The part of (K, h, w) maps on a grid of any resolution over ``frame.size_hw`` that shows the image."""
+    """Return the part of (K, h, w) maps on a grid of any resolution over ``frame.size_hw`` that shows the image."""
     height = max(1, round(maps.shape[1] * frame.content_hw[0] / frame.size_hw[0]))
     width = max(1, round(maps.shape[2] * frame.content_hw[1] / frame.size_hw[1]))
     return maps[:, :height, :width]
@@ -107,7 +107,7 @@ class Enlarger:
         return cls(rows.T.contiguous(), columns)
 
     def enlarge(self, logits: Tensor, box_xyxy: tuple[int, int, int, int]) -> tuple[Tensor, tuple[int, int]]:
-        """The part of the photo that cells of a box have any influence on.
+        """Return the part of the photo that cells of a box have any influence on.
 
         Args:
             logits: (h, w) float32.

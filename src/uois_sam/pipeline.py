@@ -34,7 +34,7 @@ ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
 
 
 class UOISSAM(OldSettingsNames):
-    """Finds every object instance in an RGB photo.
+    """Find every object instance in an RGB photo.
 
     Build one with :meth:`from_pretrained`. The object is immutable and holds no per-image state.
     """
@@ -103,7 +103,7 @@ class UOISSAM(OldSettingsNames):
 
     @property
     def device(self) -> torch.device:
-        """Where the networks run."""
+        """Device that the networks run on."""
         return self.networks.device
 
     @property

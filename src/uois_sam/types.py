@@ -27,7 +27,7 @@ LabelMap = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class PromptMaps:
-    """What the heatmap-based prompt generator predicts for one image (Sec. III-A). Frame: prompt frame."""
+    """Maps that the heatmap-based prompt generator predicts for one image (Sec. III-A). Frame: prompt frame."""
 
     foreground_logits: Tensor
     """(2, Hp, Wp) float32: background and foreground logits."""
@@ -55,7 +55,7 @@ class PointPrompts:
 
 @dataclass(frozen=True)
 class TokenPredictions:
-    """What the mask decoder knows about M point prompts before any mask is upscaled (Sec. III-B)."""
+    """Tokens and scores of M point prompts before any mask is upscaled (Sec. III-B)."""
 
     iou_token: Tensor
     """(M, C): the IoU token T_iou after the two-way transformer."""
@@ -101,7 +101,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What travels with weights: enough to use, judge and trace them."""
+    """Card that travels with weights: enough to use, judge and trace them."""
 
     name: str
     version: str

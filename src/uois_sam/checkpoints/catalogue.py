@@ -1,4 +1,4 @@
-"""What models there are: names that load, what of them is on this machine, and trained models in folders."""
+"""The list of models: names that load, what of them is on this machine, and trained models in folders."""
 
 from __future__ import annotations
 

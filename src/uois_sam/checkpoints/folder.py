@@ -74,7 +74,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:
-    """What kind of model a card describes, and the rest of its ``architecture`` entry."""
+    """Return the kind of model a card describes, and the rest of its ``architecture`` entry."""
     architecture = dict(card.architecture) if isinstance(card.architecture, Mapping) else {}
     return architecture.pop("kind", None), architecture
 
@@ -107,13 +107,13 @@ def load_strictly(
     Raises:
         WeightsError: lists missing and unexpected names and differing shapes, expected first.
     """
-    wanted = module.state_dict()
-    missing = sorted(wanted.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - wanted.keys())
+    expected = module.state_dict()
+    missing = sorted(expected.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - expected.keys())
     shapes = [
-        f"{key} expected {tuple(wanted[key].shape)} got {tuple(tensors[key].shape)}"
-        for key in sorted(wanted.keys() & tensors.keys())
-        if wanted[key].shape != tensors[key].shape
+        f"{key} expected {tuple(expected[key].shape)} got {tuple(tensors[key].shape)}"
+        for key in sorted(expected.keys() & tensors.keys())
+        if expected[key].shape != tensors[key].shape
     ]
     if missing or unexpected or shapes:
         found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}

@@ -99,7 +99,7 @@ def load_foundation(
 
 
 def check_foundation(name: str, sam: str | os.PathLike[str] | None, dinov2: str | os.PathLike[str] | None) -> None:
-    """What can be told of a base at once: packages and files are there, or may be downloaded.
+    """Check at once that a base's packages and files are there, or may be downloaded.
 
     Raises:
         MissingExtraError: the extra ``full`` is not installed.
@@ -117,7 +117,7 @@ def check_foundation(name: str, sam: str | os.PathLike[str] | None, dinov2: str 
 
 
 def _hub_id(given: str | os.PathLike[str] | None, published: str) -> str | None:
-    """Where on the hub one network's weights are, if they are not on disk."""
+    """Return the hub id of one network's weights, or None if they are on disk."""
     if given is None:
         return published
     path = Path(given)
@@ -140,7 +140,7 @@ def _tensors(given: str | os.PathLike[str] | None, published: str) -> tuple[Path
 
 
 def _load(module: torch.nn.Module, tensors: dict[str, Tensor], source: Path, explanation: str) -> None:
-    """As :func:`load_strictly` without a copy, telling what file and name stand for where they do not fit."""
+    """Load strictly and without a copy; errors explain what the file holds and what the name needs."""
     try:
         load_strictly(module, tensors, source, assign=True)
     except WeightsError as error:

@@ -33,7 +33,7 @@ UNTRAINED_SETTINGS = InferenceConfig(prompts="grid", scores="sam")
 
 @dataclass(frozen=True)
 class HeadsCard:
-    """What a heads folder's card says about how its heads fit."""
+    """The base that trained heads fit, as their card names it."""
 
     base: str
     """Name of the base they were trained on."""
@@ -64,7 +64,7 @@ def save_heads(
         name: what results call the model; the name of the base if left out.
 
     Raises:
-        OutputError: the system refuses.
+        OutputError: if a file cannot be written.
     """
     card = ModelCard(
         name=name or base.name, version="", licence=LICENCE,
@@ -77,7 +77,7 @@ def save_heads(
 
 
 def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
-    """What the card of a heads folder says.
+    """Read what a heads folder's card says of its base.
 
     Raises:
         WeightsError: it is not one.
@@ -123,7 +123,7 @@ def base_card(base: Networks) -> ModelCard:
 
 
 def readme(card: ModelCard, repo: str) -> str:
-    """What the hub shows of a published model."""
+    """Return the README of a published model, which the hub shows."""
     kind, architecture = architecture_of(card)
     what = f"Heads (HPG and HDNet) for {architecture.get('base')}" if kind == HEADS_KIND else f"The model {card.name}"
     return f"""---

@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def looks_like_hub_id(name: str) -> bool:
-    """Whether a name has the form ``org/name``."""
+    """Return whether a name has the form ``org/name``."""
     return _HUB_ID.fullmatch(name) is not None
 
 
@@ -154,7 +154,7 @@ def _forbidden(instead: str) -> str:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What the client raises for a missing network, a refusing server or a full disk."""
+    """Exceptions of the hub client for a missing network, a refusing server or a full disk."""
     # HTTPError is that of the HTTP library the client is built on, which changes between its versions.
     return (OSError, _client().errors.HTTPError, _client().errors.EntryNotFoundError, ValueError)
 

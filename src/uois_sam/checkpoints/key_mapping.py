@@ -72,8 +72,8 @@ def sam_for_transformers(tensors: Tensors) -> dict[str, Tensor]:
     return converted
 
 
-def dinov2_for_transformers(tensors: Tensors, wanted: Iterable[str]) -> dict[str, Tensor]:
-    """DINOv2's tensors, from Meta's file or Hugging Face's, under the names in ``wanted`` (the module's).
+def dinov2_for_transformers(tensors: Tensors, names: Iterable[str]) -> dict[str, Tensor]:
+    """DINOv2's tensors, from Meta's file or Hugging Face's, under the module's ``names``.
 
     Names that nothing is known about stay as they are. Where the module has no mask token (only pre-training uses
     it), the file's is dropped.
@@ -85,24 +85,24 @@ def dinov2_for_transformers(tensors: Tensors, wanted: Iterable[str]) -> dict[str
             converted.update(zip(names, value.chunk(3), strict=False))  # a wrong shape is told when loading
         else:
             converted[_renamed(key, _DINOV2_RULES) if is_meta_dinov2(tensors) else key] = value
-    known = set(wanted)
+    known = set(names)
     if "embeddings.mask_token" not in known:
         converted.pop("embeddings.mask_token", None)
     return {_aliased(key, known): value for key, value in converted.items()}
 
 
 def is_meta_sam(tensors: Tensors) -> bool:
-    """Whether the names are those of Meta's SAM files."""
+    """Return whether the names are those of Meta's SAM files."""
     return "image_encoder.pos_embed" in tensors
 
 
 def is_meta_dinov2(tensors: Tensors) -> bool:
-    """Whether the names are those of Meta's DINOv2 files."""
+    """Return whether the names are those of Meta's DINOv2 files."""
     return "pos_embed" in tensors and "cls_token" in tensors
 
 
 def describe(tensors: Tensors) -> str:
-    """What a file seems to hold, for error messages: ``"SAM with 1024 channels and 24 layers"``, or of what names."""
+    """Describe what a file seems to hold, for error messages: ``"SAM with 1024 channels and 24 layers"``, or of what names."""
     kinds = {
         "image_encoder.pos_embed": ("SAM", r"^image_encoder\.blocks\.(\d+)\."),
         "vision_encoder.pos_embed": ("SAM", r"^vision_encoder\.layers\.(\d+)\."),
@@ -122,12 +122,12 @@ def _renamed(key: str, rules: Iterable[tuple[str, str]]) -> str:
     return key
 
 
-def _aliased(key: str, wanted: set[str]) -> str:
+def _aliased(key: str, known: set[str]) -> str:
     """The module's name for a tensor where the two sides of ``_DINOV2_ALIASES`` differ."""
-    if key in wanted:
+    if key in known:
         return key
     for old, new in _DINOV2_ALIASES:
         for one, other in ((old, new), (new, old)):
-            if (renamed := key.replace(one, other)) in wanted:
+            if (renamed := key.replace(one, other)) in known:
                 return renamed
     return key

@@ -15,7 +15,7 @@ from uois_sam.models.sam.modules import resize_rgb
 
 @dataclass(frozen=True)
 class Dinov2Size:
-    """What tells DINOv2's variants apart; the defaults are the same in all official ones that we load."""
+    """Sizes of a DINOv2 variant; the defaults are the same in all official ones that we load."""
 
     width: int
     """Channels; those of the features, too."""

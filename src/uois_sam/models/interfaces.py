@@ -1,4 +1,4 @@
-"""What the pipeline asks of a model. The compact model and SAM + DINOv2 both answer to these few calls."""
+"""The calls that the pipeline makes on a model; the compact model and SAM with DINOv2 both implement them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uois_sam.types import PromptMaps, TokenPredictions
 
 @dataclass(frozen=True)
 class MaskFeatures:
-    """What the mask decoder reads of one image: computed once, prompted often. Frame: mask frame."""
+    """Features of one image for the mask decoder: computed once, prompted often. Frame: mask frame."""
 
     grid: Tensor
     """(1, C, h, w): the image embedding that the two-way transformer attends to."""

@@ -173,11 +173,11 @@ def mask_boxes(masks: Tensor) -> Tensor:
 
 
 def vote(logits: Tensor, chosen: Tensor, iou: float) -> Tensor:
-    """The chosen masks, each averaged with all masks that overlap it well.
+    """Average each chosen mask with all masks that overlap it well.
 
     Args:
         logits: (N, h, w) float32 logits of all masks that were drawn; above 0 is inside.
-        chosen: (K,) int64, which of them are wanted.
+        chosen: (K,) int64 indices of the masks to refine.
         iou: least IoU with a chosen mask that gives a mask a vote on it, in (0, 1]; a mask votes on itself.
 
     Returns:

@@ -75,7 +75,7 @@ def find_crop(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_
 
 
 def in_photo(instances: Instances, window: Crop, image: ImageArray) -> Instances:
-    """What was found in a window of a photo, in the photo's own pixels."""
+    """Return instances found in a part of a photo in the photo's own pixels."""
     masks = np.zeros((len(instances), *image.shape[:2]), dtype=np.bool_)
     masks[:, window.top : window.top + window.height, window.left : window.left + window.width] = instances.masks
     moved = np.array([window.left, window.top], dtype=np.float32)
@@ -84,7 +84,7 @@ def in_photo(instances: Instances, window: Crop, image: ImageArray) -> Instances
 
 
 def _with_peaks(certain: BoolArray, peaks_xy: np.ndarray[tuple[int, int], np.dtype[np.int_]]) -> BoolArray:
-    """Those 8-connected regions that are large enough and hold a peak."""
+    """Keep the 8-connected regions that are large enough and hold a peak."""
     import cv2  # here, because it adds to the command's start
 
     count, regions, sizes, _ = cv2.connectedComponentsWithStats(certain.astype(np.uint8), connectivity=8)

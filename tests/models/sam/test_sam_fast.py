@@ -17,7 +17,7 @@ from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.sam.attention import RelativePositions, attend_at_once, attend_by_rows, attend_folded
 from uois_sam.models.sam.image_encoder import Windows
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam
-from uois_sam.runtime import device as arithmetic
+from uois_sam.runtime import device as runtime_device
 from uois_sam.runtime.device import current_precision, inference_precision
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ SIZES = {
 @pytest.fixture(params=[True, False], ids=["in blocks", "at once"])
 def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as on a processor, and as on a GPU (there being none)."""
-    monkeypatch.setattr(arithmetic, "in_small_blocks", lambda device: request.param)
+    monkeypatch.setattr(runtime_device, "in_small_blocks", lambda device: request.param)
 
 
 def networks(size: SamSize, seed: int = 0) -> tuple[SamImageEncoder, SamPointDecoder, Any]:

@@ -38,10 +38,10 @@ def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> Ne
     Args:
         network: in evaluation mode, on the device; its parameters are not touched.
         device: where it runs.
-        precision: arithmetic of its convolutions.
+        precision: dtype of its convolutions.
 
     Returns:
-        A copy; the network itself if there is nothing to gain.
+        A copy, or the network itself where no faster form is known.
     """
     if not isinstance(network, nn.Module) or not any(map(_can_gain, network.modules())):
         return network
@@ -60,7 +60,7 @@ def _can_gain(module: nn.Module) -> bool:
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
-    """Those of ``NORMED`` that the module has."""
+    """Return the pairs of ``NORMED`` that the module has."""
     found = []
     for conv, norm in NORMED:
         convolution, batch_norm = getattr(module, conv, None), getattr(module, norm, None)
@@ -103,7 +103,7 @@ class CachedConv(nn.Module):
         self.given = WeakIdKeyDictionary()
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
+        """Apply the convolution, or return its earlier result for the same tensor."""
         if len(x) != 1:
             return self.convolution(x)
         known: Tensor | None = self.given.get(x)
@@ -170,8 +170,8 @@ def _convolve() -> Any:
 
 @cache
 def _has_joint_convolutions(precision: torch.dtype) -> bool:
-    """Whether this build of PyTorch, on this processor, has the calls that its own compiler uses, in ``precision``;
-    tried on a small map, for the names are private."""
+    """Return whether this build of PyTorch, on this processor, has the calls that its own compiler uses, in
+    ``precision``; tried on a small map, because the names are private."""
     try:
         x = torch.ones(1, 8, 4, 4, dtype=precision)
         weight = torch.full((8, 8, 1, 1), 0.5, dtype=precision)

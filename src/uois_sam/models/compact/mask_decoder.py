@@ -81,7 +81,7 @@ class TwoWayLayer(nn.Module):
 
 
 class Look(nn.Conv2d):
-    """What the looks of two cells are compared by: a vector of length 1 for each of some groups of 8 channels."""
+    """Appearance vectors by which cells are compared: one of length 1 for each group of 8 channels."""
 
     def __init__(self, channels: int, groups_of_8: int) -> None:
         super().__init__(channels, 8 * groups_of_8, 1)

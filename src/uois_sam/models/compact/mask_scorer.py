@@ -1,4 +1,4 @@
-"""Scores that have seen the masks. Goes beyond the paper, whose HDNet (Sec. III-B) reads the decoder's tokens only.
+"""Scores from the drawn masks. Goes beyond the paper, whose HDNet (Sec. III-B) reads the decoder's tokens only.
 
 Oracle studies say that the compact model draws good masks and ranks them badly: choosing among its own candidates by
 their true IoU is worth 16 points of F on photos, more than perfect prompts are. What tells a good mask from half an
@@ -113,7 +113,7 @@ def _measured(
 
 @dataclass(frozen=True)
 class _Scene:
-    """What is the same for all masks of an image."""
+    """Maps shared by all masks of an image."""
 
     foreground: Tensor
     """(h, w): probability."""

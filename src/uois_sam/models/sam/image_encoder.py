@@ -15,7 +15,7 @@ from torch import Tensor
 
 from uois_sam.models.sam.attention import RelativePositions, attend_at_once, attend_by_rows, attend_folded
 from uois_sam.models.sam.layers import Affine, Norm
-from uois_sam.runtime import device as arithmetic
+from uois_sam.runtime import device as runtime_device
 
 MLP_ROWS = 1024
 """Tokens that pass an MLP at once on a processor: their hidden layer stays in cache, 4 % (bfloat16) to 10 % faster."""
@@ -23,7 +23,7 @@ MLP_ROWS = 1024
 
 @dataclass(frozen=True)
 class Windows:
-    """Which tokens make which window: 70x70 places for 64x64 tokens and windows of 14x14."""
+    """Map tokens to attention windows: 70x70 places for 64x64 tokens and windows of 14x14."""
 
     members: Tensor
     """(windows, n) int64: the tokens of each window in raster order; the number of tokens stands for padding."""
@@ -73,7 +73,7 @@ class Layer:
         attended = self._global(buffer[:-1]) if self.windows is None else self._windowed(buffer, self.windows)
         x = x + self.proj(attended)
         buffer[:-1] = self.norm2(x)
-        step = MLP_ROWS if arithmetic.in_small_blocks(x.device) else len(x)
+        step = MLP_ROWS if runtime_device.in_small_blocks(x.device) else len(x)
         for start in range(0, len(x), step):
             rows = slice(start, min(start + step, len(x)))
             x[rows] += self.lin2(F.gelu(self.lin1(buffer[rows])))
@@ -82,7 +82,7 @@ class Layer:
     def _global(self, normed: Tensor) -> Tensor:
         """(tokens, C) to (tokens, C), every token attending to all."""
         q, k, v = self.qkv(normed).view(len(normed), 3, self.heads, -1).permute(1, 2, 0, 3).contiguous()
-        attend = attend_by_rows if arithmetic.in_small_blocks(q.device) else attend_at_once
+        attend = attend_by_rows if runtime_device.in_small_blocks(q.device) else attend_at_once
         return attend(q, k, v, self.positions).transpose(0, 1).flatten(1)
 
     def _windowed(self, buffer: Tensor, windows: Windows) -> Tensor:
@@ -93,7 +93,7 @@ class Layer:
         tokens are never copied into a padded grid.
         """
         qkv = self.qkv(buffer)
-        if not arithmetic.in_small_blocks(qkv.device):
+        if not runtime_device.in_small_blocks(qkv.device):
             q, k, v = qkv[windows.members].unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
             attended = attend_at_once(q, k, v, self.positions).transpose(1, 2).flatten(2)
             return attended.flatten(0, 1)[windows.places]
@@ -106,7 +106,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class PreparedEncoder:
-    """A ``SamVisionEncoder`` ready for one arithmetic and one device: weights cast and tables laid out once.
+    """A ``SamVisionEncoder`` prepared for one dtype and one device: weights cast and tables laid out once.
 
     Holds nothing of any image. In float32 its weights are the module's own; in bfloat16 they are copies, half the size.
     """

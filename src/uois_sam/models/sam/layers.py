@@ -1,4 +1,4 @@
-"""Linear layers and norms of a frozen network, cast once to the arithmetic that they run in."""
+"""Linear layers and norms of a frozen network, cast once to the dtype that they run in."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ PARTS = ("vision_encoder", "prompt_encoder", "mask_decoder")
 
 @dataclass(frozen=True)
 class SamSize:
-    """What tells SAM's variants apart; the defaults are the same in all official ones."""
+    """Sizes of a SAM variant; the defaults are the same in all official ones."""
 
     width: int
     """Channels of the image encoder."""
@@ -185,7 +185,7 @@ class SamPointDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class PreparedDecoder:
-    """What touches the image in a ``SamMaskDecoder``, ready for one arithmetic."""
+    """The layers of a ``SamMaskDecoder`` that touch the image, prepared for one dtype."""
 
     two_way: TwoWay
     upscaler: Upscaler

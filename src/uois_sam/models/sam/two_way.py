@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uois_sam.models.sam.layers import Norm
-from uois_sam.runtime import device as arithmetic
+from uois_sam.runtime import device as runtime_device
 
 PROMPTS_AT_ONCE = 2
 """On a processor: their image vectors (4 MiB in bfloat16) stay in its cache. A GPU takes all at once."""
@@ -70,10 +70,10 @@ class CrossAttention:
 
 @dataclass(frozen=True)
 class Shared:
-    """What all prompts of one image have in common, projected once per image."""
+    """Projections shared by all prompts of one image, computed once per image."""
 
     image: Tensor
-    """(P, C), in the arithmetic of the pass: the embedding with the no-mask embedding added."""
+    """(P, C), in the dtype of the pass: the embedding with the no-mask embedding added."""
     first_keys: Tensor
     """(heads, P, D): what the first layer's tokens see of it."""
     first_values: Tensor
@@ -86,7 +86,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class TwoWay:
-    """A ``SamTwoWayTransformer`` ready for one arithmetic."""
+    """A ``SamTwoWayTransformer`` prepared for one dtype."""
 
     module: Any
     to_image: tuple[CrossAttention, ...]
@@ -117,12 +117,12 @@ class TwoWay:
             tokens: (M, n, C) float32.
 
         Returns:
-            (M, n, C) float32 tokens, and (M, P, C) image vectors in the arithmetic of the pass.
+            (M, n, C) float32 tokens, and (M, P, C) image vectors in the dtype of the pass.
         """
         shared = self._share(image, positions)
         state = shared.image.new_empty(len(tokens), *image.shape)
         done = []
-        step = PROMPTS_AT_ONCE if arithmetic.in_small_blocks(image.device) else max(1, len(tokens))
+        step = PROMPTS_AT_ONCE if runtime_device.in_small_blocks(image.device) else max(1, len(tokens))
         for start in range(0, len(tokens), step):
             some = slice(start, start + step)
             queries, state[some] = self._run(shared, tokens[some])
@@ -170,7 +170,7 @@ class TwoWay:
 
 
 def from_shared_image(attention: CrossAttention, asking: Tensor, shared: Shared) -> Tensor:
-    """What (M, n, C) float32 tokens gather from the image they share: (M, n, C) float32.
+    """Attend from (M, n, C) float32 tokens to the image they share: (M, n, C) float32.
 
     One attention call in which the tokens of all prompts are the queries.
     """
@@ -180,7 +180,7 @@ def from_shared_image(attention: CrossAttention, asking: Tensor, shared: Shared)
 
 
 def from_own_image(attention: CrossAttention, asking: Tensor, image: Tensor, positions: Tensor) -> Tensor:
-    """What (M, n, C) float32 tokens gather from their prompt's own image vectors: (M, n, C) float32.
+    """Attend from (M, n, C) float32 tokens to their prompt's own image vectors: (M, n, C) float32.
 
     Args:
         attention: tokens to image.
@@ -196,7 +196,7 @@ def from_own_image(attention: CrossAttention, asking: Tensor, image: Tensor, pos
 
 
 def gathered_by_image(attention: CrossAttention, scores: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """What image vectors gather from their prompt's tokens, as the two factors of a product to be added to them.
+    """Attend from image vectors to their prompt's tokens; return the two factors of a product to be added to them.
 
     Args:
         attention: image to tokens.

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uois_sam.models.sam.layers import Affine, Norm
-from uois_sam.runtime import device as arithmetic
+from uois_sam.runtime import device as runtime_device
 
 MASKS_AT_ONCE = 1
 """On a processor: one prompt's finest maps (65 536 x 32) stay in cache. A GPU takes all at once."""
@@ -23,7 +23,7 @@ MASKS_AT_ONCE = 1
 
 @dataclass(frozen=True)
 class Upscaler:
-    """The upscaling part of a ``SamMaskDecoder``, ready for one arithmetic."""
+    """The upscaling part of a ``SamMaskDecoder``, prepared for one dtype."""
 
     first: Affine
     """C to 4 parts of C / 4."""
@@ -42,13 +42,13 @@ class Upscaler:
         """Masks of M prompts.
 
         Args:
-            state: (M, P, C) image vectors of the prompts, P = side * side, in the arithmetic of the pass.
+            state: (M, P, C) image vectors of the prompts, P = side * side, in the dtype of the pass.
             heads: (M, T, C / 8) float32, one vector a mask (from the hypernetworks).
 
         Returns:
             (M, T, 4 * side, 4 * side) float32 logits.
         """
-        step = MASKS_AT_ONCE if arithmetic.in_small_blocks(state.device) else max(1, len(state))
+        step = MASKS_AT_ONCE if runtime_device.in_small_blocks(state.device) else max(1, len(state))
         parts = [self._some(state[i : i + step], heads[i : i + step]) for i in range(0, len(state), step)]
         side = 4 * round(state.shape[1] ** 0.5)
         return torch.cat(parts) if parts else state.new_empty(0, heads.shape[1], side, side, dtype=torch.float32)

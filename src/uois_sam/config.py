@@ -61,8 +61,8 @@ class InferenceConfig:
     score_threshold: float = SCORE_THRESHOLD
     """Score a mask needs."""
     vote_iou: float = 0.0
-    """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.postprocess.vote``); 0, as the
-    paper, for none. Needs all masks drawn, as ``scores="evidence"`` has them."""
+    """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.postprocess.vote``); 0,
+    as the paper, for none. Needs all masks drawn, as ``scores="evidence"`` has them."""
     nms: NmsMode = "mask"
     """Overlap measure of non-maximum suppression: IoU of masks or of their boxes."""
     nms_iou: float = NMS_IOU

@@ -81,8 +81,8 @@ def dinov2_for_transformers(tensors: Tensors, names: Iterable[str]) -> dict[str,
     converted: dict[str, Tensor] = {}
     for key, value in tensors.items():
         if found := _DINOV2_QKV.match(key):
-            names = (f"encoder.layer.{found[1]}.attention.attention.{x}.{found[2]}" for x in ("query", "key", "value"))
-            converted.update(zip(names, value.chunk(3), strict=False))  # a wrong shape is told when loading
+            parts = (f"encoder.layer.{found[1]}.attention.attention.{x}.{found[2]}" for x in ("query", "key", "value"))
+            converted.update(zip(parts, value.chunk(3), strict=False))  # a wrong shape is told when loading
         else:
             converted[_renamed(key, _DINOV2_RULES) if is_meta_dinov2(tensors) else key] = value
     known = set(names)
@@ -102,7 +102,7 @@ def is_meta_dinov2(tensors: Tensors) -> bool:
 
 
 def describe(tensors: Tensors) -> str:
-    """Describe what a file seems to hold, for error messages: ``"SAM with 1024 channels and 24 layers"``, or of what names."""
+    """Describe what a file seems to hold, for error messages: ``"SAM with 1024 channels and 24 layers"``, or names."""
     kinds = {
         "image_encoder.pos_embed": ("SAM", r"^image_encoder\.blocks\.(\d+)\."),
         "vision_encoder.pos_embed": ("SAM", r"^vision_encoder\.layers\.(\d+)\."),

@@ -36,7 +36,7 @@ class RelativePositions:
         return cls(side, torch.cat([rel_pos_h.flip(0), rel_pos_w.flip(0)]), one_hot)
 
     def biases(self, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Relative-position terms that queries (B, n, D) add to scores: (B, n, side) for the key's row, and the same for its column.
+        """Relative-position terms of queries (B, n, D): (B, n, side) for the key's row, and the same for its column.
 
         One product with all offsets. The query at row y then needs those from -y on, a window that moves with y; a view
         with one step less per row has them in place, without a gather.

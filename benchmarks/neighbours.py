@@ -2,9 +2,9 @@
 
     python benchmarks/neighbours.py examples/scene_crowded.jpg --neighbours 0 1 2 4 --out neighbours.json
 
-Neighbours are endless loops, one process each. The fair time beside n of them, with t threads on t cores, is (t + n) / t
-of the time alone: every runnable thread gets the same share of the processor. Each row is a process of its own, because
-torch reads the policy when it is loaded; rows take turns, so that a slow spell of the machine hits all of them.
+Neighbours are endless loops, one process each. The fair time beside n of them, with t threads on t cores, is
+(t + n) / t of the time alone: every runnable thread gets the same share of the processor. Each row is a process of its
+own, because torch reads the policy when it is loaded; rows take turns, so that a slow spell hits all of them.
 """
 
 from __future__ import annotations

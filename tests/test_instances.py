@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from dataclasses import replace
+from typing import Any
 
+import cv2
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from scipy import ndimage
+
+from uois_sam.errors import ImageError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
+from uois_sam.io.shapes import mask_polygons
 from uois_sam.types import FloatArray
 
 
@@ -73,3 +83,88 @@ def test_coco_results_follow_the_order_and_carry_the_ids() -> None:
 def test_fields_cannot_be_exchanged_afterwards() -> None:
     with pytest.raises(AttributeError):
         none(2, 2).scores = np.ones(1)  # type: ignore[misc, assignment]
+
+
+# --- choosing some
+
+
+def three() -> Instances:
+    return instances("#.. ... ...", ".#. ... ...", "... ... ..#", scores=(0.9, 0.7, 0.3))
+
+
+def test_some_are_chosen_by_a_condition_a_slice_or_numbers() -> None:
+    found = three()
+    assert found[found.scores > 0.5].scores.tolist() == pytest.approx([0.9, 0.7])
+    assert found[1:].scores.tolist() == pytest.approx([0.7, 0.3])
+    assert found[[2, 0]].scores.tolist() == pytest.approx([0.3, 0.9])
+    assert np.array_equal(found[np.array([2])].masks, found.masks[2:])
+    for nothing in ([], found.scores > 1, slice(0, 0)):
+        assert len(found[nothing]) == 0 and found[nothing].image_hw == (3, 3)
+
+
+def test_what_is_chosen_keeps_model_and_photo() -> None:
+    photo = np.zeros((3, 3, 3), dtype=np.uint8)
+    found = replace(three(), model="m-1", image=photo)[:1]
+    assert (found.model, found.image) == ("m-1", photo)
+
+
+def test_one_instance_knows_its_label() -> None:
+    found = three()
+    assert [instance.label for instance in found] == [1, 2, 3]
+    for instance in found:
+        assert np.array_equal(found.label_map() == instance.label, instance.mask)
+    assert found[-1].label == 3 and found[-1].score == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("index", [3, -4, np.array([True, False]), [5]])
+def test_what_is_not_there_is_an_index_error(index: Any) -> None:
+    with pytest.raises(IndexError):
+        three()[index]
+
+
+def test_the_short_form_says_how_many_and_how_sure() -> None:
+    assert repr(replace(three(), model="compact-5")) == "Instances(3 in 3x3, scores 0.30 to 0.90, compact-5)"
+    assert repr(none(4, 6)) == "Instances(0 in 6x4)"
+
+
+# --- outlines and crops
+
+
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)))
+def test_filled_outlines_give_the_mask_back_without_its_holes(mask: npt.NDArray[np.bool_]) -> None:
+    outlines = mask_polygons(mask)
+    filled = np.zeros(mask.shape, dtype=np.uint8)
+    for outline in outlines:
+        cv2.fillPoly(filled, [outline.astype(np.int32)], 1)
+    whole = ndimage.binary_fill_holes(mask, structure=ndimage.generate_binary_structure(2, 1))
+    assert np.array_equal(filled.astype(bool), whole)
+    areas = [cv2.contourArea(outline) for outline in outlines]
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_outlines_of_a_square_are_its_corners() -> None:
+    (outlines,) = instances(".... .##. .##. ....").polygons()
+    assert sorted(map(tuple, outlines[0].tolist())) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_crops_hold_the_object_and_its_margin() -> None:
+    photo = np.arange(10 * 12 * 3, dtype=np.uint8).reshape(10, 12, 3)
+    mask = np.zeros((1, 10, 12), dtype=np.bool_)
+    mask[0, 2:6, 3:5] = True
+    mask[0, 2, 4] = False
+    box = np.array([[3, 2, 5, 6]], dtype=np.float32)
+    found = Instances(mask, np.ones(1, np.float32), box, np.zeros((1, 2), np.float32), image=photo)
+    assert np.array_equal(found.crops(pad=0)[0], photo[2:6, 3:5])
+    assert np.array_equal(found.crops(pad=0.25)[0], photo[1:7, 2:6])
+    assert np.array_equal(found.crops(pad=5.0)[0], photo)  # no further than the photo
+    white = found.crops(pad=0, background="white")[0]
+    assert white[0, 1].tolist() == [255, 255, 255] and np.array_equal(white[1:], photo[3:6, 3:5])
+    fitted = found.crops(pad=0, size=(8, 8), background="black")[0]
+    assert fitted.shape == (8, 8, 3) and not fitted[:, :2].any() and not fitted[:, 6:].any() and fitted[:, 2:6].any()
+
+
+def test_crops_need_the_photo_of_the_masks() -> None:
+    with pytest.raises(ImageError, match="expected the photo"):
+        three().crops()
+    with pytest.raises(ImageError, match=r"shape \(3, 3, 3\), found \(4, 3, 3\)"):
+        three().crops(np.zeros((4, 3, 3), dtype=np.uint8))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,24 @@ from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
 if TYPE_CHECKING:
     import matplotlib.axes
+
+    from uois_sam.io.shapes import Background
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One of several objects found in a photo. Frame: image; unit: pixels of the photo as given."""
+
+    mask: BoolArray
+    """(H, W) bool."""
+    score: float
+    """In [0, 1]: the predicted IoU of the mask."""
+    box: FloatArray
+    """(4,) float32 xyxy, upper ends exclusive."""
+    point: FloatArray
+    """(2,) float32 xy: the point prompt the mask was decoded from."""
+    label: int
+    """Value of its pixels in :meth:`Instances.label_map`, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +65,36 @@ class Instances:
         """Height and width of the photo in pixels."""
         return int(self.masks.shape[1]), int(self.masks.shape[2])
 
-    def subset(self, index: BoolArray | npt.NDArray[np.integer]) -> Instances:
-        """Return some of the instances: a bool mask, or indices in the order wanted."""
+    def __repr__(self) -> str:
+        scores = f", scores {self.scores.min():.2f} to {self.scores.max():.2f}" if len(self) else ""
+        height, width = self.image_hw
+        return f"Instances({len(self)} in {width}x{height}{scores}{f', {self.model}' if self.model else ''})"
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Instance: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | npt.NDArray[np.bool_ | np.integer]) -> Instances: ...
+
+    def __getitem__(
+        self, index: int | np.integer | slice | Sequence[int] | npt.NDArray[np.bool_ | np.integer]
+    ) -> Instance | Instances:
+        """Return one :class:`Instance` by number, or several as :class:`Instances`: ``found[found.scores > 0.7]``.
+
+        Raises:
+            IndexError: if there is no such instance, or a bool index has another length.
+        """
+        if isinstance(index, int | np.integer):
+            row = range(len(self))[index]
+            return Instance(self.masks[row], float(self.scores[row]), self.boxes[row], self.points[row], row + 1)
+        if not isinstance(index, slice):
+            index = np.asarray(index) if len(index) else np.zeros(0, dtype=np.intp)
         kept = {name: getattr(self, name)[index] for name in ("masks", "scores", "boxes", "points")}
         return replace(self, **kept)
+
+    def __iter__(self) -> Iterator[Instance]:
+        """Go through the instances in order."""
+        return (self[row] for row in range(len(self)))
 
     def label_map(self) -> LabelMap:
         """(H, W) uint16: 0 is background, i + 1 is instance i. Painted in ascending score: the better one wins."""
@@ -57,6 +102,47 @@ class Instances:
         for index in range(len(self) - 1, -1, -1):
             labels[self.masks[index]] = index + 1
         return labels
+
+    def polygons(self, tolerance_px: float = 0.0) -> list[list[FloatArray]]:
+        """Trace every mask: for each instance the outlines of its connected pieces, largest first; holes are left out.
+
+        Args:
+            tolerance_px: largest distance by which a simplified outline may leave the traced one; 0 keeps all corners.
+
+        Returns:
+            Per instance a list of (n, 2) float32 xy arrays, in pixels.
+        """
+        from uois_sam.io.shapes import mask_polygons
+
+        return [mask_polygons(mask, tolerance_px) for mask in self.masks]
+
+    def crops(
+        self,
+        image: ImageArray | None = None,
+        *,
+        pad: float = 0.1,
+        size: tuple[int, int] | None = None,
+        background: Background = "photo",
+    ) -> list[ImageArray]:
+        """Cut every object out of the photo.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
+            pad: margin around each box as a share of its longer side.
+            size: rows and columns to bring every crop to, proportions kept; None keeps each crop's own.
+            background: what stands around the object: "photo", "white" or "black".
+
+        Returns:
+            One (h, w, 3) uint8 RGB array per instance.
+
+        Raises:
+            ImageError: if there is no photo, or its size is not that of the masks.
+        """
+        from uois_sam.io.shapes import cut_out
+
+        photo = self._photo(image)
+        pairs = zip(self.masks, self.boxes, strict=True)
+        return [cut_out(photo, mask, box, pad=pad, size=size, background=background) for mask, box in pairs]
 
     def to_coco(self, image_id: int = 0, category_id: int = 1) -> list[dict[str, Any]]:
         """Return one COCO result dictionary per instance, in order; every value survives ``json.dumps``.
@@ -133,6 +219,10 @@ class Instances:
         photo = self.image if image is None else image
         if photo is None:
             raise ImageError("expected the photo as `image`, found none (these instances do not keep theirs)")
+        if photo.shape != (*self.image_hw, 3):
+            raise ImageError(
+                f"expected the photo the masks belong to, shape {(*self.image_hw, 3)}, found {photo.shape}"
+            )
         return photo
 
 

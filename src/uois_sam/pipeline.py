@@ -272,7 +272,7 @@ class EncodedImage(OldSettingsNames):
     def _drop_small(self, instances: Instances) -> Instances:
         """Leave out masks below ``min_area_px``, and those that vanish at the photo's size."""
         large = np.count_nonzero(instances.masks, axis=(1, 2)) >= max(1, self.settings.min_area_px)
-        return instances if large.all() else instances.subset(large)
+        return instances if large.all() else instances[large]
 
 
 def _encode(networks: Networks, pixels: ImageArray) -> SceneFeatures:

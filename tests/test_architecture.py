@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 import uois_sam
 
 ROOT = Path(uois_sam.__file__).parent
-GROUND = {"_deprecated", "errors", "types", "config", "geometry", "_version"}
+GROUND = {"_deprecated", "errors", "types", "config", "geometry", "validation", "_version"}
 LAYERS = [
     GROUND,
     {"io", "runtime"},

@@ -8,7 +8,7 @@ right, y down, with pixel centres at integer coordinates.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +97,8 @@ class Sample:
     """(H, W) float32: depth along the optical axis in metres, 0 where unknown; None when there is none or not asked."""
     visible_fractions: Mapping[int, float] | None = None
     """How much of each object is seen: label value to share of its silhouette in [0, 1]; None where that is unknown."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What was left out, guessed or converted in reading it, in a few words, and how many times."""
 
 
 @dataclass(frozen=True)

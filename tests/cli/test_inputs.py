@@ -48,3 +48,33 @@ def test_videos_that_cannot_be_read_count_nothing(tmp_path):
     sources, _ = find_sources([touch(tmp_path / "a.png"), touch(tmp_path / "b.mp4")], Path("elsewhere"))
     assert [source.is_video for source in sources] == [False, True]
     assert count_photos(sources) == 1
+
+
+def test_maps_and_earlier_results_are_left_out_and_counted(tmp_path, caplog):
+    for name in ("a.jpg", "a_label.png", "a_depth.png", "a_MASK.png", "b_mask.png", "b_overlay.jpg"):
+        touch(tmp_path / "flat" / name)
+    for name in ("c.json", "c_overlay.jpg", "c_label.png", "c_heatmap.jpg"):
+        touch(tmp_path / "results" / name)
+    for name in ("rgb/d.png", "depth/d.png", "label/d.png", "mask_visib/d_000000.png"):
+        touch(tmp_path / "scene" / name)
+    assert stems(tmp_path) == ["flat/a", "flat/b_mask", "flat/b_overlay", "scene/rgb/d"]
+    assert "left out 9 files, first flat/a_MASK.png: maps and earlier results; give them by name" in caplog.text
+    assert stems(tmp_path / "flat" / "a_label.png") == ["a_label"]
+
+
+def test_pictures_in_formats_that_are_not_read_are_counted(tmp_path, caplog):
+    for name in ("a.jfif", "b.CR2", "c.psd", "notes.txt"):
+        touch(tmp_path / name)
+    assert stems(tmp_path) == ["a"]
+    assert "left out 2 files, first b.CR2: pictures in formats that are not read" in caplog.text
+
+
+def test_names_too_long_for_the_endings_of_results_are_cut_and_stay_unique(tmp_path):
+    names = [touch(tmp_path / ("é" * 100 + "x" * 40 + ending)) for ending in ("1.png", "2.png")]
+    first, second = stems(*names)
+    assert first != second
+    assert all(len(f"{stem}_foreground.jpg".encode()) <= 255 for stem in (first, second))
+
+
+def test_a_name_that_no_file_can_have():
+    assert "a name that no file can have" in find_sources([Path("a\0.png")], Path("elsewhere"))[1][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -94,6 +95,34 @@ def test_pickles(root: Path) -> None:
     assert [sample.name for sample in dataset] == list(dataset.names)
 
 
+def test_objects_wholly_covered_are_counted(tmp_path: Path) -> None:
+    bop_scene(tmp_path / "test", 1, {0: [columns(1), columns(1), columns(0, 1)]})
+    sample = open_dataset("bop", tmp_path)[0]
+    assert sample.labels[0].tolist() == [2, 3, 0, 0, 0, 0]
+    assert sample.notes == {"objects wholly covered by others, so without a label": 1}
+
+
+def test_files_that_change_are_read_again(tmp_path: Path) -> None:
+    scene = bop_scene(tmp_path / "test", 1, {0: [columns(1), columns(0, 1)]})
+    dataset = open_dataset("bop", tmp_path)
+    assert dataset[0].labels.max() == 2
+    truth = json.loads((scene / "scene_gt.json").read_text())
+    save_json(scene / "scene_gt.json", {"0": truth["0"][:1]})
+    save_json(scene / "scene_gt_info.json", {"0": [{"visib_fract": 0.75}]})
+    for again in (dataset, open_dataset("bop", tmp_path)):
+        assert again[0].labels.max() == 1
+        assert again[0].visible_fractions == {1: 0.75}
+
+
+def test_masks_without_photos_and_pictures_of_other_kinds_are_noted(tmp_path: Path) -> None:
+    scene = bop_scene(tmp_path / "test", 1, {0: [columns(1)], 7: [columns(1)]})
+    (scene / "rgb" / "000007.png").rename(scene / "rgb" / "000007.exr")
+    assert open_dataset("bop", tmp_path).notes == (
+        "scene 000001: 1 .exr left out: not a format that is read here",
+        "scene 000001: 1 labelled image without a photo left out, first 000007",
+    )
+
+
 class TestBadTrees:
     def test_another_split(self, root: Path) -> None:
         with pytest.raises(DatasetError, match=r"expected BOP's val/<scene>.* found camera.json, test/"):
@@ -134,7 +163,7 @@ class TestBadTrees:
 
     def test_one_image_in_two_formats(self, root: Path) -> None:
         save(root / "test" / "000010" / "rgb" / "000003.jpg", PHOTO)
-        with pytest.raises(DatasetError, match="expected one photo called 000003, found 000003.png too"):
+        with pytest.raises(DatasetError, match="expected one photo called 000003, found 000003.jpg and 000003.png"):
             open_dataset("bop", root)
 
     def test_names_that_are_no_numbers(self, root: Path) -> None:

@@ -97,7 +97,84 @@ class TestLayouts:
             dataset[0]
 
 
+class TestWhatIsLeftOut:
+    def test_photos_in_every_format_are_read(self, tmp_path: Path) -> None:
+        for index, suffix in enumerate((".png", ".bmp", ".webp", ".tif", ".PNG")):
+            save(tmp_path / "rgb" / f"{index}{suffix}", PHOTO)
+            save(tmp_path / "label" / f"{index}.png", LABELS)
+        dataset = FolderDataset(tmp_path)
+        assert (dataset.names, dataset.notes) == (("0", "1", "2", "3", "4"), ())
+        assert all(sample.image.shape == PHOTO.shape for sample in dataset)
+
+    def test_labels_without_a_photo_and_other_kinds_of_pictures_are_noted(self, nested: Path) -> None:
+        save(nested / "label" / "lonely.png", LABELS)
+        (nested / "rgb" / "9.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+        (nested / "rgb" / "8.dng").write_bytes(b"II*\0")
+        notes = FolderDataset(nested).notes
+        assert notes == (
+            "1 .HEIC left out: not a format that is read here; pip install pillow-heif to read it",
+            "1 .dng left out: not a format that is read here",
+            "1 label without a photo left out, first lonely",
+        )
+
+    def test_a_flat_folder_may_hold_other_things(self, flat: Path) -> None:
+        save(flat / "c_label.png", LABELS)
+        (flat / "d.cr2").write_bytes(b"II*\0")
+        dataset = FolderDataset(flat)
+        assert dataset.names == ("a", "b")
+        assert len(dataset.notes) == 2
+
+    def test_label_maps_in_other_formats(self, tmp_path: Path) -> None:
+        save(tmp_path / "rgb" / "a.png", PHOTO)
+        save(tmp_path / "label" / "a.tif", LABELS)
+        save(tmp_path / "rgb" / "b.png", PHOTO)
+        save(tmp_path / "label" / "b.PNG", LABELS)
+        assert all((sample.labels == LABELS).all() for sample in FolderDataset(tmp_path))
+
+    def test_photos_without_a_label_are_left_out_if_that_is_asked_for(self, nested: Path) -> None:
+        (nested / "label" / "000002.png").unlink()
+        dataset = open_dataset("folder", nested, partial=True)
+        assert dataset.names == ("000001",)
+        assert dataset.notes == ("1 of 2 photos have no label and are left out, first 000002",)
+
+    def test_void_is_ignored(self, nested: Path) -> None:
+        sample = open_dataset("folder", nested, void=40000)[1]
+        assert set(np.unique(sample.labels)) == {0, 1}
+        assert sample.ignore is not None and sample.ignore[0, 5] and sample.ignore[1, 1]
+        with pytest.raises(DatasetError, match="void within"):
+            open_dataset("folder", nested, void=-1)
+
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            ([255, 0, 255, 0, 0, 0], "a mask of 0 and 255 in several regions taken as one object"),
+            ([255, 255, 0, 0, 0, 0], None),
+            ([0, 1, 2, 255, 0, 0], "label 255 beside small ones taken as an object: if it is void, set void=255"),
+            ([0, 1, 254, 255, 0, 0], None),
+        ],
+    )
+    def test_doubtful_values(self, nested: Path, values: list[int], said: str | None) -> None:
+        for name in ("000001", "000002"):
+            save(nested / "label" / f"{name}.png", np.tile(np.array(values, np.uint8), (4, 1)))
+        dataset = FolderDataset(nested)
+        for told in (dataset.notes, dataset[1].notes):
+            assert len(told) == (said is not None) and all(str(said) in note for note in told)
+
+
 class TestDepthAndVisibility:
+    def test_the_unit_of_depth(self, nested: Path, caplog: pytest.LogCaptureFixture) -> None:
+        save(nested / "depth" / "000001.png", np.full((4, 6), 9000, np.uint16))
+        dataset = open_dataset("folder", nested, depth=True)
+        assert dataset.notes == ("depth has a median of 9 m with depth_unit_m=0.001: is that the unit?",)
+        assert "is that the unit?" in caplog.text
+        tenths = open_dataset("folder", nested, depth=True, depth_unit_m=0.0001)
+        depth_m = tenths[0].depth_m
+        assert depth_m is not None and np.allclose(depth_m, 0.9)
+        assert tenths.notes == ()
+        for bad in (0.0, -1.0, float("nan"), 2.0):
+            with pytest.raises(DatasetError, match="depth_unit_m above 0"):
+                open_dataset("folder", nested, depth_unit_m=bad)
+
     def test_depth_is_in_millimetres_and_optional(self, nested: Path) -> None:
         save(nested / "depth" / "000001.png", np.full((4, 6), 1234, np.uint16))
         with_depth, without = open_dataset("folder", nested, depth=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,9 @@ def test_nonsense_gets_the_list_only(tmp_path: Path) -> None:
 
 
 def test_unknown_options_get_the_nearest(rectangles: Path) -> None:
-    with pytest.raises(DatasetError, match="options out of every, offset, depth, partial, found 'ofset'; .* offset"):
+    with pytest.raises(
+        DatasetError, match="options out of every, offset, depth, partial, depth_unit_m, void, found 'ofset'; .* offset"
+    ):
         open_dataset("folder", rectangles, ofset=1)
 
 
@@ -87,10 +91,14 @@ def test_pickles_with_its_options(rectangles: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_read(rectangles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, pattern: str) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    scan = os.scandir
 
-    monkeypatch.setattr(Path, "rglob", refuse)
+    def refuse(path: str) -> Any:
+        if str(path).endswith("rgb"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DatasetError, match="rectangles/rgb: expected a readable folder, found: Permission denied"):
         open_dataset("folder", rectangles)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -211,10 +212,21 @@ def test_names_cannot_inject() -> None:
 
 
 def test_a_page_without_pictures_scores_or_objects() -> None:
-    true, found = sample("none", 0), Prediction(np.zeros(SIZE, np.uint16))
+    true, found = PAIRS["missed"][0], Prediction(np.zeros(SIZE, np.uint16))
     results = [score_frame(true, found)]
     assert not page_of([], report(list(results))).all("article")
     assert "AP needs scores" in markdown.report_page(report(list(results)))
+
+
+def test_frames_without_any_true_object_are_no_report() -> None:
+    with pytest.raises(ReportError, match="expected true objects to score against, found none in 1 frame"):
+        report([score_frame(sample("none", 0), Prediction(np.zeros(SIZE, np.uint16)))])
+
+
+def test_notes_on_frames_are_summed_and_stand_with_those_on_the_data_set() -> None:
+    true, found = PAIRS["perfect"]
+    noted = [score_frame(replace(true, notes={"left out": times}), found) for times in (2, 1)]
+    assert report(noted)["dataset"]["notes"][-1] == "left out: 3 in 2 frames, first perfect"
 
 
 def test_failures_are_on_the_page_and_in_the_text() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +13,10 @@ from PIL import Image
 
 from uois_sam.errors import ImageError
 from uois_sam.io import images
-from uois_sam.io.images import frame_count, read_image, read_video
+from uois_sam.io.images import read_image, read_photo
+from uois_sam.io.video import frame_count, read_video
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-
-
-@pytest.fixture(autouse=True)
-def _say_everything_again(monkeypatch):
-    monkeypatch.setattr(images, "_reported", set())
 
 
 def save(image: Image.Image, path: Path, **options) -> Path:
@@ -53,13 +51,12 @@ def test_strided_array_becomes_contiguous():
     [
         (Image.new("L", (1, 1), 7), (7, 7, 7)),
         (Image.new("1", (1, 1), 1), (255, 255, 255)),
-        (Image.new("RGBA", (1, 1), (0, 0, 255, 0)), (255, 255, 255)),
         (Image.new("RGBA", (1, 1), (0, 0, 255, 255)), BLUE),
-        (Image.new("LA", (1, 1), (0, 0)), (255, 255, 255)),
+        (Image.new("LA", (1, 1), (9, 255)), (9, 9, 9)),
         (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), RED),
         (Image.fromarray(np.array([[65535]], dtype=np.uint16)), (255, 255, 255)),
-        (Image.fromarray(np.array([[257 * 9 + 100]], dtype=np.uint16)), (9, 9, 9)),
-        (Image.fromarray(np.array([[257 * 9]], dtype=np.int32)), (9, 9, 9)),
+        (Image.fromarray(np.array([[9]], dtype=np.uint16)), (9, 9, 9)),
+        (Image.fromarray(np.array([[257 * 99]], dtype=np.int32)), (99, 99, 99)),
     ],
 )
 def test_one_pixel_of_every_mode(image, expected):
@@ -117,13 +114,109 @@ def test_extreme_shapes(tmp_path, hw):
     assert read_image(path).shape == (*hw, 3)
 
 
-def test_each_conversion_is_said_once(tmp_path, caplog):
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_shown_on_white(mode):
+    image = Image.new(mode, (2, 1), (9, 9, 9, 0) if mode == "RGBA" else (9, 0))
+    image.putpixel((1, 0), (9, 9, 9, 255) if mode == "RGBA" else (9, 255))
+    photo = read_photo(image)
+    np.testing.assert_array_equal(photo.pixels, [[(255, 255, 255), (9, 9, 9)]])
+    assert "transparency shown on white" in photo.notes[0]
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 128])
+def test_transparency_that_is_the_same_everywhere_says_nothing(tmp_path, alpha):
+    array = photo()
+    image = Image.fromarray(array).convert("RGBA")
+    image.putalpha(alpha)
+    read = read_photo(save(image, tmp_path / "camera.png"))
+    np.testing.assert_array_equal(read.pixels, array)
+    assert read.notes == (f"converted from RGBA (transparency of {alpha} everywhere left out) to 8-bit RGB",)
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(8, 1), (10, 4), (12, 16), (14, 64)])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_fewer_bits_than_the_file_has(tmp_path, bits, factor, suffix):
+    grey = np.random.default_rng(0).integers(0, 256, (80, 90)).astype(np.uint16)
+    grey[0, 0] = 255
+    read = read_photo(save(Image.fromarray(grey * factor), tmp_path / f"deep.{suffix}"))
+    assert np.abs(read.pixels[:, :, 0].astype(int) - grey).max() <= 1
+    assert f"its values up to {255 * factor} taken as {bits}-bit" in read.notes[0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("bits", "factor"), [(10, 4), (12, 16)])
+def test_fewer_bits_in_colour(tmp_path, suffix, bits, factor):
+    cv2 = pytest.importorskip("cv2")
+    array = photo()
+    array[0, 0] = 255
+    path = tmp_path / f"deep.{suffix}"
+    cv2.imwrite(str(path), array[:, :, ::-1].astype(np.uint16) * factor)
+    read = read_photo(path)
+    assert np.abs(read.pixels.astype(int) - array).max() <= 1
+    assert f"taken as {bits}-bit" in read.notes[0]
+
+
+def test_colours_of_the_full_16_bits_keep_their_upper_8(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    array = photo()
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), array[:, :, ::-1].astype(np.uint16) * 257)
+    read = read_photo(path)
+    np.testing.assert_array_equal(read.pixels, array)
+    assert read.notes == ()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_only_its_end_marker(tmp_path, progressive):
+    path = save(Image.fromarray(photo(120, 160)), tmp_path / "whole.jpg", progressive=progressive)
+    whole = read_image(path)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(path.read_bytes()[:-2])
+    read = read_photo(cut)
+    np.testing.assert_array_equal(read.pixels, whole)
+    assert read.notes == ("the JPEG's end marker is missing; its pixels are all there",)
+
+
+@pytest.mark.parametrize("missing", [3, 20, 60, 300])
+def test_a_jpeg_that_lacks_pixels_is_refused(tmp_path, missing):
+    path = save(Image.fromarray(photo(120, 160)), tmp_path / "cut.jpg")
+    path.write_bytes(path.read_bytes()[: -2 - missing])
+    refused(path, "cut.jpg", "damaged")
+
+
+def test_bytes_and_files_in_memory(tmp_path):
+    path = save(Image.fromarray(photo()), tmp_path / "a.png")
+    for source in (path.read_bytes(), bytearray(path.read_bytes()), io.BytesIO(path.read_bytes())):
+        np.testing.assert_array_equal(read_image(source), photo())
+    refused(b"", "empty")
+    refused(b"no photo", "another kind of file")
+
+
+def test_pictures_that_are_no_photos_are_doubted(tmp_path):
+    mask = np.zeros((80, 90), np.uint8)
+    mask[20:40, 30:60] = 255
+    labels = np.arange(80 * 90).reshape(80, 90).astype(np.uint8) // 64 * 8 % 19
+    scene = np.asarray(Image.fromarray(photo(30, 40)).resize((120, 90), Image.Resampling.BICUBIC))
+    mosaic = scene[:, :, 1].copy()
+    mosaic[::2, 1::2], mosaic[1::2, ::2] = scene[::2, 1::2, 0] // 2, scene[1::2, ::2, 2] // 3
+    for pixels, said in (
+        (mask, "is it a mask?"),
+        (labels, "is it a label map?"),
+        (mosaic, "Bayer"),
+        (mask * 0, "0, e"),
+    ):
+        assert said in read_photo(Image.fromarray(pixels)).notes[1]
+    assert len(read_photo(Image.fromarray(scene[:, :, 1])).notes) == 1
+    assert read_photo(Image.fromarray(scene)).notes == ()
+
+
+def test_each_conversion_is_said_once_a_photo(tmp_path, caplog):
     caplog.set_level(logging.INFO, "uois_sam")
     grey = save(Image.new("L", (2, 2)), tmp_path / "grey.png")
     rgba = save(Image.new("RGBA", (2, 2)), tmp_path / "rgba.png")
-    for path in (grey, grey, rgba, rgba):
+    for path in (grey, rgba, grey):
         read_image(path)
-    assert len(caplog.messages) == 2
+    assert len(caplog.messages) == 3
     assert "grey.png: converted from 8-bit grey" in caplog.messages[0]
     assert "RGBA" in caplog.messages[1]
 
@@ -144,6 +237,43 @@ def refused(source, *parts: str) -> None:
     assert "\n" not in message and "expected" in message
     for part in parts:
         assert part in message
+
+
+def test_formats_that_start_programs_are_not_opened(tmp_path):
+    for index, content in enumerate(
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"GRIB" + bytes(99), b"BUFR")
+    ):
+        path = tmp_path / f"{index}.png"
+        path.write_bytes(content)
+        refused(path, "another kind of file")
+
+
+def test_a_pipe_is_no_photo(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    refused(tmp_path / "pipe.png", "a pipe or device")
+
+
+def test_a_name_that_no_file_can_have():
+    refused("a\0.png", "a name that no file can have")
+
+
+@pytest.mark.parametrize("content", [b"P6 #" + b"x" * 200_000, b"P6\n" + b"#\n" * 100_000, b"P5 " + b" " * 100_000])
+def test_a_header_without_end(tmp_path, content):
+    path = tmp_path / "endless.ppm"
+    path.write_bytes(content)
+    refused(path, "endless.ppm")
+
+
+def test_a_commented_header_is_read(tmp_path):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(b"P6 # made by hand\n2 1\n# more\n255\n" + bytes([9] * 6))
+    assert read_image(path).tolist() == [[[9, 9, 9], [9, 9, 9]]]
+
+
+def test_a_tiff_of_many_pages_is_read_at_once(tmp_path):
+    pages = [Image.new("L", (2, 2), value) for value in range(3)]
+    path = save(pages[0], tmp_path / "many.tif", save_all=True, append_images=pages[1:])
+    assert "several frames; only the first is used" in read_photo(path).notes
 
 
 def test_missing_file(tmp_path):

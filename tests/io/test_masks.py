@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from uois_sam.instances import Instances
-from uois_sam.io.masks import decode_mask, encode_mask
+from uois_sam.io.masks import MaskError, decode_mask, decode_segmentation, encode_mask
 
 
 def two_squares() -> Instances:
@@ -61,3 +64,34 @@ def test_any_mask_survives(mask):
     encoded = encode_mask(mask)
     assert isinstance(encoded["counts"], str) and encoded["size"] == list(mask.shape)
     np.testing.assert_array_equal(decode_mask(encoded), mask)
+
+
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)), st.booleans())
+def test_decoding_agrees_with_pycocotools(mask: np.ndarray, compressed: bool) -> None:
+    encoded: dict[str, Any] = encode_mask(mask)
+    theirs = np.asarray(coco_mask.decode(encoded), bool)
+    if not compressed:
+        flat = mask.T.ravel()
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], flat.astype(int), [2]])))
+        encoded["counts"] = np.diff(np.concatenate([[0], edges])).tolist()
+    np.testing.assert_array_equal(decode_mask(encoded, mask.shape), theirs)
+
+
+def test_polygons_agree_with_pycocotools() -> None:
+    pieces = [[1.5, 2, 30, 4.25, 20, 25], [25, 20, 45, 20, 45, 35, -3, 35]]
+    theirs = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(pieces, 40, 50)))
+    np.testing.assert_array_equal(decode_segmentation(pieces, (40, 50)).mask, np.asarray(theirs, bool))
+
+
+@pytest.mark.parametrize(
+    "size", [None, [4], [4, 6, 1], ["4", 6], [4.0, 6], [True, 24], [-4, -6], [0, 6], [2**20, 2**20]]
+)
+def test_sizes_that_are_none(size: object) -> None:
+    with pytest.raises(MaskError, match="expected"):
+        decode_mask({"size": size, "counts": [24]})
+
+
+@pytest.mark.parametrize("counts", [[2**40], [1.5, 22.5], None, {}, "o" * 30, "PPPPPPPPPP0"])
+def test_counts_that_are_none(counts: object) -> None:
+    with pytest.raises(MaskError, match="expected"):
+        decode_mask({"size": [4, 6], "counts": counts})

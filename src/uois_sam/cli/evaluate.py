@@ -287,6 +287,8 @@ def _print_summary(console: Console, report: Report, results: Sequence[FrameResu
     seconds = report["seconds"]["scoring"]
     rate = f"{len(results) / seconds:.1f} frames/s" if seconds else "at once"
     print_line(console, f"{count(len(results), 'frame')} scored ({rate}); report.html and the rest are in {out}")
+    for note in report["dataset"]["notes"]:
+        print_line(console, f"note: {note}")
     if report["failures"]:
         print_line(console, f"{count(len(report['failures']), 'frame')} failed:")
         for failure in report["failures"]:

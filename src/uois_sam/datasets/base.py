@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from uois_sam.datasets.labels import check_same_size, read_depth
+from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
-from uois_sam.io.images import read_image
+from uois_sam.io.images import read_photo
 from uois_sam.types import BoolArray, LabelMap, Sample
 
 
@@ -72,6 +73,8 @@ class Annotation:
     """(H, W) bool."""
     visible_fractions: Mapping[int, float] | None = None
     """As :attr:`uois_sam.types.Sample.visible_fractions`."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """As :attr:`uois_sam.types.Sample.notes`."""
 
 
 class FrameDataset(ABC):
@@ -119,8 +122,7 @@ class FrameDataset(ABC):
                 f"{root}: expected every name once, found {repeated[0]} more often (one of {len(repeated)} such names)"
             )
         for name in names:
-            if name.startswith("/") or ".." in name.split("/"):  # predictions are written under these names
-                raise DatasetError(f"{root}: expected names of files inside the data set, found {name}")
+            checked_name(name, root)  # predictions are written under these names
         self.root = root
         self.options = options
         self._names = tuple(names[options.offset :: every])
@@ -150,7 +152,8 @@ class FrameDataset(ABC):
         """
         name = self._names[index]
         photo = self._photo(name)
-        image = read_image(photo)
+        read = read_photo(photo)
+        image = read.pixels
         image_hw = (image.shape[0], image.shape[1])
         annotation = self._annotation(name, image_hw)
         check_same_size(annotation.source, annotation.labels, photo.name, image_hw)
@@ -158,7 +161,8 @@ class FrameDataset(ABC):
         if self.options.depth and (depth := self._depth(name)) is not None and depth[0].is_file():
             depth_m = read_depth(*depth)
             check_same_size(depth[0], depth_m, photo.name, image_hw)
-        return Sample(name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions)
+        notes = {**{f"photo {note}": 1 for note in read.notes}, **annotation.notes}
+        return Sample(name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions, notes)
 
     @abstractmethod
     def _photo(self, name: str) -> Path:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
+from uuid import uuid4
 
-import numpy as np
+from msgspec import Meta
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import check_same_size, read_label_map
-from uois_sam.datasets.layout import contents, find_root, is_photo, natural
+from uois_sam.datasets.layout import contents, find_root, list_pictures, natural, pair_notes
+from uois_sam.datasets.painting import Painter
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import stamp
+from uois_sam.io.json_files import read_json
+from uois_sam.validation import Fraction, validated
 
 _PHOTO_FOLDERS = ("rgb", "gray")
-_PHOTO_SUFFIXES = (".png", ".jpg", ".tif")
 _MILLIMETRE_M = 0.001
 
 T = TypeVar("T")
@@ -60,32 +64,40 @@ class BOPDataset(FrameDataset):
         self.scenes = root / split if (root / split).is_dir() else root
         self.min_visible = min_visible
         self._files: dict[str, str] = {}
+        self._opened = uuid4().hex
+        """Tells what was read for this data set from what was read earlier from the same paths."""
+        notes: list[str] = []
         for scene in sorted(filter(Path.is_dir, self.scenes.iterdir()), key=lambda path: natural(path.name)):
-            self._add_scene(scene)
+            notes += self._add_scene(scene)
         if not self._files:
             raise DatasetError(f"{self.scenes}: expected {layout}, found {contents(self.scenes)}")
         names = list(self._files)
         if targets is not None:
             wanted = _targets(root / targets)
             names = [name for name in names if tuple(map(int, name.split("/"))) in wanted]
-        super().__init__(root, names, options)
+        super().__init__(root, names, options, notes=notes)
 
-    def _add_scene(self, scene: Path) -> None:
+    def _add_scene(self, scene: Path) -> list[str]:
+        """Add the photos of a scene; returns notes on files left out."""
         folder = next((folder for folder in _PHOTO_FOLDERS if (scene / folder).is_dir()), None)
         if folder is None:
-            return
+            return []
         for needed in ("scene_gt.json", "mask_visib"):
             if not (scene / needed).exists():
                 raise DatasetError(
                     f"{scene}: expected {needed}, found {contents(scene)}; is the ground truth of this split published?"
                 )
-        for photo in sorted(path for path in (scene / folder).iterdir() if is_photo(path, _PHOTO_SUFFIXES)):
-            name = f"{scene.name}/{photo.stem}"
-            if not name.replace("/", "").isdecimal():
-                raise DatasetError(f"{scene}: expected numbers as names of scenes and images, found {name}")
-            if name in self._files:
-                raise DatasetError(f"{scene / folder}: expected one photo called {photo.stem}, found {photo.name} too")
-            self._files[name] = f"{folder}/{photo.name}"
+        listing = list_pictures(scene / folder)
+        for stem, file in listing.files.items():
+            if not (scene.name + stem).isdecimal():
+                raise DatasetError(
+                    f"{scene}: expected numbers as names of scenes and images, found {scene.name}/{stem}"
+                )
+            self._files[f"{scene.name}/{stem}"] = f"{folder}/{file}"
+        numbers = {int(stem) for stem in listing.files}
+        labelled = {name.partition("_")[0] for name in os.listdir(scene / "mask_visib")}
+        lonely = [stem for stem in sorted(labelled) if stem.isdecimal() and int(stem) not in numbers]
+        return [f"scene {scene.name}: {note}" for note in (*listing.notes, *pair_notes((), lonely, "labelled image"))]
 
     def _photo(self, name: str) -> Path:
         return self.scenes / name.partition("/")[0] / self._files[name]
@@ -93,27 +105,26 @@ class BOPDataset(FrameDataset):
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
         scene, _, stem = name.partition("/")
         folder = self.scenes / scene
-        count = _of_image(folder / "scene_gt.json", stem, len)
+        count = self._of_image(folder / "scene_gt.json", stem, _number)
         shares = self._shares(folder / "scene_gt_info.json", stem, count)
-        labels = np.zeros(image_hw, np.uint16)
-        ignore = np.zeros(image_hw, np.bool_)
+        painter = Painter(image_hw)
         for index in range(count):
             source = folder / "mask_visib" / f"{stem}_{index:06d}.png"
             mask = read_label_map(source) > 0
             check_same_size(source, mask, self._photo(name).name, image_hw)
             if shares and shares[index] < self.min_visible:
-                ignore |= mask
+                painter.ignore(mask)
             else:
-                labels[mask] = index + 1
-        there = set(np.unique(labels).tolist())
+                painter.paint(mask, index + 1)
+        there = painter.visible()
         fractions = {index + 1: share for index, share in enumerate(shares) if index + 1 in there}
-        return Annotation(labels, folder / "mask_visib", ignore if ignore.any() else None, fractions or None)
+        return Annotation(painter.labels, folder / "mask_visib", painter.ignored, fractions or None, painter.notes())
 
     def _shares(self, info: Path, stem: str, count: int) -> list[float]:
         """How much of each object is visible; empty when the data set does not say and nothing depends on it."""
         if not info.is_file() and self.min_visible == 0:
             return []
-        shares = _of_image(info, stem, _visible_shares)
+        shares = self._of_image(info, stem, _visible_shares)
         if len(shares) != count:
             raise DatasetError(f"{info}: expected {count} objects for image {int(stem)}, found {len(shares)}")
         return shares
@@ -125,43 +136,60 @@ class BOPDataset(FrameDataset):
         found = next((file for file in files if file.is_file()), None)
         if found is None:
             return None
-        return found, _of_image(folder / "scene_camera.json", stem, _depth_scale) * _MILLIMETRE_M
+        return found, self._of_image(folder / "scene_camera.json", stem, _depth_scale) * _MILLIMETRE_M
 
-
-def _of_image(path: Path, stem: str, condense: Callable[[Any], T]) -> T:
-    """What is kept of a scene file's entry for one image."""
-    entries = _entries(path, condense)
-    if int(stem) not in entries:
-        raise DatasetError(f"{path}: expected an entry for image {int(stem)}, found none")
-    return entries[int(stem)]
+    def _of_image(self, path: Path, stem: str, condense: Callable[[Any, str], T]) -> T:
+        """What is kept of a scene file's entry for one image."""
+        try:
+            entries = _entries(path, condense, stamp(path), self._opened)
+        except OSError as error:
+            raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
+        if int(stem) not in entries:
+            raise DatasetError(f"{path}: expected an entry for image {int(stem)}, found none")
+        return entries[int(stem)]
 
 
 @lru_cache(maxsize=3)  # the three files of the scene that is being read
-def _entries(path: Path, condense: Callable[[Any], T]) -> dict[int, T]:
-    content = _load(path)
-    try:
-        return {int(image): condense(entry) for image, entry in content.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: expected entries of BOP's form by image number, found: {error!r}") from error
+def _entries(path: Path, condense: Callable[[Any, str], T], stamped: tuple[int, int], opened: str) -> dict[int, T]:
+    content = read_json(path, error=DatasetError)
+    where = f"{path}: expected entries of BOP's form by image number"
+    if not isinstance(content, dict) or not all(name.isdecimal() and len(name) < 20 for name in content):
+        raise DatasetError(f"{where}, found other content")
+    return {int(image): condense(entry, f"{where}; image {image}") for image, entry in content.items()}
 
 
-def _visible_shares(entry: Any) -> list[float]:
-    return [float(each["visib_fract"]) for each in entry]
+@dataclass(frozen=True)
+class _Visibility:
+    visib_fract: Fraction
 
 
-def _depth_scale(entry: Any) -> float:
-    return float(entry["depth_scale"])
+def _number(entry: Any, where: str) -> int:
+    return len(validated(entry, list[dict[str, Any]], where, DatasetError))
+
+
+def _visible_shares(entry: Any, where: str) -> list[float]:
+    return [each.visib_fract for each in validated(entry, list[_Visibility], where, DatasetError)]
+
+
+def _depth_scale(entry: Any, where: str) -> float:
+    known = {name: entry[name] for name in ("depth_scale",) if isinstance(entry, dict) and name in entry}
+    return validated(known, _Camera, where, DatasetError).depth_scale
+
+
+@dataclass(frozen=True)
+class _Camera:
+    depth_scale: Annotated[float, Meta(gt=0, le=1e6)]
+
+
+@dataclass(frozen=True)
+class _Target:
+    scene_id: int
+    im_id: int
 
 
 def _targets(path: Path) -> set[tuple[int, ...]]:
-    try:
-        return {(int(target["scene_id"]), int(target["im_id"])) for target in _load(path)}
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: expected a list of targets with scene_id and im_id, found: {error!r}") from error
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: expected a JSON file, found: {error}") from error
+    content = read_json(path, error=DatasetError)
+    targets = validated(
+        content, list[_Target], f"{path}: expected a list of targets with scene_id and im_id", DatasetError
+    )
+    return {(target.scene_id, target.im_id) for target in targets}

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
 
 from uois_sam.datasets.json_index import Located, iterate_objects, read_objects
+from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
-from uois_sam.io.masks import decode_mask
-from uois_sam.types import BoolArray
+from uois_sam.io.files import stamp
+from uois_sam.io.masks import DecodedMask, MaskError, decode_segmentation
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+"""Ids are kept in 64 bits."""
 
 
 class CocoIndex:
@@ -26,20 +29,27 @@ class CocoIndex:
         path: a JSON file with the arrays ``images`` (``id``, ``file_name``) and ``annotations`` (``id``, ``image_id``).
 
     Raises:
-        DatasetError: unreadable, not such a file, or ids or file names that come twice or lead nowhere.
+        DatasetError: unreadable, not such a file, without any annotation, or ids or file names that come twice or lead
+            nowhere.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._opened = _stamp(path)
         files: list[str] = []
         images, annotations = _Rows(path), _Rows(path)
         for located in iterate_objects(path, ("images", "annotations")):
             if located.key == "images":
-                files.append(images.add(located, "file_name", str))
+                files.append(checked_name(images.add(located, "file_name", str), path))
             else:
                 annotations.add(located, "image_id", int)
         if not files:
             raise DatasetError(f"{path}: expected images, found none in its array images")
+        if not annotations.ids:
+            raise DatasetError(
+                f"{path}: expected annotations, found none for {len(files)} images; "
+                "is the ground truth of this split published?"
+            )
         order = images.order()
         self._images = images.places(order)
         self.names = tuple(PurePosixPath(files[row]).with_suffix("").as_posix() for row in order)
@@ -61,42 +71,49 @@ class CocoIndex:
     def image(self, name: str) -> dict[str, Any]:
         """The image of this name, as the file has it."""
         row = self._rows[name]
-        return read_objects(self.path, self._images[row : row + 1].tolist())[0]
+        return read_objects(self.path, self._images[row : row + 1].tolist(), self._opened)[0]
+
+    def file(self, name: str, key: str = "file_name") -> str | None:
+        """A file that belongs to an image, relative and with "/"; None where its entry names none.
+
+        Raises:
+            DatasetError: the path leads out of the data set.
+        """
+        value = self.image(name).get(key)
+        return checked_name(value, self.path) if isinstance(value, str) and value else None
 
     def annotations(self, name: str) -> list[dict[str, Any]]:
         """The annotations of an image in the order of their ids."""
         row = self._rows[name]
-        return read_objects(self.path, self._annotations[self._first[row] : self._first[row + 1]].tolist())
+        places = self._annotations[self._first[row] : self._first[row + 1]].tolist()
+        return read_objects(self.path, places, self._opened)
 
-    def mask(self, annotation: dict[str, Any], key: str, image_hw: tuple[int, int]) -> BoolArray:
-        """One mask of an annotation: RLE, compressed or not, or polygons.
+    def mask(self, annotation: dict[str, Any], key: str, image_hw: tuple[int, int]) -> DecodedMask:
+        """Decode one mask of an annotation: RLE, compressed or not, or polygons.
 
         Args:
             annotation: from :meth:`annotations`.
             key: ``visible_mask`` or the like.
             image_hw: size of its image.
 
-        Returns:
-            (H, W) bool.
-
         Raises:
             DatasetError: no such mask, damaged, or of another size.
         """
-        where = f"{self.path}: annotation {annotation.get('id')}"
-        encoded = annotation.get(key)
         try:
-            if isinstance(encoded, list):
-                encoded = coco_mask.merge(coco_mask.frPyObjects(encoded, *image_hw)) if encoded else None
-            elif isinstance(encoded, dict) and isinstance(encoded["counts"], list):
-                encoded = coco_mask.frPyObjects(encoded, *image_hw)
-            if not isinstance(encoded, dict):
-                raise DatasetError(f"{where}: expected a mask {key} in RLE or polygons, found {encoded!r}")
-            if tuple(encoded["size"]) != image_hw:
-                found = "x".join(str(side) for side in reversed(encoded["size"]))
-                raise DatasetError(f"{where}: expected {key} of {image_hw[1]}x{image_hw[0]}, found {found}")
-            return decode_mask(encoded)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"{where}: expected a mask {key} in RLE or polygons, found: {error}") from error
+            return decode_segmentation(annotation.get(key), image_hw)
+        except MaskError as error:
+            raise DatasetError(f"{self.where(annotation)}: {key}: {error}") from error
+
+    def where(self, annotation: dict[str, Any]) -> str:
+        """File, image and annotation, for messages."""
+        return f"{self.path}: image {annotation.get('image_id')}, annotation {annotation.get('id')}"
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        return stamp(path)
+    except OSError as error:
+        raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
 
 
 class _Rows:
@@ -110,10 +127,12 @@ class _Rows:
     def add(self, located: Located, field: str, kind: type[Any]) -> Any:
         """Note one object; returns the value of ``field``, which for annotations is the owner's id."""
         identity, value = located.value.get("id"), located.value.get(field)
-        if not isinstance(identity, int) or not isinstance(value, kind):
+        numbers = [identity, value] if kind is int else [identity]
+        whole = all(type(each) is int and _SMALLEST <= each <= _LARGEST for each in numbers)
+        if not isinstance(identity, int) or not whole or not isinstance(value, kind):
             raise DatasetError(
                 f"{self.path}: expected an integer id and {field} in every object of {located.key}, "
-                f"found id {identity!r} and {field} {value!r} at byte {located.start}"
+                f"found id {_brief(identity)} and {field} {_brief(value)} at byte {located.start}"
             )
         self.ids.append(identity)
         if kind is int:
@@ -134,3 +153,8 @@ class _Rows:
     def places(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """(N, 2) int64: offset and length in bytes, in this order."""
         return np.stack([np.asarray(self.starts, np.int64)[order], np.asarray(self.lengths, np.int64)[order]], axis=1)
+
+
+def _brief(value: object) -> str:
+    text = ascii(value) if not isinstance(value, (dict, list)) else type(value).__name__
+    return text if len(text) <= 60 else f"{text[:50]}..."

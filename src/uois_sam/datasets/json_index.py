@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import regular_size, stamp
 
 _CHUNK = 1 << 20
 _NUMERIC = "0123456789+-.eE"
@@ -39,33 +40,41 @@ def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
         keys: the arrays wanted, in whatever order the file has them; all other values are skipped.
 
     Raises:
-        DatasetError: unreadable, not JSON, or of another form; the message has the offset in bytes.
+        DatasetError: unreadable, not JSON, of another form, or without one of the arrays; the message has the offset
+            in bytes.
     """
     try:
+        regular_size(path)
         with path.open("rb") as file:
             yield from _Reader(path, file).objects(keys)
     except OSError as error:
         raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
 
 
-def read_objects(path: Path, places: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
+def read_objects(
+    path: Path, places: Iterable[tuple[int, int]], opened: tuple[int, int] | None = None
+) -> list[dict[str, Any]]:
     """Read objects that :func:`iterate_objects` has located.
 
     Args:
         path: the file.
         places: offset and length of each in bytes.
+        opened: :func:`uois_sam.io.files.stamp` of the file when the places were found.
 
     Raises:
         DatasetError: the file has changed or is gone.
     """
     values = []
     try:
+        if opened is not None and stamp(path) != opened:
+            raise OSError(0, "a file that has changed since")
         with path.open("rb") as file:
             for start, length in places:
                 file.seek(start)
                 values.append(json.loads(file.read(length)))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: expected the content it had when it was opened, found: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: expected the content it had when it was opened, found: {reason}") from error
     if not all(isinstance(value, dict) for value in values):
         raise DatasetError(f"{path}: expected the content it had when it was opened, found other content")
     return values
@@ -90,15 +99,22 @@ class _Reader:
         if self._more(3) and self.text.startswith("\xef\xbb\xbf"):
             self.position = 3
         self._expect("{")
+        missing = list(keys)
         while self._next() != "}":
             key, _ = self._value()
             self._expect(":")
             if key in keys:
+                missing = [each for each in missing if each != key]
                 yield from self._array(key)
             else:
                 self._value()
             if self._next() != "}":
                 self._expect(",")
+        if missing:
+            raise DatasetError(
+                f"{self.path}: expected the arrays {' and '.join(keys)}, found no {' and no '.join(missing)}; "
+                "is the ground truth of this split published?"
+            )
 
     def _array(self, key: str) -> Iterator[Located]:
         self._expect("[")
@@ -121,8 +137,10 @@ class _Reader:
             try:
                 value, end = self.decode(self.text, self.position)
                 whole = True
-            except (json.JSONDecodeError, RecursionError):
+            except json.JSONDecodeError:
                 whole = False
+            except (ValueError, RecursionError):  # thousands of digits, or of levels: more of the file is no help
+                self._fail("JSON")
             if whole and self.text[end : end + 1] not in _NUMERIC:
                 break
             if len(self.text) - self.position > _LARGEST:
@@ -139,7 +157,7 @@ class _Reader:
     def _decoded(self, text: str) -> Any:
         try:
             return json.loads(text.encode("latin-1"))
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, RecursionError):
             self._fail("UTF-8")
 
     def _next(self) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import struct
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import read_bounded
+from uois_sam.io.formats import LARGEST_FILE, MAX_PIXELS, is_deep, open_picture
 from uois_sam.types import FloatArray, LabelMap
 
 INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -88,13 +88,17 @@ def check_same_size(
 def _read_integers(path: str | os.PathLike[str], kind: str, red_of_colour: bool) -> npt.NDArray[Any]:
     values: npt.NDArray[Any] | None = None
     try:
-        with Image.open(path) as image:
+        with open_picture(read_bounded(path, LARGEST_FILE)) as image:
             mode = image.mode
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels, where at most {MAX_PIXELS} are read")
             if mode in INTEGER_MODES:
                 values = np.asarray(image)
-            elif red_of_colour and mode in ("RGB", "RGBA") and ";16" not in str(image.tile):  # Pillow would cut to 8
+            elif red_of_colour and mode in ("RGB", "RGBA") and not is_deep(image):  # Pillow would cut to 8
                 values = np.asarray(image.getchannel("R"))
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # on damaged files Pillow's decoders raise OSError, SyntaxError, struct.error, ...
         # The path of a missing file is in the system's message already.
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         what = "label" if kind == "labels" else kind

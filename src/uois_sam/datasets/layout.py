@@ -1,16 +1,93 @@
-"""Finding a data set's folder, and saying what was looked for and what was found when it is another one."""
+"""Finding a data set's folder and files, and saying what was looked for, what was found, and what was left alone."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.formats import IMAGE_SUFFIXES, UNREAD_SUFFIXES, readable_suffixes
 
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Lower-case suffixes of the photos of data sets."""
+LABEL_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".pgm"})
+"""Lower-case suffixes of label maps: formats that keep every value."""
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
+_NO_PICTURES = frozenset(
+    {".json", ".jsonl", ".txt", ".md", ".csv", ".npy", ".npz", ".pkl", ".db", ".ini", ".yaml", ".yml"}
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of one folder."""
+
+    files: Mapping[str, str]
+    """Name without suffix, which may contain folders, to the path below the folder, in natural order."""
+    unread: Mapping[str, int]
+    """Suffix of pictures in formats that are not read here, and how many there are."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a report has to mention of the files left alone."""
+        return [
+            f"{number} {suffix or 'files without suffix'} left out: not a format that is read here"
+            + ("; pip install pillow-heif to read it" if suffix.lower() in (".heic", ".heif") else "")
+            for suffix, number in sorted(self.unread.items())
+        ]
+
+
+def list_pictures(
+    folder: Path, suffixes: Collection[str] | None = None, *, recursive: bool = False, mixed: bool = False
+) -> Listing:
+    """List the pictures of a folder by name, hidden files left out.
+
+    Args:
+        folder: where to look; a missing one has none.
+        suffixes: lower-case suffixes taken; every format that photos are read in, if left out.
+        recursive: also look into the folders in it.
+        mixed: the folder holds other things as well, so that only known kinds of pictures count as left out.
+
+    Raises:
+        DatasetError: two pictures have the same name but for the suffix.
+    """
+    taken = readable_suffixes() if suffixes is None else suffixes
+    files: dict[str, str] = {}
+    unread: Counter[str] = Counter()
+    for file in sorted(_files(folder, recursive), key=natural):
+        stem, suffix = os.path.splitext(file)
+        if suffix.lower() in taken:
+            if stem in files:
+                raise DatasetError(f"{folder}: expected one photo called {stem}, found {files[stem]} and {file}")
+            files[stem] = file
+        elif suffix.lower() in UNREAD_SUFFIXES | IMAGE_SUFFIXES or not (mixed or suffix.lower() in _NO_PICTURES):
+            unread[suffix] += 1
+    return Listing(files, unread)
+
+
+def _files(folder: Path, recursive: bool) -> Iterator[str]:
+    """Paths of the files below a folder, relative to it, with "/"; hidden ones left out."""
+    for top, folders, files in os.walk(folder, onerror=_fail) if folder.is_dir() else ():
+        below = os.path.relpath(top, folder).replace(os.sep, "/") + "/" if top != str(folder) else ""
+        yield from (below + name for name in files if not name.startswith("."))
+        if not recursive:
+            return
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def pair_notes(photos: Collection[str], labels: Iterable[str], kind: str = "label") -> list[str]:
+    """A note on labels that have no photo; none where every label has one."""
+    lonely = [name for name in labels if name not in photos]
+    if not lonely:
+        return []
+    return [f"{len(lonely)} {kind}{'s' * (len(lonely) > 1)} without a photo left out, first {lonely[0]}"]
 
 
 def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str, inner: Sequence[str] = ()) -> Path:
@@ -26,12 +103,13 @@ def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str,
         DatasetError: no such folder, or a folder of another layout.
     """
     root = Path(root)
-    if not root.is_dir():
-        found = "a file" if root.exists() else "nothing there"
+    if "\0" in str(root) or not root.is_dir():
+        found = "a file" if "\0" not in str(root) and root.exists() else "nothing there"
         raise DatasetError(f"{root}: expected a folder with {layout}, found {found}")
-    for folder in (root, *(root / name for name in inner)):
-        if any(next(folder.glob(marker), None) is not None for marker in markers):
-            return folder
+    with suppress(NotImplementedError, ValueError):  # a pattern with an option in it that is no name of a folder
+        for folder in (root, *(root / name for name in inner)):
+            if any(next(folder.glob(marker), None) is not None for marker in markers):
+                return folder
     raise DatasetError(f"{root}: expected {layout}, found {contents(root)}")
 
 
@@ -43,19 +121,34 @@ def contents(folder: Path) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def is_photo(path: Path, suffixes: Sequence[str] = PHOTO_SUFFIXES) -> bool:
-    """Whether the name is a photo's; a hidden file's (file managers leave some) is not."""
-    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+def checked_name(name: str, source: str | os.PathLike[str]) -> str:
+    """A relative path with "/" between its parts, whichever separators it came with.
+
+    Args:
+        name: from an annotation file or a folder's listing.
+        source: where it is from, for messages.
+
+    Raises:
+        DatasetError: it leads out of the data set, or no file can have it.
+    """
+    plain = name.replace("\\", "/")
+    parts = [part for part in plain.split("/") if part not in ("", ".")]
+    leads_out = plain.startswith("/") or ".." in parts or bool(PureWindowsPath(plain).drive)
+    if leads_out or not parts or _UNPRINTABLE.search(plain):
+        raise DatasetError(f"{source}: expected names of files inside the data set, found {ascii(name)[:120]}")
+    return "/".join(parts)
 
 
-def png_stems(folder: Path) -> list[str]:
-    """Names without suffix of the PNGs in a folder, in natural order, hidden files left out."""
-    return sorted((path.stem for path in folder.iterdir() if is_photo(path, (".png",))), key=natural)
+def as_named(path: Path) -> Path:
+    """The path itself, or with its suffix in capitals where only that file is there."""
+    capitals = path.with_name(path.stem + path.suffix.upper())
+    return capitals if not path.is_file() and capitals.is_file() else path
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sorting key that puts ``learn2`` before ``learn10``."""
-    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"([0-9]+)", text))
+    parts = re.split(r"([0-9]+)", text)
+    return tuple((1, int(part), "") if part.isdecimal() and len(part) < 100 else (0, 0, part) for part in parts)
 
 
 def check_all_there(root: Path, photos: int, labels: Iterable[Path]) -> None:

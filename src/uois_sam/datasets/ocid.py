@@ -11,7 +11,7 @@ import numpy as np
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import keep_objects, read_label_map
-from uois_sam.datasets.layout import check_all_there, find_root, is_photo, natural
+from uois_sam.datasets.layout import as_named, check_all_there, find_root, list_pictures, natural, pair_notes
 from uois_sam.errors import DatasetError
 from uois_sam.types import LabelMap
 
@@ -66,12 +66,12 @@ class OCIDDataset(FrameDataset):
     ) -> None:
         self.root = find_root(root, [f"{part}/*/*" for part in _KINDS], _LAYOUT, inner=["OCID-dataset"])
         self.rebase_ids = rebase_ids
+        folders = [path for part in _KINDS for path in (self.root / part).rglob("rgb") if path.is_dir()]
         names = sorted(
             (
-                f"{path.parent.parent.relative_to(self.root).as_posix()}/{path.stem}"
-                for part in _KINDS
-                for path in (self.root / part).rglob("rgb/*.png")
-                if is_photo(path)
+                f"{folder.parent.relative_to(self.root).as_posix()}/{stem}"
+                for folder in folders
+                for stem in list_pictures(folder, (".png",)).files
             ),
             key=natural,
         )
@@ -81,7 +81,9 @@ class OCIDDataset(FrameDataset):
             _first_object(self.root, name)
         check_all_there(self.root, len(names), (self._file(name, "label") for name in names))
         expected = Expected(_PUBLISHED, missing=_missing(self.root))
-        super().__init__(self.root, names, options, expected=expected, notes=self._faults(names))
+        super().__init__(
+            self.root, names, options, expected=expected, notes=[*self._faults(names), *_left_out(folders)]
+        )
 
     def _photo(self, name: str) -> Path:
         return self._file(name, "rgb")
@@ -100,7 +102,7 @@ class OCIDDataset(FrameDataset):
 
     def _file(self, name: str, kind: str) -> Path:
         sequence, _, stem = name.rpartition("/")
-        return self.root / sequence / kind / f"{stem}.png"
+        return as_named(self.root / sequence / kind / f"{stem}.png")
 
     def _faults(self, names: list[str]) -> list[str]:
         if not self._has_shifted_ids(next((name for name in names if name.startswith(f"{_SHIFTED}/")), None)):
@@ -122,6 +124,16 @@ class OCIDDataset(FrameDataset):
 def is_shifted(labels: LabelMap) -> bool:
     """Whether all labels but 0 start at 256, as in the sequence stored in 16 bits: (H, W) uint16 to bool."""
     return bool(labels.any()) and int(labels[labels > 0].min()) > _SHIFT
+
+
+def _left_out(folders: list[Path]) -> list[str]:
+    """Notes on photos in other formats and labels without photos, a line for each folder."""
+    notes = []
+    for folder in folders:
+        photos, labels = list_pictures(folder, (".png",)), list_pictures(folder.parent / "label", (".png",))
+        lines = [*photos.notes, *pair_notes(photos.files, labels.files)]
+        notes += [f"{folder.parent.name}: {line}" for line in lines]
+    return notes
 
 
 def _first_object(root: Path, name: str) -> int:

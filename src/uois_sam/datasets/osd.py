@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import read_label_map
-from uois_sam.datasets.layout import check_all_there, find_root, png_stems
+from uois_sam.datasets.layout import as_named, check_all_there, find_root, list_pictures, pair_notes
 from uois_sam.errors import DatasetError
 
 _LAYOUT = "OSD's image_color/{learn,test}N.png with annotation/{learn,test}N.png"
@@ -49,19 +49,21 @@ class OSDDataset(FrameDataset):
         self.annotations = annotations
         if not (self.root / annotations).is_dir():
             raise DatasetError(f"{self.root}: expected {_LAYOUT}, found no folder {annotations}")
-        names = png_stems(self.root / "image_color")
+        photos, labels = (list_pictures(self.root / kind, (".png",)) for kind in ("image_color", annotations))
+        names = list(photos.files)
         check_all_there(self.root, len(names), (self._label(name) for name in names))
         notes = ["annotations were made on depth and are offset in the photos: boundary scores have a ceiling"]
         if annotations != "annotation":
             notes = [f"labels from {annotations}, unlike published scores"]
+        notes += [*photos.notes, *pair_notes(photos.files, labels.files)]
         expected = Expected(_PUBLISHED, missing=_missing(names))
         super().__init__(self.root, names, options, expected=expected, notes=notes)
 
     def _photo(self, name: str) -> Path:
-        return self.root / "image_color" / f"{name}.png"
+        return as_named(self.root / "image_color" / f"{name}.png")
 
     def _label(self, name: str) -> Path:
-        return self.root / self.annotations / f"{name}.png"
+        return as_named(self.root / self.annotations / f"{name}.png")
 
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
         return Annotation(read_label_map(self._label(name)), self._label(name))

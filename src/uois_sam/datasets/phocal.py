@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from uois_sam.datasets.base import DatasetInfo, FrameOptions
 from uois_sam.datasets.sequences import SequenceDataset
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import regular_size, stamp
+from uois_sam.io.json_files import read_json
+from uois_sam.validation import validated
 
+_LARGEST_SPLIT = 1 << 26
+"""Bytes of a split file; it holds one number a frame."""
+_Scale = Annotated[float, Meta(gt=0, le=1e9)]
 _MILLIMETRES = 1000.0
 """Depth steps per metre where the camera file does not say."""
 
@@ -72,17 +79,31 @@ class PhoCALDataset(SequenceDataset):
 
     def _depth(self, name: str) -> tuple[Path, float]:
         camera = self.root / name.partition("/")[0] / "scene_camera.json"
-        return self._file(name, "depth"), 1 / _steps_per_metre(camera)
+        try:
+            return self._file(name, "depth"), 1 / _steps_per_metre(camera, stamp(camera))
+        except OSError as error:
+            raise DatasetError(
+                f"{camera}: expected camera parameters in JSON with depth_scale, found {error.strerror or error}"
+            ) from error
 
 
 def _split_indices(path: Path, key: str) -> npt.NDArray[np.integer]:
     """One array of frame numbers of an .npz file, never unpickling anything."""
     try:
+        if regular_size(path) > _LARGEST_SPLIT:
+            raise OSError(f"more than {_LARGEST_SPLIT} bytes")
         with np.load(path, allow_pickle=False) as arrays:
             if key not in arrays.files:
                 raise DatasetError(f"{path}: expected an array {key}, found {', '.join(arrays.files)}")
             indices: npt.NDArray[np.integer] = arrays[key]
-    except (OSError, TypeError, zipfile.BadZipFile) as error:  # TypeError: a bare .npy file under this name
+    except (
+        OSError,
+        TypeError,
+        EOFError,
+        NotImplementedError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:  # TypeError: a bare .npy file under this name
         raise DatasetError(f"{path}: expected an .npz file with the frames of each split, found: {error}") from error
     except ValueError as error:
         raise DatasetError(
@@ -95,14 +116,11 @@ def _split_indices(path: Path, key: str) -> npt.NDArray[np.integer]:
 
 
 @lru_cache(maxsize=64)
-def _steps_per_metre(camera: Path) -> float:
+def _steps_per_metre(camera: Path, stamped: tuple[int, int]) -> float:
     """``depth_scale`` of a PhoCAL camera file, by which stored depth is divided to get metres."""
-    try:
-        content = json.loads(camera.read_text(encoding="utf-8"))
-        content = content.get("rgb", content)
-        scale = float(content.get("depth_scale", _MILLIMETRES))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise DatasetError(f"{camera}: expected camera parameters in JSON with depth_scale, found {error}") from error
-    if not scale > 0:
-        raise DatasetError(f"{camera}: expected depth_scale > 0, found {scale}")
-    return scale
+    content: Any = read_json(
+        camera, dict[str, Any], what="camera parameters in JSON with depth_scale", error=DatasetError
+    )
+    content = content.get("rgb", content)
+    scale = content.get("depth_scale", _MILLIMETRES) if isinstance(content, dict) else content
+    return validated(scale, _Scale, f"{camera}: depth_scale", DatasetError)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from uois_sam.datasets.json_index import read_objects
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import regular_size
+from uois_sam.validation import Fraction, validated
 
-_INDEX = re.compile(rb'\{"index": ?(\d+)\b')
+_INDEX = re.compile(rb'\{"index": ?(\d{1,18})\b')
+_LONGEST = 1 << 24
+"""Bytes of a line; a longer one is no record."""
 
 
 class SceneRecords:
@@ -30,8 +38,9 @@ class SceneRecords:
         self._places: dict[str, tuple[int, int]] = {}
         start = 0
         try:
+            regular_size(path)
             with path.open("rb") as file:
-                for line in file:
+                while line := file.readline(_LONGEST):
                     match = _INDEX.match(line)
                     if match and line.endswith(b"\n"):
                         self._places[f"{int(match[1]):06d}"] = (start, len(line))
@@ -51,12 +60,16 @@ class SceneRecords:
         if name not in self._places:
             return None
         (record,) = read_objects(self.path, [self._places[name]])
+        if record.get("index") != int(name):  # lines may be added in the meantime, but not changed
+            raise DatasetError(f"{self.path}: expected the content it had when it was opened, found other content")
         objects = record.get("objects")
         if not isinstance(objects, list):  # earlier versions wrote how many there are
             return None
-        try:
-            return {int(each["label"]): float(each["visible_fraction"]) for each in objects}
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"{self.path}: expected label and visible_fraction of every object of scene {name}, found: {error!r}"
-            ) from error
+        where = f"{self.path}: expected label and visible_fraction of every object of scene {name}"
+        return {each.label: each.visible_fraction for each in validated(objects, list[_Object], where, DatasetError)}
+
+
+@dataclass(frozen=True)
+class _Object:
+    label: Annotated[int, Meta(ge=1, le=65535)]
+    visible_fraction: Fraction

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
 from uois_sam.datasets.base import Annotation, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import read_label_map
-from uois_sam.datasets.layout import check_all_there, find_root, natural, png_stems
+from uois_sam.datasets.layout import as_named, check_all_there, find_root, list_pictures, natural, pair_notes
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import read_bounded
+
+_LARGEST_LIST = 1 << 26
+"""Bytes of a list of frames."""
 
 
 class SequenceDataset(FrameDataset):
@@ -42,6 +45,7 @@ class SequenceDataset(FrameDataset):
             (path for pattern in patterns for path in self.root.glob(pattern) if (path / "rgb").is_dir()),
             key=lambda path: natural(path.name),
         )
+        notes = [f"{path.name}: {note}" for path in sequences for note in self._left_out(path)]
         names = [f"{path.name}/{frame}" for path in sequences for frame in self._frames(path)]
         if frame_list is not None:
             names = _listed(Path(frame_list), names)
@@ -49,7 +53,9 @@ class SequenceDataset(FrameDataset):
         if patterns == self._patterns and self.info.frames is not None:
             slack = len(sequences) if frame_list is None else 0
             expected = Expected(self.info.frames, slack, missing=self._missing(sequences))
-        super().__init__(self.root, names, options, every=None if frame_list is None else 1, expected=expected)
+        super().__init__(
+            self.root, names, options, every=None if frame_list is None else 1, expected=expected, notes=notes
+        )
         check_all_there(self.root, len(self), (self._file(name, self._masks) for name in self.names))
 
     @abstractmethod
@@ -58,7 +64,13 @@ class SequenceDataset(FrameDataset):
 
     def _frames(self, sequence: Path) -> list[str]:
         """Stems of the photos of a sequence, in order."""
-        return png_stems(sequence / "rgb")
+        return list(list_pictures(sequence / "rgb", (".png",)).files)
+
+    def _left_out(self, sequence: Path) -> list[str]:
+        """Notes on photos in other formats and masks without photos."""
+        photos = list_pictures(sequence / "rgb", (".png",))
+        masks = list_pictures(sequence / self._masks, (".png",))
+        return [*photos.notes, *pair_notes(photos.files, masks.files, "mask")]
 
     def _photo(self, name: str) -> Path:
         return self._file(name, "rgb")
@@ -69,16 +81,16 @@ class SequenceDataset(FrameDataset):
 
     def _file(self, name: str, kind: str) -> Path:
         sequence, _, frame = name.partition("/")
-        return self.root / sequence / kind / f"{frame}.png"
+        return as_named(self.root / sequence / kind / f"{frame}.png")
 
 
 def _listed(path: Path, names: list[str]) -> list[str]:
     """The frames that a text file lists, in its order."""
     try:
-        lines = path.read_text(encoding="utf-8").split()
+        lines = read_bounded(path, _LARGEST_LIST).decode("utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: expected a list of photos, found an unreadable file ({error})") from error
-    listed = [re.sub(r".*?([^/]+)/rgb/([^/]+?)(\.png)?$", r"\1/\2", line.replace("\\", "/")) for line in lines]
+    listed = [_name(line) for line in lines]
     there = set(names)
     absent = [line for line, name in zip(lines, listed, strict=True) if name not in there]
     if absent:
@@ -87,3 +99,10 @@ def _listed(path: Path, names: list[str]) -> list[str]:
             f"and {len(absent) - 1} more that are not in it"
         )
     return listed
+
+
+def _name(line: str) -> str:
+    """``<sequence>/<frame>`` of a path that ends in ``<sequence>/rgb/<frame>.png``; other paths unchanged."""
+    plain = line.replace("\\", "/")
+    parts = plain.split("/")
+    return f"{parts[-3]}/{parts[-1].removesuffix('.png')}" if len(parts) > 2 and parts[-2] == "rgb" else plain

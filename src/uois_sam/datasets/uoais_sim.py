@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
-from pathlib import Path
-from typing import ClassVar, Literal
-
-import numpy as np
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Literal
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.coco_index import CocoIndex
-from uois_sam.datasets.layout import find_root
+from uois_sam.datasets.layout import find_root, list_pictures
+from uois_sam.datasets.painting import DROPPED, Painter
 from uois_sam.errors import DatasetError
 
 _TRAINING_FRAMES = 45_000
@@ -61,27 +61,47 @@ class UOAISSimDataset(FrameDataset):
         self._index = CocoIndex(root / annotations)
         names = [name for name in self._index.names if subset == "all" or name.startswith(f"{subset}/")]
         expected = Expected(_TRAINING_FRAMES, strict=False) if split == "train" and subset == "all" else None
-        super().__init__(root, names, options, expected=expected)
+        super().__init__(root, names, options, expected=expected, notes=self._unlabelled(names))
+
+    def _unlabelled(self, names: list[str]) -> list[str]:
+        """A note on photos that the file does not list."""
+        known = set(names)
+        found, notes = [], []
+        for folder in sorted({PurePosixPath(name).parent.as_posix() for name in names}):
+            listing = list_pictures(self.photos / folder)
+            notes += listing.notes
+            found += [(PurePosixPath(folder) / name).as_posix() for name in listing.files]
+        unlabelled = [name for name in found if name not in known]
+        if unlabelled:
+            notes += [f"{len(unlabelled)} photos that the annotation file does not list, first {unlabelled[0]}"]
+        return notes
 
     def _photo(self, name: str) -> Path:
-        return self.photos / self._index.image(name)["file_name"]
+        return self.photos / str(self._index.file(name))
 
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
-        labels = np.zeros(image_hw, np.uint16)
-        ignore = np.zeros(image_hw, np.bool_)
+        painter = Painter(image_hw)
         fractions: dict[int, float] = {}
         value = 0
         for annotation in self._index.annotations(name):
-            mask = self._index.mask(annotation, "visible_mask", image_hw)
+            decoded = self._index.mask(annotation, "visible_mask", image_hw)
+            painter.count(DROPPED, decoded.dropped)
             if annotation.get("iscrowd"):
-                ignore |= mask
-            elif mask.any():
+                painter.ignore(decoded.mask)
+            elif painter.paint(decoded.mask, value + 1):
                 value += 1
-                labels[mask] = value
                 if annotation.get("occluded_rate") is not None:
-                    fractions[value] = 1 - float(annotation["occluded_rate"])
-        return Annotation(labels, self._index.path, ignore if ignore.any() else None, fractions or None)
+                    fractions[value] = 1 - self._share(annotation)
+        return Annotation(painter.labels, self._index.path, painter.ignored, fractions or None, painter.notes())
+
+    def _share(self, annotation: dict[str, Any]) -> float:
+        rate = annotation["occluded_rate"]
+        if type(rate) not in (int, float) or not math.isfinite(rate) or not 0 <= rate <= 1:
+            raise DatasetError(
+                f"{self._index.where(annotation)}: expected an occluded_rate from 0 to 1, found {ascii(rate)[:60]}"
+            )
+        return float(rate)
 
     def _depth(self, name: str) -> tuple[Path, float] | None:
-        file_name = self._index.image(name).get("depth_file_name")
+        file_name = self._index.file(name, "depth_file_name")
         return (self.photos / file_name, _DEPTH_UNIT_M) if file_name else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -40,6 +40,8 @@ class FrameResult:
     coco: CocoMatches
     seconds: float | None
     """How long the method took for this photo."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """As :attr:`uois_sam.types.Sample.notes`."""
 
 
 def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN) -> FrameResult:
@@ -64,6 +66,7 @@ def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN
         by_visibility=recall_by_visibility(objects),
         coco=match_image(comparison, _checked(prediction.scores, comparison)),
         seconds=prediction.seconds,
+        notes=sample.notes,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,6 +56,43 @@ def write_together(contents: Mapping[Path, Content]) -> None:
             with suppress(OSError):
                 leftover.unlink()
         raise
+
+
+def regular_size(path: str | os.PathLike[str]) -> int:
+    """Size in bytes of a regular file: reading from a pipe or a device may never end.
+
+    Raises:
+        OSError: missing, a folder, a pipe, a device, or a name that no file can have.
+    """
+    try:
+        found = os.stat(path)
+    except ValueError as error:  # a null character, or one that the file system cannot encode
+        raise OSError(errno.EINVAL, "a name that no file can have") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device", os.fspath(path))
+    return found.st_size
+
+
+def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Time of the last change in nanoseconds and size in bytes: another stamp, another content.
+
+    Raises:
+        OSError: as :func:`regular_size`.
+    """
+    size = regular_size(path)
+    return os.stat(path).st_mtime_ns, size
+
+
+def read_bounded(path: str | os.PathLike[str], most: int) -> bytes:
+    """Read a regular file of at most ``most`` bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    if (size := regular_size(path)) > most:
+        raise OSError(errno.EFBIG, f"{size} bytes, where at most {most} are read", os.fspath(path))
+    with open(path, "rb") as file:
+        return file.read(most)
 
 
 def make_output_folder(folder: str | os.PathLike[str]) -> None:

@@ -1,37 +1,31 @@
-"""The only reader of photos and videos: whatever comes in, (H, W, 3) uint8 RGB comes out or an ImageError is raised."""
+"""The only reader of photos: whatever comes in, (H, W, 3) uint8 RGB comes out or an ImageError is raised."""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from uois_sam.errors import ImageError
+from uois_sam.io.files import read_bounded
+from uois_sam.io.formats import LARGEST_FILE, MAX_PIXELS, check_file, is_deep, open_picture
+from uois_sam.io.photo_content import doubts, stretched
 from uois_sam.types import ImageArray
 
-if TYPE_CHECKING:
-    import cv2
-
-ImageSource: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8]"
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | io.BytesIO | Image.Image | npt.NDArray[np.uint8]"
 """What :func:`read_image` takes."""
 
-IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""Lower-case file suffixes taken for photos when a folder is searched."""
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-"""Lower-case file suffixes taken for videos."""
-MAX_PIXELS = 178_000_000
-"""Larger photos are refused before they are decoded (a decompression bomb); just below Pillow's own hard limit."""
-
+_ORIENTATION = 0x0112
 _MODES = {
     "RGB": None,
     "RGBX": None,
@@ -45,26 +39,36 @@ _MODES = {
     "P": "palette colours",
     "CMYK": "CMYK",
     "YCbCr": "YCbCr",
-    "LA": "8-bit grey with transparency (shown on white)",
-    "PA": "palette colours with transparency (shown on white)",
-    "RGBA": "RGBA (transparency shown on white)",
+    "LA": "8-bit grey with transparency",
+    "PA": "palette colours with transparency",
+    "RGBA": "RGBA",
 }
 """Pillow modes that are read, and what to say about the conversion."""
 
 _logger = logging.getLogger("uois_sam")
-_reported: set[str] = set()
+
+
+@dataclass(frozen=True)
+class PhotoPixels:
+    """A photo as it was read."""
+
+    pixels: ImageArray
+    """(H, W, 3) uint8 RGB, contiguous."""
+    notes: tuple[str, ...] = ()
+    """What was converted, guessed or left out, and what makes it doubtful that this is a photo."""
 
 
 def read_image(source: ImageSource) -> ImageArray:
     """Read one photo.
 
-    Files and Pillow images are turned upright (EXIF) and converted to 8-bit RGB: grey is repeated, 16-bit grey is
-    scaled from its full range (value / 257), transparency is composited on white, and of an animation the first frame
-    is taken. Every kind of conversion is logged once per process (logger ``uois_sam``, level INFO).
+    Files and Pillow images are turned upright (EXIF) and converted to 8-bit RGB: grey is repeated; 16-bit values are
+    scaled from the smallest of 8, 10, 12, 14 and 16 bits that holds them; transparency is composited on white, but for
+    a channel that is the same everywhere and says nothing; and of an animation the first frame is taken. What was
+    done is logged for every photo (logger ``uois_sam``, level INFO; warnings where the content is doubtful).
 
     Args:
-        source: path, Pillow image, or (H, W, 3) uint8 RGB array (returned as it is when contiguous; never taken for
-            BGR).
+        source: path, content of a file (bytes or ``BytesIO``), Pillow image, or (H, W, 3) uint8 RGB array (returned
+            unchanged when contiguous; never taken for BGR).
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
@@ -72,53 +76,40 @@ def read_image(source: ImageSource) -> ImageArray:
     Raises:
         ImageError: missing, a folder, empty, not an image, damaged, too large, or an unsupported shape or dtype.
     """
+    photo = read_photo(source)
+    for note in photo.notes:
+        _logger.info("%s: %s", _name(source), note)
+    return photo.pixels
+
+
+def read_photo(source: ImageSource) -> PhotoPixels:
+    """Read one photo as :func:`read_image` does, with the notes on it in place of log lines.
+
+    Raises:
+        ImageError: as there.
+    """
     if isinstance(source, np.ndarray):
-        return _check_array(source)
+        return PhotoPixels(_check_array(source))
     if isinstance(source, Image.Image):
         with _decoding("image"):
-            return _to_rgb(source, "image")
+            return _converted(source, "image")
+    if isinstance(source, (bytes, bytearray, memoryview, io.BytesIO)):
+        content = source.getvalue() if isinstance(source, io.BytesIO) else bytes(source)
+        return _read_content(content, "image")
     if not isinstance(source, (str, os.PathLike)):
         found = type(source).__name__
-        raise ImageError(f"expected a path, a PIL image or a (H, W, 3) uint8 array, found {found}")
-    _check_file(Path(source), "photo")
-    with _decoding(os.fspath(source)), Image.open(source) as image:
-        return _to_rgb(image, os.fspath(source))
+        raise ImageError(f"expected a path, bytes, a PIL image or a (H, W, 3) uint8 array, found {found}")
+    check_file(Path(source), "photo")
+    name = os.fspath(source)
+    try:
+        content = read_bounded(source, LARGEST_FILE)
+    except OSError as error:
+        raise ImageError(f"{name}: expected a photo, found: {error.strerror or error}") from error
+    return _read_content(content, name)
 
 
-def read_video(path: str | os.PathLike[str]) -> Iterator[tuple[int, ImageArray]]:
-    """Read a video frame by frame, one frame in memory at a time.
-
-    Yields:
-        The frame's index, from 0, and its (H, W, 3) uint8 RGB picture.
-
-    Raises:
-        ImageError: at the first step: missing, not a video, or without a single readable frame.
-    """
-    import cv2
-
-    with _opened_video(path) as capture:
-        index = 0
-        while True:
-            found, frame = capture.read()
-            if not found:
-                break
-            yield index, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            index += 1
-    if index == 0:
-        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
-
-
-def frame_count(path: str | os.PathLike[str]) -> int | None:
-    """How many frames a video says it has (an estimate, for progress bars); None when it does not say.
-
-    Raises:
-        ImageError: missing or not a video.
-    """
-    import cv2
-
-    with _opened_video(path) as capture:
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    return count if count > 0 else None
+def _name(source: ImageSource) -> str:
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "image"
 
 
 def _check_array(array: npt.NDArray[np.uint8]) -> ImageArray:
@@ -127,18 +118,6 @@ def _check_array(array: npt.NDArray[np.uint8]) -> ImageArray:
     if array.size == 0:
         raise ImageError(f"expected an image of at least 1x1 pixel, found shape {array.shape}")
     return np.ascontiguousarray(array)
-
-
-def _check_file(path: Path, kind: str) -> None:
-    """Name the usual mistakes before a decoder words them obscurely."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ImageError(f"{path}: expected a {kind}, found: {error.strerror}") from error
-    if path.is_dir():
-        raise ImageError(f"{path}: expected a {kind}, found a folder")
-    if size == 0:
-        raise ImageError(f"{path}: expected a {kind}, found an empty file")
 
 
 @contextmanager
@@ -159,7 +138,42 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: expected a whole photo, found a damaged one ({reason})") from error
 
 
-def _to_rgb(image: Image.Image, name: str) -> ImageArray:
+def _read_content(content: bytes, name: str) -> PhotoPixels:
+    if not content:
+        raise ImageError(f"{name}: expected a photo, found an empty file")
+    try:
+        return _decoded(content, name)
+    except ImageError:
+        if not content.startswith(b"\xff\xd8"):
+            raise
+        pixels = _without_end_marker(content, name)
+        if pixels is None:
+            raise
+        return pixels
+
+
+def _decoded(content: bytes, name: str) -> PhotoPixels:
+    with _decoding(name), open_picture(content) as image:
+        return _converted(image, name, content)
+
+
+def _without_end_marker(content: bytes, name: str) -> PhotoPixels | None:
+    """A JPEG whose pixels are all there though its end marker is not; None where pixels are missing.
+
+    The decoder fills what is missing from whatever bits come next: if other bits after the end give other pixels, some
+    are missing.
+    """
+    other = np.random.default_rng(0).integers(0, 255, 4096, np.uint8).tobytes()
+    try:
+        ended, filled = (_decoded(content + tail + b"\xff\xd9", name) for tail in (b"", other))
+    except ImageError:
+        return None
+    if not np.array_equal(ended.pixels, filled.pixels):
+        return None
+    return PhotoPixels(ended.pixels, (*ended.notes, "the JPEG's end marker is missing; its pixels are all there"))
+
+
+def _converted(image: Image.Image, name: str, content: bytes | None = None) -> PhotoPixels:
     width, height = image.size
     if width * height == 0:
         raise ImageError(f"{name}: expected an image of at least 1x1 pixel, found {width}x{height}")
@@ -167,46 +181,54 @@ def _to_rgb(image: Image.Image, name: str) -> ImageArray:
         raise ImageError(f"{name}: expected at most {MAX_PIXELS} pixels, found {width}x{height}")
     if image.mode not in _MODES:
         raise ImageError(f"{name}: expected 8-bit colour, 8-bit or 16-bit grey, found Pillow mode {image.mode!r}")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a camera's MPO is one photo and its preview
-        _report(name, f"{frames} frames; only the first is used", kind="frames")
-    conversion = _MODES[image.mode]
-    if conversion is not None:
-        _report(name, f"converted from {conversion} to 8-bit RGB", kind=conversion)
-
+    notes = []
+    # n_frames would walk through all pages of a TIFF; a camera's MPO is one photo and its preview.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        notes.append("several frames; only the first is used")
+    conversion, deep = _MODES[image.mode], image.mode == "RGB" and is_deep(image)
+    turned = deep and image.getexif().get(_ORIENTATION, 1) != 1
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        grey = _scale_16_bit(np.asarray(image), name)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        grey, bits = stretched(_in_16_bits(np.asarray(image), name))
+        pixels, said = np.repeat(grey[:, :, None], 3, axis=2), f"converted from {conversion} to 8-bit RGB{bits}"
+    else:
+        pixels, said = _colour(image)
+        said = f"converted from {conversion}{said} to 8-bit RGB" if conversion or said else ""
+        if deep and content is not None and pixels.size and pixels.max() < 64:  # Pillow keeps the upper 8 bits of 16
+            pixels, said = _deep_colour(pixels, None if turned else content)
+    return PhotoPixels(pixels, tuple(filter(None, [said, *notes, *doubts(pixels)])))
+
+
+def _colour(image: Image.Image) -> tuple[ImageArray, str]:
+    """Pixels of a picture of 8 bits a channel, and what was done about transparency."""
+    said = ""
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+        low, high = image.getchannel("A").getextrema()
+        if low == high != 255:  # some cameras and tools leave the channel at 0
+            said = f" (transparency of {low} everywhere left out)"
+        else:
+            said = " (transparency shown on white)" if low != 255 else ""
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.array(image.convert("RGB"), dtype=np.uint8), said
 
 
-def _scale_16_bit(grey: npt.NDArray[np.integer], name: str) -> npt.NDArray[np.uint8]:
-    """(H, W) integers in 0..65535 to uint8, so that 65535 becomes 255 and 257 k becomes k."""
+def _deep_colour(pixels: ImageArray, content: bytes | None) -> tuple[ImageArray, str]:
+    """Colours of 10 to 14 bits that came in 16, of which Pillow has dropped the lower 8."""
+    import cv2
+
+    deep: Any = None
+    if content is not None:
+        flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        deep = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if deep is None or deep.dtype != np.uint16 or deep.shape != pixels.shape:
+        return pixels, f"values of its 16-bit colours reach {256 * int(pixels.max()) + 255} at most: stretch them"
+    colour, bits = stretched(np.ascontiguousarray(deep[:, :, ::-1]))
+    return colour, f"converted from 16-bit colour to 8-bit RGB{bits}"
+
+
+def _in_16_bits(grey: npt.NDArray[np.integer[Any]], name: str) -> npt.NDArray[np.uint16]:
     lowest, highest = int(grey.min()), int(grey.max())
     if lowest < 0 or highest > 65535:
         raise ImageError(f"{name}: expected grey values within 0..65535, found {lowest}..{highest}")
-    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _report(name: str, message: str, kind: str) -> None:
-    if kind not in _reported:
-        _reported.add(kind)
-        _logger.info("%s: %s (said once)", name, message)
-
-
-@contextmanager
-def _opened_video(path: str | os.PathLike[str]) -> Iterator[cv2.VideoCapture]:
-    import cv2
-
-    _check_file(Path(path), "video")
-    capture = cv2.VideoCapture(os.fspath(path))
-    try:
-        if not capture.isOpened():
-            raise ImageError(f"{os.fspath(path)}: expected a video, found a file that cannot be decoded as one")
-        yield capture
-    finally:
-        capture.release()
+    return grey.astype(np.uint16)

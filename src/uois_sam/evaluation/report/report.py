@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from uois_sam._version import __version__
-from uois_sam.errors import UOISError
+from uois_sam.datasets.notes import sum_notes
+from uois_sam.errors import UOISError, count
 from uois_sam.evaluation import coco_scores
 from uois_sam.evaluation.error_kinds import sum_counts
 from uois_sam.evaluation.frame_scores import FrameResult
@@ -79,6 +80,13 @@ def make_report(
     if not results:
         reason = f": {failures[0].name}: {failures[0].reason}" if failures else ""
         raise ReportError(f"expected frames to score, found none of {len(outcomes)} that could be{reason}")
+    if not any(result.scores.true_objects for result in results):
+        raise ReportError(
+            f"expected true objects to score against, found none in {count(len(results), 'frame')}; "
+            "is the ground truth of this split published?"
+        )
+    found = sum_notes((result.name, result.notes) for result in results)
+    said = [note for note in dataset.notes if not any(line.startswith(f"{note}: ") for line in found)]
     accumulator = ScoreAccumulator()
     for result in results:
         accumulator.update(result.scores)
@@ -86,7 +94,7 @@ def make_report(
     return {
         "format": FORMAT,
         "method": {**method.details, "name": method.name},
-        "dataset": asdict(dataset) | {"asked": len(outcomes), "scored": len(results)},
+        "dataset": asdict(replace(dataset, notes=(*said, *found))) | {"asked": len(outcomes), "scored": len(results)},
         "protocol": protocol_record(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),
         "errors": asdict(sum_counts(result.errors for result in results)),

@@ -1,0 +1,68 @@
+"""The only reader of videos: (H, W, 3) uint8 RGB frames come out or an ImageError is raised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uois_sam.errors import ImageError
+from uois_sam.io.formats import check_file
+from uois_sam.types import ImageArray
+
+if TYPE_CHECKING:
+    import cv2
+
+
+def read_video(path: str | os.PathLike[str]) -> Iterator[tuple[int, ImageArray]]:
+    """Read a video frame by frame, one frame in memory at a time.
+
+    Yields:
+        The frame's index, from 0, and its (H, W, 3) uint8 RGB picture.
+
+    Raises:
+        ImageError: at the first step: missing, not a video, or without a single readable frame.
+    """
+    import cv2
+
+    with _opened_video(path) as capture:
+        index = 0
+        while True:
+            found, frame = capture.read()
+            if not found:
+                break
+            yield index, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+            index += 1
+    if index == 0:
+        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
+
+
+def frame_count(path: str | os.PathLike[str]) -> int | None:
+    """How many frames a video says it has (an estimate, for progress bars); None when it does not say.
+
+    Raises:
+        ImageError: missing or not a video.
+    """
+    import cv2
+
+    with _opened_video(path) as capture:
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return count if count > 0 else None
+
+
+@contextmanager
+def _opened_video(path: str | os.PathLike[str]) -> Iterator[cv2.VideoCapture]:
+    import cv2
+
+    check_file(Path(path), "video")
+    capture = cv2.VideoCapture(os.fspath(path))
+    try:
+        if not capture.isOpened():
+            raise ImageError(f"{os.fspath(path)}: expected a video, found a file that cannot be decoded as one")
+        yield capture
+    finally:
+        capture.release()

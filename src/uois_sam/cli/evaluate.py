@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,15 +19,7 @@ from uois_sam.runtime.progress import print_line, progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.datasets.base import FrameDataset
-    from uois_sam.evaluation.frame_scores import FrameResult
-    from uois_sam.evaluation.predictions import PredictionFolder
-    from uois_sam.evaluation.report.report import MethodInfo, Report
-    from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Predictor, Scoring
-
-
-_MANY_SETS = ("folder", "bop")
-"""Layouts that many data sets come in, so that the folder's name tells which one it is."""
+    from uois_sam.evaluation import Predictor, Report, Scoring
 
 
 @dataclass(frozen=True)
@@ -114,22 +105,27 @@ class Evaluate:
     """Predict every frame anew, and take --out over from another method."""
 
     def run(self, console: Console) -> int:
-        """Predict, score, write the report, and return the exit status.
+        """Evaluate, print the main figures, and return the exit status.
 
         Raises:
-            UOISError: nothing could be done: another layout, missing predictions, unknown names, --out not writable.
+            UOISError: if nothing could be done: another layout, missing predictions, unknown names, --out not writable.
         """
         from uois_sam.datasets import open_dataset
-        from uois_sam.evaluation.run import evenly_spaced
+        from uois_sam.evaluation import PredictionFolder, evaluate
         from uois_sam.io.files import make_output_folder
 
         self._check()
         dataset = open_dataset(self.dataset, self.root, **self._dataset_options())
-        task = _Task(dataset, evenly_spaced(len(dataset), self.limit), self._scoring(), console)
-        make_output_folder(self.out)
-        folder, method, failures = self._predictions(task)
-        outcomes, seconds = self._score(task, folder, failures)
-        return self._report(task, folder, outcomes, method, seconds)
+        scoring = self._scoring()
+        make_output_folder(self.out)  # before a model is loaded
+        given = self.predictions
+        predictor = self._load() if given is None else PredictionFolder(given, self.background_labels)
+        report = evaluate(
+            dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
+            pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=partial(progress, console),
+        )  # fmt: skip
+        _print_summary(console, report, self.out)
+        return 1 if report["failures"] else 0
 
     def _check(self) -> None:
         if self.predictions is not None and (self.baseline or self.prompts or self.scores):
@@ -153,113 +149,24 @@ class Evaluate:
         return options | dict(parse_option(text) for text in self.set)
 
     def _scoring(self) -> Scoring:
+        from uois_sam.evaluation import Scoring
         from uois_sam.evaluation.metrics import PROTOCOLS
-        from uois_sam.evaluation.run import Scoring as Settings
 
         protocol = replace(
             PROTOCOLS[self.protocol].without_label_rule(),
             strict_75=not self.inclusive_75,
             boundary_tolerance=self.tolerance,
         )
-        return Settings(protocol, self.size, self.missing if self.predictions is not None else "error")
-
-    def _predictions(self, task: _Task) -> tuple[PredictionFolder, MethodInfo, dict[str, FrameFailure]]:
-        """The folder to score, what made it, and the frames that could not be predicted."""
-        from uois_sam.evaluation.predictions import PredictionFolder as Folder
-        from uois_sam.evaluation.report.report import MethodInfo as Info
-
-        if self.predictions is not None:
-            folder = Folder(self.predictions, self.background_labels)
-            if self.missing == "error":
-                folder.check_complete([task.dataset.names[index] for index in task.indices])
-            elif not self.predictions.is_dir():
-                raise UOISError(f"{self.predictions}: expected a folder of label PNGs, found no folder")
-            made_by = folder.method() or {"name": self.predictions.resolve().name, "kind": "predictions"}
-            return folder, Info(self.name or made_by["name"], made_by), {}
-        predictor = self._load()
-        folder = Folder(self.out / "predictions")
-        made_by = {"name": predictor.name, **predictor.description, "size": self.size}
-        folder.claim(made_by, replace=self.overwrite)
-        failures = self._predict(task, predictor, folder)
-        return folder, Info(self.name or predictor.name, made_by), failures
+        return Scoring(protocol, self.size, self.missing)
 
     def _load(self) -> Predictor:
-        from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
+        from uois_sam.evaluation import ComponentsBaseline, ModelPredictor
         from uois_sam.pipeline import UOISSAM
 
         model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
         model = model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
-
-    def _predict(self, task: _Task, predictor: Predictor, folder: PredictionFolder) -> dict[str, FrameFailure]:
-        from uois_sam.evaluation.run import predict_missing
-
-        failures = {}
-        outcomes = predict_missing(task.dataset, task.indices, predictor, folder, self.size, anew=self.overwrite)
-        with progress(task.console, "predicting", len(task.indices)) as advance:
-            for failure in outcomes:
-                if failure is not None:
-                    failures[failure.name] = failure
-                advance()
-        return failures
-
-    def _score(
-        self, task: _Task, folder: PredictionFolder, failures: dict[str, FrameFailure]
-    ) -> tuple[list[FrameOutcome], float]:
-        """The outcome of every frame, and what scoring took in seconds."""
-        from uois_sam.evaluation.run import score_all
-
-        start = time.perf_counter()
-        outcomes: list[FrameOutcome] = []
-        scored = score_all(task.dataset, task.indices, folder, task.scoring, self.workers)
-        with progress(task.console, "scoring", len(task.indices)) as advance:
-            for index, outcome in zip(task.indices, scored, strict=True):
-                outcomes.append(failures.get(task.dataset.names[index], outcome))
-                advance()
-        return outcomes, time.perf_counter() - start
-
-    def _report(
-        self, task: _Task, folder: PredictionFolder, outcomes: list[FrameOutcome], method: MethodInfo, seconds: float
-    ) -> int:
-        """Write everything below --out, tell the main figures, and return the exit status."""
-        from uois_sam.evaluation.frame_scores import FrameResult as Result
-        from uois_sam.evaluation.report import html, markdown
-        from uois_sam.evaluation.report.gallery import choose, draw
-        from uois_sam.evaluation.report.per_image import to_csv
-        from uois_sam.evaluation.report.report import REPORT_FILE, ScoredDataset, make_report
-        from uois_sam.evaluation.run import read_pair
-        from uois_sam.io.files import write_together
-
-        own_name = self.root.resolve().name if self.dataset in _MANY_SETS else task.dataset.info.title
-        info = ScoredDataset(self.dataset, self.title or own_name, len(task.dataset), task.dataset.notes)
-        report = make_report(outcomes, method, info, task.scoring, seconds)
-        results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-        places = {task.dataset.names[index]: index for index in task.indices}
-        shown = [
-            (choice, draw(*read_pair(task.dataset, folder, task.scoring, places[choice.result.name])))
-            for choice in choose(results, self.pictures)
-        ]
-        write_together(
-            {
-                self.out / "per_image.csv": to_csv(results),
-                self.out / "report.md": markdown.report_page(report).encode(),
-                self.out / "report.html": html.render(report, results, shown).encode(),
-                self.out / REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode(),
-            }
-        )
-        _print_summary(task.console, report, results, self.out)
-        return 1 if report["failures"] else 0
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is evaluated, and where progress goes."""
-
-    dataset: FrameDataset
-    indices: Sequence[int]
-    scoring: Scoring
-    console: Console
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -277,16 +184,16 @@ def parse_option(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _print_summary(console: Console, report: Report, results: Sequence[FrameResult], out: Path) -> None:
+def _print_summary(console: Console, report: Report, out: Path) -> None:
     from uois_sam.evaluation.report.published import COLUMN_NAMES
     from uois_sam.evaluation.report.report import percentages
 
     values = percentages(report["scores"]["all_frames"])
     figures = ", ".join(f"{name} {value:.1f}" for name, value in zip(COLUMN_NAMES, values, strict=True))
     print_line(console, f"{report['method']['name']} on {report['dataset']['title']}: {figures}")
-    seconds = report["seconds"]["scoring"]
-    rate = f"{len(results) / seconds:.1f} frames/s" if seconds else "at once"
-    print_line(console, f"{count(len(results), 'frame')} scored ({rate}); report.html and the rest are in {out}")
+    scored, seconds = report["dataset"]["scored"], report["seconds"]["scoring"]
+    rate = f"{scored / seconds:.1f} frames/s" if seconds else "at once"
+    print_line(console, f"{count(scored, 'frame')} scored ({rate}); report.html and the rest are in {out}")
     for note in report["dataset"]["notes"]:
         print_line(console, f"note: {note}")
     if report["failures"]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -15,6 +15,8 @@ from uois_sam.runtime.progress import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from uois_sam.evaluation import Report
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def find_reports(given: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _check_different(reports: dict[Path, dict[str, Any]]) -> None:
+def _check_different(reports: dict[Path, Report]) -> None:
     seen: dict[tuple[str, str, str], Path] = {}
     for path, report in reports.items():
         key = (report["method"]["name"], report["dataset"]["name"], report["dataset"]["title"])

@@ -1,6 +1,7 @@
-"""How good predictions are: the paper's metrics on label maps."""
+"""Scores of predictions against labels: the paper's metrics, whole evaluations and their reports."""
 
 from uois_sam.evaluation.boundaries import PixelCounts
+from uois_sam.evaluation.evaluate import evaluate
 from uois_sam.evaluation.metrics import (
     BOUNDARY_TOLERANCE,
     UCN,
@@ -11,19 +12,30 @@ from uois_sam.evaluation.metrics import (
     score_image,
 )
 from uois_sam.evaluation.overlaps import LabelMapError
+from uois_sam.evaluation.predictions import PredictionFolder
+from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
+from uois_sam.evaluation.report.report import Report
+from uois_sam.evaluation.run import Predictor, Scoring
 from uois_sam.evaluation.summary import DatasetScores, MeanScores, ScoreAccumulator
 
 __all__ = [
     "BOUNDARY_TOLERANCE",
     "UCN",
     "UOIS",
+    "ComponentsBaseline",
     "DatasetScores",
     "ImageScores",
     "LabelMapError",
     "MeanScores",
+    "ModelPredictor",
     "PixelCounts",
     "PrecisionRecallF",
+    "PredictionFolder",
+    "Predictor",
     "Protocol",
+    "Report",
     "ScoreAccumulator",
+    "Scoring",
+    "evaluate",
     "score_image",
 ]

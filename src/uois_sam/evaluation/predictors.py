@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from uois_sam.evaluation.frame_scores import Prediction
-from uois_sam.pipeline import UOISSAM
 from uois_sam.types import FloatArray, ImageArray
+
+if TYPE_CHECKING:
+    from uois_sam.pipeline import UOISSAM
 
 _FULL = ("heatmap", "hdnet")
 """Prompts and scores of the whole method (last row of Table IV); other variants say what they are in their name."""

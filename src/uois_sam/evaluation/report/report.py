@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from uois_sam._version import __version__
 from uois_sam.datasets.notes import sum_notes
@@ -28,7 +28,35 @@ from uois_sam.evaluation.summary import ScoreAccumulator
 REPORT_FILE = "report.json"
 FORMAT = 1
 _PACKAGES = ("numpy", "opencv-python-headless", "scipy", "pycocotools", "torch")
-Report = dict[str, Any]
+
+
+class Report(TypedDict):
+    """Every figure of one method on one data set, as plain data: ``report.json`` holds the same."""
+
+    format: int
+    method: dict[str, Any]
+    """``name``, ``kind`` (model, components, predictions), and the method's weights and settings."""
+    dataset: dict[str, Any]
+    """``name``, ``title``, number of ``frames``, of frames ``asked`` for and ``scored``, and ``notes``."""
+    protocol: dict[str, Any]
+    """Fields of :class:`~uois_sam.evaluation.metrics.Protocol`, sizes, boundary radii, and all of it in ``words``."""
+    scores: dict[str, Any]
+    """Fields of :class:`~uois_sam.evaluation.summary.DatasetScores`; ratios in [0, 1]."""
+    errors: dict[str, Any]
+    """Fields of :class:`~uois_sam.evaluation.error_kinds.ErrorCounts`."""
+    recall_by_size: list[dict[str, Any]]
+    """Fields of :class:`~uois_sam.evaluation.recall.RecallBin`."""
+    recall_by_visibility: list[dict[str, Any]]
+    coco: dict[str, Any]
+    """Fields of :class:`~uois_sam.evaluation.coco_scores.CocoScores`."""
+    seconds: dict[str, Any]
+    """``predicting_median`` of one photo, and ``scoring`` of all frames."""
+    failures: list[dict[str, Any]]
+    """``name`` and ``reason`` of each frame that failed."""
+    left_out: list[str]
+    """Frames without prediction that were skipped on request."""
+    missing_predictions: str
+    versions: dict[str, Any]
 
 
 class ReportError(UOISError):
@@ -140,7 +168,7 @@ def read_report(path: Path) -> Report:
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else type(report).__name__
         raise ReportError(f"{path}: expected a report of format {FORMAT} by uois-sam evaluate, found {found}")
-    return report
+    return cast(Report, report)
 
 
 def percentages(mean: Mapping[str, Any]) -> tuple[float, ...]:

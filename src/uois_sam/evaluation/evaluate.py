@@ -1,0 +1,144 @@
+"""Evaluate a method on a data set: predict what is missing, score every frame, write the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from uois_sam.datasets.base import Dataset, FrameDataset
+from uois_sam.datasets.registry import DATASETS
+from uois_sam.evaluation.frame_scores import FrameResult
+from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
+from uois_sam.evaluation.report import html, markdown
+from uois_sam.evaluation.report.gallery import choose, draw
+from uois_sam.evaluation.report.per_image import to_csv
+from uois_sam.evaluation.report.report import REPORT_FILE, MethodInfo, Report, ScoredDataset, make_report
+from uois_sam.evaluation.run import (
+    FrameFailure,
+    FrameOutcome,
+    Predictor,
+    Scoring,
+    evenly_spaced,
+    predict_missing,
+    read_pair,
+    score_all,
+)
+from uois_sam.io.files import make_output_folder, write_together
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Called with the kind of work and its number of steps; the context gives a function to call after each step."""
+_DEFAULT_SCORING = Scoring()
+_MANY_SETS = ("folder", "bop")
+"""Layouts shared by many data sets: the folder's name says which one it is."""
+
+
+@contextmanager
+def _silent(work: str, steps: int) -> Iterator[Callable[[], None]]:
+    yield lambda: None
+
+
+def evaluate(
+    dataset: Dataset,
+    predictor: Predictor | PredictionFolder,
+    out: str | os.PathLike[str],
+    scoring: Scoring = _DEFAULT_SCORING,
+    *,
+    limit: int | None = None,
+    name: str | None = None,
+    title: str | None = None,
+    pictures: int = 8,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Progress = _silent,
+) -> Report:
+    """Evaluate a method on a data set and write the report files.
+
+    Writes ``predictions/`` (label PNGs and scores), ``report.json``, ``per_image.csv``, ``report.md`` and
+    ``report.html`` below ``out``. An interrupted run continues with the predictions it has. A frame that cannot be
+    read, predicted or scored is listed in the report and left out of the scores.
+
+    Args:
+        dataset: labelled photos.
+        predictor: a method, for instance :class:`~uois_sam.evaluation.predictors.ModelPredictor`, or a folder of
+            predictions that exist already.
+        out: folder of the results; created if missing.
+        scoring: protocol, size, and what to do about missing predictions.
+        limit: score at most this many frames, drawn evenly from the whole data set.
+        name: name of the method in tables; by default the predictor's.
+        title: name of the data set in tables; by default its usual name, or its folder's.
+        pictures: number of worst, median and best frames on the page, and of frames for each kind of error.
+        workers: number of scoring processes.
+        overwrite: predict every frame again, even where another method's predictions are in ``out``.
+        progress: shows how far the work is.
+
+    Raises:
+        PredictionError: if predictions are missing, or ``out`` holds those of another method.
+        ReportError: if no frame could be scored.
+        OutputError: if a file cannot be written.
+
+    Example:
+        >>> from uois_sam import UOISSAM
+        >>> from uois_sam.datasets import open_dataset
+        >>> from uois_sam.evaluation import ModelPredictor, evaluate
+        >>> model = ModelPredictor(UOISSAM.from_pretrained("compact"))
+        >>> report = evaluate(open_dataset("osd", "OSD-0.2-depth"), model, "runs/osd")  # doctest: +SKIP
+        >>> report["scores"]["all_frames"]["overlap"]["f_measure"]  # doctest: +SKIP
+    """
+    out, indices = Path(out), evenly_spaced(len(dataset), limit)
+    make_output_folder(out)
+    failures: dict[str, FrameFailure] = {}
+    if isinstance(predictor, PredictionFolder):
+        folder, details = predictor, _given(predictor, dataset, indices, scoring)
+    else:
+        folder = PredictionFolder(out / "predictions")
+        details = {"name": predictor.name, **predictor.description, "size": scoring.size_hw}
+        folder.claim(details, replace=overwrite)
+        with progress("predicting", len(indices)) as advance:
+            for failure in predict_missing(dataset, indices, predictor, folder, scoring.size_hw, anew=overwrite):
+                if failure is not None:
+                    failures[failure.name] = failure
+                advance()
+    start, outcomes = time.perf_counter(), list[FrameOutcome]()
+    with progress("scoring", len(indices)) as advance:
+        for index, outcome in zip(indices, score_all(dataset, indices, folder, scoring, workers), strict=True):
+            outcomes.append(failures.get(dataset.names[index], outcome))
+            advance()
+    method = MethodInfo(name or details["name"], details)
+    report = make_report(outcomes, method, _scored(dataset, title), scoring, time.perf_counter() - start)
+    results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]
+    rows = {dataset.names[index]: index for index in indices}
+    shown = [
+        (choice, draw(*read_pair(dataset, folder, scoring, rows[choice.result.name])))
+        for choice in choose(results, pictures)
+    ]
+    write_together(
+        {
+            out / "per_image.csv": to_csv(results),
+            out / "report.md": markdown.report_page(report).encode(),
+            out / "report.html": html.render(report, results, shown).encode(),
+            out / REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode(),
+        }
+    )
+    return report
+
+
+def _given(folder: PredictionFolder, dataset: Dataset, indices: Sequence[int], scoring: Scoring) -> dict[str, Any]:
+    """Check a folder of existing predictions and return what made them."""
+    if scoring.missing == "error":
+        folder.check_complete([dataset.names[index] for index in indices])
+    elif not folder.root.is_dir():
+        raise PredictionError(f"{folder.root}: expected a folder of label PNGs, found no folder")
+    return folder.method() or {"name": folder.root.resolve().name, "kind": "predictions"}
+
+
+def _scored(dataset: Dataset, title: str | None) -> ScoredDataset:
+    if not isinstance(dataset, FrameDataset):
+        return ScoredDataset("other", title or type(dataset).__name__, len(dataset))
+    name = next((name for name, kind in DATASETS.items() if type(dataset) is kind), "other")
+    own = dataset.root.resolve().name if name in _MANY_SETS else dataset.info.title
+    return ScoredDataset(name, title or own, len(dataset), dataset.notes)

@@ -10,27 +10,23 @@ of the kept epochs, their relative difference, and the seconds each way took.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets import open_dataset
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
 from uois_sam.models.networks import Networks
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 from uois_sam.training.distributed import start_processes
-from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
-from uois_sam.training.feature_cache.rows import join_rows
+from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
 from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
 from uois_sam.training.fit_loop import FitConfig, FitContext
@@ -38,30 +34,8 @@ from uois_sam.training.learning_curves import Epoch
 from uois_sam.training.splits import first_images, split_data
 from uois_sam.training.targets import HeatmapTarget
 
-
-@dataclass
-class LiveRows:
-    """Rows without a cache: the frozen networks run, in float32, whenever a shard is asked for."""
-
-    base: Networks
-    data: Dataset
-    config: FeatureConfig
-    part: str
-    """``maps`` or ``tokens``."""
-    shard: int
-    views_run: int = 0
-    """How often a view went through the networks so far."""
-
-    @property
-    def bounds(self) -> Sequence[range]:
-        total = len(self.data) * self.config.views
-        return [range(start, min(start + self.shard, total)) for start in range(0, total, self.shard)]
-
-    def read(self, shard: int) -> Any:
-        items = self.bounds[shard]
-        self.views_run += len(items)
-        views = [view_rows(self.base, None, self.data, self.config, item, torch.float32) for item in items]
-        return join_rows([getattr(view, self.part) for view in views])
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
+from live_rows import LiveRows
 
 
 def measure(base: Networks, data: Dataset, epochs: int, folder: Path) -> dict[str, Any]:
@@ -129,13 +103,12 @@ def main() -> int:
     except UOISError as error:
         print(f"cache_equivalence: {error}", file=sys.stderr)
         return 2
-    machine = describe_machine()
-    result = {"benchmark": "cache_equivalence", "base": options.base, "images": len(data), "epochs": options.epochs,
-              **measured, "machine": machine}  # fmt: skip
+    settings = {"base": options.base, "images": len(data), "epochs": options.epochs}
+    record = make_record("cache_equivalence", {**settings, **measured})
     if options.out:
-        write_atomically(options.out, (json.dumps(result, indent=2) + "\n").encode())
-    print(markdown(result))
-    print(summary(machine))
+        write_record(options.out, record)
+    print(markdown(measured))
+    print(summary(record["machine"]))
     return 0
 
 

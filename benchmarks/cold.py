@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 from uois_sam.runtime.timing import Quartiles
 
 SIZE_WH = (640, 480)
@@ -77,10 +77,7 @@ def measure(photo: Path, model: str, device: str, runs: int) -> dict[str, Any]:
         measured = time_command(resized, model, device, runs)
         imports = slowest_imports(resized, model)
     spreads = {key: Quartiles.of([run[key] for run in measured]).as_json() for key in ("seconds", "peak_mib")}
-    return {
-        "benchmark": "cold", "model": Path(model).name, "image_wh": SIZE_WH, "cold_command": spreads,
-        "import_seconds": imports, "machine": describe_machine(),
-    }  # fmt: skip
+    return {"model": Path(model).name, "image_wh": SIZE_WH, "cold_command": spreads, "import_seconds": imports}
 
 
 def main() -> int:
@@ -94,8 +91,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         result = measure(arguments.photo, arguments.model, arguments.device, arguments.runs)
+        record = make_record("cold", result)
         if arguments.out:
-            write_atomically(arguments.out, (json.dumps(result, indent=2) + "\n").encode())
+            write_record(arguments.out, record)
     except UOISError as error:
         print(f"cold: {error}", file=sys.stderr)
         return 2
@@ -105,7 +103,7 @@ def main() -> int:
     print(f"| wall time | {seconds['median']:.2f} s | {seconds['q25']:.2f}–{seconds['q75']:.2f} s | {seconds['n']} |")
     print(f"| peak memory | {memory['median']:.0f} MiB | | {memory['n']} |")
     print("\nimports: " + ", ".join(f"{name} {taken:.2f} s" for name, taken in result["import_seconds"].items()))
-    print(summary(result["machine"]))
+    print(summary(record["machine"]))
     return 0
 
 

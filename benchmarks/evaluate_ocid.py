@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.runtime.provenance import summary
 
 FRAMES = 2390
 SEQUENCE = 20
@@ -120,13 +121,13 @@ def measure(root: Path, frames: int | None, workers: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "uois_sam.cli.main", "evaluate", "ocid", str(root / "OCID-dataset")]
     command += ["--predictions", str(root / "predictions"), "--out", str(out), "--workers", str(workers)]
     command += [] if frames is None else ["--limit", str(frames)]
-    measured = Path(__file__).with_name("run_measured.py")
+    run_measured = Path(__file__).with_name("run_measured.py")
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(measured), *command], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-I", "-S", str(run_measured), *command], stdout=subprocess.PIPE, text=True, check=True
     )
-    record: dict[str, Any] = json.loads(done.stdout)
-    if record["exit"] != 0:
-        raise SystemExit(f"evaluate_ocid: the command ended with status {record['exit']}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    if measured["exit"] != 0:
+        raise SystemExit(f"evaluate_ocid: the command ended with status {measured['exit']}")
     report = json.loads((out / "report.json").read_text())
     scored = report["dataset"]["scored"]
     return {
@@ -134,12 +135,12 @@ def measure(root: Path, frames: int | None, workers: int) -> dict[str, Any]:
         "empty_frames": report["scores"]["empty_frames"],
         "objects": report["scores"]["true_objects"],
         "workers": workers,
-        "seconds_of_the_command": record["seconds"],
+        "seconds_of_the_command": measured["seconds"],
         "frames_per_second_scoring": scored / report["seconds"]["scoring"],
-        "frames_per_second_of_the_command": scored / record["seconds"],
-        "cpu_seconds_of_the_command": record["cpu_seconds"],
-        "frames_per_cpu_second": scored / record["cpu_seconds"],
-        "peak_mib_of_the_largest_process": record["peak_mib"],
+        "frames_per_second_of_the_command": scored / measured["seconds"],
+        "cpu_seconds_of_the_command": measured["cpu_seconds"],
+        "frames_per_cpu_second": scored / measured["cpu_seconds"],
+        "peak_mib_of_the_largest_process": measured["peak_mib"],
     }
 
 
@@ -153,17 +154,16 @@ def main() -> None:
     build(arguments.folder)
     busy = os.getloadavg()[0]
     runs = [measure(arguments.folder, frames, arguments.workers) for frames in (FRAMES // 10, None)]
-    machine = describe_machine()
+    record = make_record("evaluate_ocid", {"runs": runs, "load_average_before": busy})
     print("| frames | seconds | frames/s, scoring | frames/s, whole command | frames per CPU second | peak MiB |")
     print("|--:|--:|--:|--:|--:|--:|")
     for run in runs:
         rates = ("frames_per_second_scoring", "frames_per_second_of_the_command", "frames_per_cpu_second")
         cells = [f"{run['seconds_of_the_command']:.1f}", *(f"{run[rate]:.1f}" for rate in rates)]
         print(f"| {run['frames']} | {' | '.join(cells)} | {run['peak_mib_of_the_largest_process']:.0f} |")
-    print(summary(machine))
+    print(summary(record["machine"]))
     if arguments.out:
-        record = {"benchmark": "evaluate_ocid", "runs": runs, "load_average_before": busy, "machine": machine}
-        arguments.out.write_text(json.dumps(record, indent=2) + "\n")
+        write_record(arguments.out, record)
 
 
 if __name__ == "__main__":

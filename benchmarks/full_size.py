@@ -1,6 +1,6 @@
 """The paper's full model at full size, on random weights in Meta's file format: seconds and peak memory of each stage.
 
-    python benchmarks/random_official_weights.py WEIGHTS --base sam-vit-l
+    python tests/helpers/random_official_weights.py WEIGHTS --base sam-vit-l
     python benchmarks/full_size.py PHOTO --weights WEIGHTS [--data DATA] [--base sam-vit-l] [--out RESULT.json]
 
 Speed and memory do not depend on what the numbers are; the masks are noise. Every stage is a process of its own, so
@@ -20,10 +20,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 
 HERE = Path(__file__).parent
 IMAGES = 8
@@ -81,7 +81,7 @@ class Job:
     def place(self) -> Any:
         """One process; epochs are told."""
         from uois_sam.training.distributed import start_processes
-        from uois_sam.training.fit_heads import FitContext
+        from uois_sam.training.fit_loop import FitContext
 
         return FitContext(start_processes("cpu"), lambda epoch: print(epoch, file=sys.stderr))
 
@@ -127,18 +127,20 @@ def cache(job: Job) -> None:
 def fit_hdnet(job: Job) -> None:
     """One epoch of HDNet on the cache."""
     from uois_sam.training import fit_heads as heads
+    from uois_sam.training.fit_loop import FitConfig
 
     head = BASES[job.base].heads.fresh_hdnet()
-    heads.fit_hdnet(head, job.cached().tokens(), 1, heads.FitConfig(epochs=1), job.place())
+    heads.fit_hdnet(head, job.cached().tokens(), 1, FitConfig(epochs=1), job.place())
 
 
 def fit_hpg(job: Job) -> None:
     """One epoch of HPG on the cache."""
     from uois_sam.training import fit_heads as heads
+    from uois_sam.training.fit_loop import FitConfig
     from uois_sam.training.targets import HeatmapTarget
 
     head = BASES[job.base].heads.fresh_hpg()
-    heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), heads.FitConfig(epochs=1), job.place())
+    heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), FitConfig(epochs=1), job.place())
 
 
 STAGES: dict[str, Callable[[Job], None]] = {
@@ -192,17 +194,17 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as temporary:
             job = Job.of(options, options.work or Path(temporary))
             stages = measure_all(job, options.stages or [s for s in STAGES if options.data or s not in WITH_DATA])
-        result = {
-            "benchmark": "full_size", "base": options.base, "weights": "random, in Meta's file format",
+        record = make_record("full_size", {
+            "base": options.base, "weights": "random, in Meta's file format",
             "file_mib": round(sum(path.stat().st_size for path in options.weights.glob("*.pth")) / 2**20, 1),
-            "grid_points": GRID_SIDE**2, "cached_images": IMAGES, "stages": stages, "machine": describe_machine(),
-        }  # fmt: skip
+            "grid_points": GRID_SIDE**2, "cached_images": IMAGES, "stages": stages,
+        })  # fmt: skip
         if options.out:
-            write_atomically(options.out, (json.dumps(result, indent=2) + "\n").encode())
+            write_record(options.out, record)
     except UOISError as error:
         print(f"full_size: {error}", file=sys.stderr)
         return 2
-    print(summary(result["machine"]))
+    print(summary(record["machine"]))
     return 0
 
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from uois_sam.io.files import write_atomically
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.runtime.provenance import summary
 from uois_sam.synth.dataset.generate import GenerateConfig, Run
 
 WARM_UP_A_WORKER = 3
@@ -101,13 +101,13 @@ def main() -> None:
         config = GenerateConfig(scenes=options.scenes, seed=1, height=options.height, width=options.width,
                                 samples=options.samples, variant=variant)  # fmt: skip
         results[variant] = measure(config, options.workers)
-    machine = describe_machine()
+    options_given = {k: v for k, v in vars(options).items() if k != "out"}
+    record = make_record("generate_speed", {"options": options_given, "results": results})
     print(f"{options.width}x{options.height}, {options.samples} samples, {options.workers} workers\n")
     print(table(results))
-    print(f"\n{summary(machine)}")
+    print(f"\n{summary(record['machine'])}")
     if options.out:
-        content = {"options": {k: v for k, v in vars(options).items() if k != "out"}, "results": results}
-        write_atomically(options.out, json.dumps({**content, "machine": machine}, indent=1).encode())
+        write_record(options.out, record)
 
 
 if __name__ == "__main__":

@@ -1,115 +1,31 @@
-"""The UOIS metrics written as plainly as possible: one pair of full-size masks after the other.
+"""How much faster the package's metric is than the protocol written naively, and how exact both are.
 
-Slow on purpose. ``uois_sam.evaluation.score_image`` must agree with it, and a test holds it to that; it shares no code
-with the package. Run as a script, it tells how much faster the package is, and with ``--golden FOLDER`` how far both
-are from what the reference implementation returned for stored pairs (``metric_pairs.npz``, ``metric_expected.json``).
+    python benchmarks/metric_reference.py [--out results.json] [--golden FOLDER]
+
+The naive form is ``tests/helpers/naive_metric.py``. With ``--golden``, both are compared with what the reference
+implementation returned for stored pairs (``metric_pairs.npz``, ``metric_expected.json``).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
+import sys
+import time
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import binary_dilation, label
-from scipy.optimize import linear_sum_assignment
 
-Labels = npt.NDArray[np.integer[Any]]
-Mask = npt.NDArray[np.bool_]
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.evaluation import score_image
 
-
-def boundary(mask: Mask) -> Mask:
-    """(H, W) bool: pixels unlike their east, south or south-east neighbour (those that exist in the image).
-
-    The last row looks east only, the last column south only, the last pixel nowhere: repeating the last row and
-    column beyond the image says just that.
-    """
-    height, width = mask.shape
-    beyond = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    east, south, south_east = beyond[:height, 1:], beyond[1:, :width], beyond[1:, 1:]
-    return np.asarray((mask != east) | (mask != south) | (mask != south_east))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
+from naive_metric import score
 
 
-def contour(mask: Mask) -> Mask:
-    """(H, W) bool: pixels of the mask beside (not just diagonally) what is outside it and not in one of its holes."""
-    outside, _ = label(np.pad(~mask, 1, constant_values=True))
-    beside = binary_dilation(outside == outside[0, 0])[1:-1, 1:-1]
-    return np.asarray(mask & beside)
-
-
-def dilate(mask: Mask, radius: int) -> Mask:
-    """(H, W) bool: pixels within ``radius`` (Euclidean, inclusive) of a set pixel."""
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    return np.asarray(binary_dilation(mask, structure=x * x + y * y <= radius * radius))
-
-
-def objects(labels: Labels, first: int = 1) -> list[Mask]:
-    """Masks of all labels from ``first`` on, in the order of their first pixel (which decides ties in the matching)."""
-    masks = [labels == value for value in np.unique(labels) if value >= first]
-    return sorted(masks, key=lambda mask: int(np.flatnonzero(mask)[0]))
-
-
-def harmonic(precision: float, recall: float) -> float:
-    """F = 2PR / (P + R), 0 when undefined."""
-    return 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
-
-
-def score(
-    prediction: Labels,
-    truth: Labels,
-    ignore: Mask | None = None,
-    tolerance: float = 0.003,
-    protocol: str = "ucn",
-    strict: bool = True,
-) -> dict[str, float]:
-    """All metrics of one image, by name; inputs (H, W), 0 = background, as in ``uois_sam.evaluation.score_image``."""
-    keep = np.ones(truth.shape, dtype=np.bool_) if ignore is None else ~ignore
-    first, edges = {"ucn": (1, boundary), "uois": (2, contour)}[protocol]
-    predicted, true = objects(prediction * keep, first), objects(truth * keep, first)
-    if not predicted or not true:
-        precision, recall = float(not predicted), float(not true)
-        f_measure = harmonic(precision, recall)
-        names = ("overlap_p", "overlap_r", "overlap_f", "boundary_p", "boundary_r", "boundary_f", "over_75")
-        return dict(zip(names, (precision, recall, f_measure) * 2 + (f_measure,), strict=True))
-
-    radius = math.ceil(tolerance * math.sqrt(truth.shape[0] ** 2 + truth.shape[1] ** 2))
-    pair_f = np.array([[2 * (p & t).sum() / (p.sum() + t.sum()) for t in true] for p in predicted])
-    rows, columns = linear_sum_assignment(pair_f, maximize=True)
-    matched = [(predicted[row], true[column]) for row, column in zip(rows, columns, strict=True)]
-
-    shared = sum(int((p & t).sum()) for p, t in matched)
-    overlap_p = shared / sum(int(p.sum()) for p in predicted)
-    overlap_r = shared / sum(int(t.sum()) for t in true)
-
-    hit_p = sum(int((edges(p) & dilate(edges(t), radius) & keep).sum()) for p, t in matched)
-    hit_t = sum(int((edges(t) & dilate(edges(p), radius) & keep).sum()) for p, t in matched)
-    edge_p = sum(int((edges(p) & keep).sum()) for p in predicted)
-    edge_t = sum(int((edges(t) & keep).sum()) for t in true)
-    boundary_p = hit_p / edge_p if edge_p else 1.0
-    boundary_r = hit_t / edge_t if edge_t else 1.0
-    return {
-        "overlap_p": overlap_p,
-        "overlap_r": overlap_r,
-        "overlap_f": harmonic(overlap_p, overlap_r),
-        "boundary_p": boundary_p,
-        "boundary_r": boundary_r,
-        "boundary_f": harmonic(boundary_p, boundary_r),
-        "over_75": sum(f > 0.75 or (f == 0.75 and not strict) for f in pair_f[rows, columns]) / len(true),
-    }
-
-
-def _compare_speed(out: Path | None) -> None:
+def compare_speed(out: Path | None) -> None:
     """Time both on one 640x480 pair of 20 discs whose predictions are shifted by a few pixels."""
-    import time
-
-    from uois_sam.evaluation import score_image
-    from uois_sam.runtime.provenance import describe_machine
-
     rng = np.random.default_rng(0)
     truth, prediction = np.zeros((480, 640), np.uint16), np.zeros((480, 640), np.uint16)
     rows, columns = np.mgrid[:480, :640]
@@ -129,20 +45,13 @@ def _compare_speed(out: Path | None) -> None:
     figures = f"naive {slow * 1e3:.0f} ms, package {fast * 1e3:.1f} ms, ratio {slow / fast:.0f}"
     print(f"20 objects, 640x480, median processor time: {figures}")
     if out is not None:
-        record = {
-            "benchmark": "metric_reference",
-            "what": "one 640x480 pair of label maps with 20 objects, median processor seconds of 5 and 50 runs",
-            "seconds": seconds,
-            "ratio": slow / fast,
-            "machine": describe_machine(),
-        }
-        out.write_text(json.dumps(record, indent=2) + "\n")
+        what = "one 640x480 pair of label maps with 20 objects, median processor seconds of 5 and 50 runs"
+        payload = {"what": what, "seconds": seconds, "ratio": slow / fast}
+        write_record(out, make_record("metric_reference", payload))
 
 
-def _compare_golden(folder: Path) -> None:
+def compare_golden(folder: Path) -> None:
     """Largest difference to the reference implementation's results over all pairs and figures."""
-    from uois_sam.evaluation import score_image
-
     names = {
         "overlap_p": "Objects Precision", "overlap_r": "Objects Recall", "overlap_f": "Objects F-measure",
         "boundary_p": "Boundary Precision", "boundary_r": "Boundary Recall", "boundary_f": "Boundary F-measure",
@@ -164,11 +73,16 @@ def _compare_golden(folder: Path) -> None:
     )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="How fast and how exact the package's metric is.")
+def main() -> None:
+    """Run the script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the times as JSON")
     parser.add_argument("--golden", type=Path, help="folder of stored results to compare with")
     arguments = parser.parse_args()
-    _compare_speed(arguments.out)
+    compare_speed(arguments.out)
     if arguments.golden is not None:
-        _compare_golden(arguments.golden)
+        compare_golden(arguments.golden)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,13 +26,13 @@ from torch import Tensor
 
 from uois_sam.benchmark.lower_bound import encoder_floor_parts
 from uois_sam.benchmark.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
 from uois_sam.models.decoding import make_scorer
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 
 POINTS = 30
 GRID_SIDE = 32
@@ -173,18 +173,17 @@ def main() -> int:
     options = parser.parse_args()
     try:
         result = measure(options)
-        machine = describe_machine()
+        kept = json.loads(options.out.read_text())["payload"] if options.out and options.out.exists() else {}
+        kept |= {"base": options.base, "weights": "random", "unit": "seconds"}
+        kept[options.precision] = {**kept.get(options.precision, {}), **result}
+        record = make_record("sam_speed", kept)
         if options.out:
-            record = json.loads(options.out.read_text()) if options.out.exists() else {}
-            record |= {"benchmark": "sam_speed", "base": options.base, "weights": "random", "unit": "seconds"}
-            record[options.precision] = {**record.get(options.precision, {}), **result}
-            record["machine"] = machine
-            write_atomically(options.out, (json.dumps(record, indent=2) + "\n").encode())
+            write_record(options.out, record)
     except UOISError as error:
         print(f"sam_speed: {error}", file=sys.stderr)
         return 2
     print(markdown(result))
-    print(f"\n{options.base}, {options.precision}, random weights\n{summary(machine)}")
+    print(f"\n{options.base}, {options.precision}, random weights\n{summary(record['machine'])}")
     return 0
 
 

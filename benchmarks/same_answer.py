@@ -9,7 +9,6 @@ plain mask with its best counterpart.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -17,15 +16,15 @@ import numpy as np
 import torch
 
 from uois_sam import UOISSAM
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.compact import compact_networks, load_compact
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
 from uois_sam.instances import Instances
-from uois_sam.io.files import write_atomically
 from uois_sam.models.postprocess import mask_iou
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 
 
 def counterparts(plain: Instances, other: Instances) -> list[float]:
@@ -68,16 +67,10 @@ def main() -> int:
         f_measure = 100 * scores[name].compute().all_frames.overlap.f_measure
         rows[name] = {"f_percent": f_measure, "mean_iou": float(np.mean(ious[name])), "masks": len(ious[name])}
         print(f"| {name} | {f_measure:.2f} | {rows[name]['mean_iou']:.4f} | {rows[name]['masks']} |")
-    machine = describe_machine()
-    print(summary(machine))
+    record = make_record("same_answer", {"data": arguments.data_root.resolve().name, "rows": rows})
+    print(summary(record["machine"]))
     if arguments.out:
-        kept = {
-            "benchmark": "same_answer",
-            "data": arguments.data_root.resolve().name,
-            "rows": rows,
-            "machine": machine,
-        }
-        write_atomically(arguments.out, (json.dumps(kept, indent=1) + "\n").encode())
+        write_record(arguments.out, record)
     return 0
 
 

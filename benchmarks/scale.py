@@ -11,7 +11,6 @@ second did.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import subprocess
 import sys
@@ -26,10 +25,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
 from uois_sam.io.images import read_image
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.runtime.provenance import summary
 
 SIZE_WH = (640, 480)
 SECONDS_BETWEEN_SAMPLES = 0.5
@@ -101,12 +100,10 @@ def main() -> int:
             make_photos(arguments.sources, arguments.photos, Path(folder))
             measured = run(Path(folder), shlex.split(arguments.options))
         rate = arguments.photos / measured["seconds"]
-        result = {
-            "benchmark": "scale", "photos": arguments.photos, "image_wh": SIZE_WH, "options": arguments.options,
-            "photos_a_second": rate, **measured, "machine": describe_machine(),
-        }  # fmt: skip
+        settings = {"photos": arguments.photos, "image_wh": SIZE_WH, "options": arguments.options}
+        record = make_record("scale", {**settings, "photos_a_second": rate, **measured})
         if arguments.out:
-            write_atomically(arguments.out, (json.dumps(result, indent=1) + "\n").encode())
+            write_record(arguments.out, record)
     except UOISError as error:
         print(f"scale: {error}", file=sys.stderr)
         return 2
@@ -117,7 +114,7 @@ def main() -> int:
         f"| {_mib(measured['peak_mib'])} | {_mib(measured['mib_second_quarter'])} "
         f"| {_mib(measured['mib_last_quarter'])} |"
     )
-    print(summary(result["machine"]))
+    print(summary(record["machine"]))
     return 0
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import itertools
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,25 +15,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import naive_metric as naive
 from uois_sam.evaluation import UCN, UOIS, ImageScores, PrecisionRecallF, Protocol, score_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
 
 PERFECT = PrecisionRecallF(1.0, 1.0, 1.0)
-
-
-def load_naive() -> ModuleType:
-    path = REPOSITORY / "benchmarks" / "metric_reference.py"
-    spec = importlib.util.spec_from_file_location("metric_reference", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-naive = load_naive()
 
 
 def flat(scores: ImageScores) -> dict[str, float]:

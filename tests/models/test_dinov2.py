@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from parity import dinov2_features
 from random_official_weights import dinov2_shapes, random_tensors
+from sam_references import dinov2_features
 from tiny_base import DINOV2, TinyBase, random_photo
 from uois_sam.checkpoints.foundation import DINOV2_VITS14
 from uois_sam.checkpoints.key_mapping import dinov2_for_transformers

@@ -169,7 +169,7 @@ for done in fill_cache(request, open_cache(request, folder), start_processes("cp
 
 def start(rectangles: Path, folder: Path, seconds: float) -> subprocess.Popen[str]:
     tests = Path(__file__).parents[1]
-    paths = [str(tests), str(tests / "helpers"), str(tests.parent / "benchmarks"), str(Path(cache.__file__).parents[3])]
+    paths = [str(tests), str(tests / "helpers"), str(Path(cache.__file__).parents[3])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", KILLED, str(rectangles), str(folder), str(seconds)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

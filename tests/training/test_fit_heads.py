@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cache_equivalence import LiveRows
+from live_rows import LiveRows
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hdnet import HDNet

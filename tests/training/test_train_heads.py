@@ -177,7 +177,7 @@ def test_two_processes_cache_the_same_bytes_and_fit_the_same_hdnet(
     script = tmp_path / "share.py"
     script.write_text(SHARE)
     tests, source = Path(__file__).parents[1], Path(cache.__file__).parents[3]
-    paths = (tests, tests / "helpers", tests.parent / "benchmarks", source)
+    paths = (tests, tests / "helpers", source)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, paths))}
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command = [*launch, str(script), str(rectangles), str(tmp_path / "two")]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from parity import errors, meta_pixels, our_pixels, our_sam, transformers_sam
+from sam_references import errors, meta_pixels, our_pixels, our_sam, transformers_sam
 from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo
 from uois_sam.benchmark.peers import build_transformers_sam
 from uois_sam.checkpoints.loading import load_base

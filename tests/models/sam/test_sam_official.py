@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from parity import compare, errors, markdown, meta_pixels, meta_sam, our_pixels, our_sam
 from random_official_weights import dinov2_shapes, sam_shapes
+from sam_references import errors, meta_pixels, meta_sam, our_pixels, our_sam
+from scripts import load_script
 from tiny_base import NAME, SAM, TinyBase, random_photo
 from uois_sam.benchmark.peers import build_official_sam, official_modules
 from uois_sam.checkpoints.foundation import BASES
@@ -67,7 +68,8 @@ def test_our_stand_in_for_metas_preprocessing_pads_and_normalises_as_meta_does(m
 
 def test_the_script_compares_everything(tiny_base: TinyBase, tmp_path: Path) -> None:
     Image.fromarray(random_photo().permute(1, 2, 0).numpy()).save(tmp_path / "photo.png")
-    result = compare(tmp_path / "photo.png", tiny_base.sam.parent, NAME, count=3)
+    parity = load_script("benchmarks/parity.py")
+    result = parity.compare(tmp_path / "photo.png", tiny_base.sam.parent, NAME, count=3)
     rows = [row for part in ("sam_to_transformers", "sam_to_meta", "dinov2_to_transformers") for row in result[part]]
     assert rows == ["embedding", "masks", "scores"] * 2 + ["features"]
-    assert len(markdown(result).splitlines()) == 2 + 1 + len(rows)
+    assert len(parity.markdown(result).splitlines()) == 2 + 1 + len(rows)

@@ -10,6 +10,7 @@ from uois_sam.errors import count
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, ERROR_MEANINGS
 from uois_sam.evaluation.report.published import (
     COLUMN_NAMES,
+    COLUMNS,
     OURS_IN_PAPER,
     TABLE_2,
     TABLE_3,
@@ -21,8 +22,6 @@ from uois_sam.evaluation.report.published import (
     published_for,
 )
 from uois_sam.evaluation.report.report import Report, percentages
-
-_SHORT = ("P", "R", "F", "bP", "bR", "bF", "%75")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -151,7 +150,7 @@ def paper_tables(reports: Sequence[Report]) -> str:
 def _comparison(
     title: str, published: Sequence[PublishedRow], datasets: tuple[str, str], reports: Sequence[Report]
 ) -> str:
-    header = ["method", "training", "input", *(f"{TITLES[name]} {column}" for name in datasets for column in _SHORT)]
+    header = ["method", "training", "input", *(f"{TITLES[name]} {column}" for name in datasets for column in COLUMNS)]
     rows = [
         [row.name, row.training, row.inputs, *(n for name in datasets for n in numbers(row.results[name]))]
         for row in published
@@ -189,7 +188,7 @@ def _made_with(report: Report, row: AblationRow) -> bool:
 
 
 def _cells(report: Report | None) -> list[str]:
-    return ["–"] * len(_SHORT) if report is None else numbers(percentages(report["scores"]["all_frames"]))
+    return ["–"] * len(COLUMNS) if report is None else numbers(percentages(report["scores"]["all_frames"]))
 
 
 def _footnotes(reports: Sequence[Report]) -> list[str]:

@@ -1,0 +1,116 @@
+"""Which scenes teach more: the same small training on each folder, scored on the same photos.
+
+    python experiments/equal_training.py SCENES_A SCENES_B ... --test TEST... [--steps 1000] [--out results.json]
+
+Every folder trains a compact model from ImageNet weights with the same seed, the same number of scenes (the smallest
+folder's), steps and schedule, at a reduced size (240x320) so that a comparison takes minutes. Masks are chosen by the
+HDNet that the base training fits along. The numbers compare folders; they are far below the shipped weights'.
+A run that was stopped goes on where it was when started again with the same --work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rows import percent_of, scores_table
+from uois_sam import UOISSAM
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.checkpoints.compact import compact_networks
+from uois_sam.checkpoints.folder import card_settings
+from uois_sam.datasets import Dataset, FolderDataset
+from uois_sam.errors import UOISError
+from uois_sam.evaluation import ModelPredictor, evaluate
+from uois_sam.io.files import make_output_folder
+from uois_sam.models.compact.encoder import CompactConfig
+from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.provenance import summary
+from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.splits import first_images, look_through
+from uois_sam.training.train_compact import at_size, make_card, start_from_imagenet
+
+TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
+"""The shipped recipe has 336x448 and 480x640: here, too, a whole photo shows objects as large as crops did."""
+CHOSEN_BY_HDNET = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom": False}
+
+
+def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
+    """A small compact model trained on the scenes, going on from the folder's checkpoint if there is one."""
+    make_output_folder(folder)
+    torch.manual_seed(config.seed)
+    model = CompactModel(CompactConfig(input_hw=TRAIN_HW))
+    start_from_imagenet(model)
+
+    def report(step: int, values: dict[str, float]) -> None:
+        if step % config.save_every == 0:
+            print(f"{folder.name}: step {step} of {config.steps}, loss {values['loss']:.3f}", file=sys.stderr)
+
+    train_base(model, data, config, folder, report)
+    finished = at_size(model, DEPLOY_HW)
+    card = make_card(finished.config, {}, name=folder.name)
+    return UOISSAM(compact_networks(finished, folder.name, torch.device("cpu")), card, card_settings(card))
+
+
+def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:
+    """Percentages by training folder and test folder, and what each training was made from."""
+    folders = {str(root): FolderDataset(root) for root in train}
+    number = min(len(data) for data in folders.values())
+    tests = {root.resolve().name: first_images(FolderDataset(root), limit) for root in test}
+    rows: dict[str, Any] = {}
+    for place, (root, data) in enumerate(folders.items()):
+        scenes = first_images(data, number)
+        facts = look_through(scenes)
+        folder = work / f"{place}-{Path(root).resolve().name}"
+        predictor = ModelPredictor(train_on(scenes, config, folder).with_settings(**CHOSEN_BY_HDNET))
+        scores = {  # predicted anew: the name of a model that was never saved does not tell its weights
+            name: percent_of(evaluate(photos, predictor, folder / "scores" / name, title=name, overwrite=True))
+            for name, photos in tests.items()
+        }
+        rows[root] = {"data": asdict(facts), "percent": scores}
+    return rows
+
+
+def markdown(rows: dict[str, Any]) -> str:
+    """A line for each pair of training and test folder."""
+    return scores_table(
+        ["trained on", "objects", "scored on"],
+        [
+            ([Path(root).name, str(row["data"]["objects"]), name], values.values())
+            for root, row in rows.items()
+            for name, values in row["percent"].items()
+        ],
+    )
+
+
+def main() -> int:
+    """Run the script; 2 on bad input, told in one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", type=Path, nargs="+", help="folders of training scenes")
+    parser.add_argument("--test", type=Path, nargs="+", required=True, help="folders of labelled photos to score on")
+    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps (default: 1000)")
+    parser.add_argument("--limit", type=int, default=10**6, help="score only the first N photos of each folder")
+    parser.add_argument("--work", type=Path, default=Path("runs/equal_training"), help="folder for checkpoints")
+    parser.add_argument("--out", type=Path, help="write everything as JSON")
+    arguments = parser.parse_args()
+    config = BaseConfig(steps=arguments.steps)
+    try:
+        rows = compare(arguments.train, arguments.test, config, arguments.work, arguments.limit)
+    except UOISError as error:
+        print(f"equal_training: {error}", file=sys.stderr)
+        return 2
+    named = {Path(root).name: row for root, row in rows.items()}
+    record = make_record("equal_training", {"config": asdict(config), "rows": named})
+    print(f"{markdown(rows)}\n\n{config.steps} steps of {config.images} images.\n{summary(record['machine'])}")
+    if arguments.out:
+        write_record(arguments.out, record)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Training rows without a feature cache, to hold cached training against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from uois_sam.datasets.base import Dataset
+from uois_sam.models.networks import Networks
+from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
+from uois_sam.training.feature_cache.rows import join_rows
+
+
+@dataclass
+class LiveRows:
+    """Rows without a cache: the frozen networks run, in float32, whenever a shard is asked for."""
+
+    base: Networks
+    data: Dataset
+    config: FeatureConfig
+    part: str
+    """``maps`` or ``tokens``."""
+    shard: int
+    views_run: int = 0
+    """How often a view went through the networks so far."""
+
+    @property
+    def bounds(self) -> Sequence[range]:
+        total = len(self.data) * self.config.views
+        return [range(start, min(start + self.shard, total)) for start in range(0, total, self.shard)]
+
+    def read(self, shard: int) -> Any:
+        items = self.bounds[shard]
+        self.views_run += len(items)
+        views = [view_rows(self.base, None, self.data, self.config, item, torch.float32) for item in items]
+        return join_rows([getattr(view, self.part) for view in views])

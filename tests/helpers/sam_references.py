@@ -1,0 +1,94 @@
+"""SAM and DINOv2 as their references compute them, and ours in the same terms: pixels, embeddings, masks, features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from uois_sam.geometry import Frame
+from uois_sam.models.networks import Networks
+from uois_sam.models.sam.modules import PIXEL_MEAN, PIXEL_STD
+
+
+def meta_pixels(image: Tensor, side: int) -> Tensor:
+    """What Meta's ``ResizeLongestSide(side).apply_image`` and ``Sam.preprocess`` do, in Pillow and NumPy.
+
+    Args:
+        image: (3, H, W) uint8.
+        side: of the padded square.
+
+    Returns:
+        (1, 3, side, side) float32.
+    """
+    height, width = image.shape[1:]
+    scale = side / max(height, width)
+    size = (int(width * scale + 0.5) or 1, int(height * scale + 0.5) or 1)
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BILINEAR)
+    padded = np.zeros((side, side, 3), np.float32)
+    padded[: size[1], : size[0]] = (np.asarray(picture, np.float32) - PIXEL_MEAN) / PIXEL_STD
+    return torch.from_numpy(padded).permute(2, 0, 1)[None]
+
+
+def our_pixels(base: Networks, image: Tensor) -> Tensor:
+    """What our SAM encoder sees of a photo: (1, 3, side, side) float32."""
+    encoder: Any = base.encoder
+    return encoder.sam.prepare(image, Frame.padded((image.shape[1], image.shape[2]), encoder.sam.side))
+
+
+@torch.inference_mode()
+def our_sam(base: Networks, image: Tensor, points: Tensor) -> dict[str, Tensor]:
+    """Embedding, all four masks and scores of M points in the mask frame."""
+    encoder: Any = base.encoder
+    features, _ = encoder.sam(image)
+    predictions = base.decoder.decode_tokens(features, points)
+    masks = base.decoder.upscale(features, predictions, points, torch.arange(4).expand(len(points), 4))
+    return {"embedding": features.grid, "masks": masks, "scores": predictions.scores}
+
+
+@torch.inference_mode()
+def transformers_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
+    """The same from transformers, which gives the first mask and the other three in separate calls."""
+    embedding = model.get_image_embeddings(pixels)
+    arguments = {"image_embeddings": embedding, "input_points": points[None, :, None]}
+    one, three = (model(**arguments, multimask_output=several) for several in (False, True))
+    masks = torch.cat([one.pred_masks[0], three.pred_masks[0]], dim=1)
+    return {"embedding": embedding, "masks": masks, "scores": torch.cat([one.iou_scores[0], three.iou_scores[0]], 1)}
+
+
+@torch.inference_mode()
+def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
+    """The same from Meta's modules."""
+    embedding = model.image_encoder(pixels)
+    sparse, dense = model.prompt_encoder((points[:, None], torch.ones(len(points), 1)), None, None)
+    masks, scores = model.mask_decoder.predict_masks(embedding, model.prompt_encoder.get_dense_pe(), sparse, dense)
+    return {"embedding": embedding, "masks": masks, "scores": scores}
+
+
+@torch.inference_mode()
+def dinov2_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Ours, and transformers' on the same pixels with its plainest attention: (1, C, h, w) both."""
+    from transformers import Dinov2Model
+
+    encoder: Any = base.encoder.dinov2  # type: ignore[attr-defined]
+    config = encoder.model.config.__class__(**{**encoder.model.config.to_dict(), "attn_implementation": "eager"})
+    with torch.device("meta"):
+        reference: Any = Dinov2Model(config)
+    reference.eval().load_state_dict(encoder.model.state_dict(), assign=True)
+    tokens = reference(pixel_values=encoder.prepare(image)).last_hidden_state
+    rows, columns = encoder.grid_hw
+    return encoder(image), tokens[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+
+
+def errors(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+    """Per quantity: largest difference, and the reference's root mean square to judge it by."""
+    return {
+        name: {
+            "largest_difference": float((ours[name] - value).abs().max()),
+            "reference_rms": float(value.square().mean().sqrt()),
+        }
+        for name, value in theirs.items()
+    }

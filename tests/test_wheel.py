@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -54,3 +55,16 @@ def test_the_wheel_segments_a_photo_in_a_fresh_environment(wheel: Path, tmp_path
     photo = ROOT / "examples" / "coffee.jpg"
     run(scripts / "python", "-m", "uois_sam", "segment", photo, "--out", tmp_path / "out", cwd=tmp_path)
     assert (tmp_path / "out" / "coffee_overlay.jpg").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_sdist_is_testable_by_itself(tmp_path: Path) -> None:
+    """Without the scripts and documents of the repository every test can be imported, and skips what it lacks."""
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, cwd=ROOT)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
+    assert not {"benchmarks", "experiments", "docs"} & {path.name for path in unpacked.iterdir()}
+    tests = ("tests/scripts", "tests/test_readme.py", "tests/evaluation/test_metrics.py", "tests/io/test_masks.py")
+    run(sys.executable, "-m", "pytest", "--collect-only", "-q", cwd=unpacked)
+    assert " passed" in run(sys.executable, "-m", "pytest", "-q", *tests, cwd=unpacked)

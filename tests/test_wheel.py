@@ -9,6 +9,7 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = "evaluation/templates/report.html.jinja"
 
 
-def run(*command: object, cwd: Path) -> str:
+def run(*command: object, cwd: Path, **environment: str) -> str:
     alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # it would come before the wheel
-    result = subprocess.run([str(c) for c in command], cwd=cwd, env=alone, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [str(c) for c in command], cwd=cwd, env=alone | environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr + result.stdout
     return result.stdout
 
@@ -66,5 +69,6 @@ def test_the_sdist_is_testable_by_itself(tmp_path: Path) -> None:
     unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
     assert not {"benchmarks", "experiments", "docs"} & {path.name for path in unpacked.iterdir()}
     tests = ("tests/scripts", "tests/test_readme.py", "tests/evaluation/test_metrics.py", "tests/io/test_masks.py")
-    run(sys.executable, "-m", "pytest", "--collect-only", "-q", cwd=unpacked)
-    assert " passed" in run(sys.executable, "-m", "pytest", "-q", *tests, cwd=unpacked)
+    pytest_here = partial(run, sys.executable, "-m", "pytest", "-q", cwd=unpacked, PYTHONPATH=str(unpacked / "src"))
+    pytest_here("--collect-only")
+    assert " passed" in pytest_here(*tests)

@@ -35,7 +35,7 @@ from uois_sam.training.splits import first_images, split_data
 from uois_sam.training.targets import HeatmapTarget
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
-from live_rows import LiveRows
+from row_sources import LiveRows
 
 
 def measure(base: Networks, data: Dataset, epochs: int, folder: Path) -> dict[str, Any]:

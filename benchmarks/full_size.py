@@ -143,7 +143,7 @@ def fit_hpg(job: Job) -> None:
     heads.fit_hpg(head, job.cached().maps(), 1, HeatmapTarget(), FitConfig(epochs=1), job.place())
 
 
-STAGES: dict[str, Callable[[Job], None]] = {
+STEPS: dict[str, Callable[[Job], None]] = {
     "load": load, "identify": identify, "segment": segment, "cache": cache, "fit_hdnet": fit_hdnet, "fit_hpg": fit_hpg,
 }  # fmt: skip
 """Name -> what runs, in a process of its own."""
@@ -151,28 +151,28 @@ WITH_DATA = ("cache", "fit_hdnet", "fit_hpg")
 """Stages that need labelled images, in an order in which they build on each other."""
 
 
-def measure(stage: str, job: Job) -> dict[str, Any]:
-    """Seconds and peak MiB of one stage, interpreter and imports included.
+def measure(step: str, job: Job) -> dict[str, Any]:
+    """Seconds and peak MiB of one step, interpreter and imports included.
 
     Raises:
-        UOISError: the stage failed.
+        UOISError: if the step fails.
     """
-    inner = [sys.executable, __file__, *job.arguments(), "--stage", stage]
+    inner = [sys.executable, __file__, *job.arguments(), "--step", step]
     command = [sys.executable, "-I", "-S", str(HERE / "run_measured.py"), *inner]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     measured: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
     if measured.pop("exit") != 0:
-        raise UOISError(f"stage {stage} failed: {result.stderr.strip().splitlines()[-1]}")
+        raise UOISError(f"step {step} failed: {result.stderr.strip().splitlines()[-1]}")
     return {name: round(value, 1) for name, value in measured.items()}
 
 
 def measure_all(job: Job, names: list[str]) -> dict[str, Any]:
-    """Measure stages one after the other, printing a line for each."""
-    stages = {}
+    """Measure steps one after the other, printing a line for each."""
+    steps = {}
     for name in names:
-        stages[name] = measure(name, job)
-        print(f"{name:10s} {stages[name]['seconds']:8.1f} s {stages[name]['peak_mib']:8.0f} MiB peak", flush=True)
-    return stages
+        steps[name] = measure(name, job)
+        print(f"{name:10s} {steps[name]['seconds']:8.1f} s {steps[name]['peak_mib']:8.0f} MiB peak", flush=True)
+    return steps
 
 
 def main() -> int:
@@ -183,21 +183,21 @@ def main() -> int:
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
     parser.add_argument("--data", type=Path, help="labelled images, for the stages of training")
     parser.add_argument("--work", type=Path, help="folder for the cache; a temporary one if left out")
-    parser.add_argument("--stages", nargs="+", choices=list(STAGES), help="measure these only")
-    parser.add_argument("--stage", choices=list(STAGES), help="run this one here, unmeasured")
+    parser.add_argument("--steps", nargs="+", choices=list(STEPS), help="measure these only")
+    parser.add_argument("--step", choices=list(STEPS), help="run this one here, unmeasured")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
-        if options.stage:
-            STAGES[options.stage](Job.of(options, options.work))
+        if options.step:
+            STEPS[options.step](Job.of(options, options.work))
             return 0
         with tempfile.TemporaryDirectory() as temporary:
             job = Job.of(options, options.work or Path(temporary))
-            stages = measure_all(job, options.stages or [s for s in STAGES if options.data or s not in WITH_DATA])
+            steps = measure_all(job, options.steps or [s for s in STEPS if options.data or s not in WITH_DATA])
         record = make_record("full_size", {
             "base": options.base, "weights": "random, in Meta's file format",
             "file_mib": round(sum(path.stat().st_size for path in options.weights.glob("*.pth")) / 2**20, 1),
-            "grid_points": GRID_SIDE**2, "cached_images": IMAGES, "stages": stages,
+            "grid_points": GRID_SIDE**2, "cached_images": IMAGES, "stages": steps,
         })  # fmt: skip
         if options.out:
             write_record(options.out, record)

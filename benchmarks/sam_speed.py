@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uois_sam.benchmark.lower_bound import encoder_floor_parts
+from uois_sam.benchmark.lower_bound import lower_bound_by_part
 from uois_sam.benchmark.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.foundation import BASES
@@ -127,7 +127,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     peers = {name: peer for name, peer in peers.items() if name != "before" or options.before}
     result: dict[str, Any] = {}
     if "floor" in options.parts:
-        result["floor_parts"] = encoder_floor_parts(BASES[options.base].sam, precision)
+        result["floor_parts"] = lower_bound_by_part(BASES[options.base].sam, precision)
         result["floor"] = sum(result["floor_parts"].values())
     if "decoder" in options.parts:
         embedding = peers[OURS].encode(pixels)

@@ -77,7 +77,7 @@ def test_stages_add_up(tiny_pipeline: UOISSAM) -> None:
 def test_timing_changes_no_threads_and_no_answers(tiny_pipeline: UOISSAM) -> None:
     image, threads = drawn_photo(64, 48), torch.get_num_threads()
     before = tiny_pipeline.predict(image)
-    wanted = Measurement(repeats=1, warm_up=0, sweeps=("batch", "threads"), floor=False)
+    wanted = Measurement(repeats=1, warm_up=0, sweeps=("batch", "threads"), lower_bound=False)
     assert measure(tiny_pipeline, image, wanted)["floor_seconds"] is None
     assert torch.get_num_threads() == threads
     np.testing.assert_array_equal(tiny_pipeline.predict(image).masks, before.masks)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tiny_base import NAME, SAM, TinyBase, random_photo
-from uois_sam.benchmark.lower_bound import encoder_floor, encoder_floor_parts
+from uois_sam.benchmark.lower_bound import encoder_lower_bound, lower_bound_by_part
 from uois_sam.benchmark.peers import OURS, PEERS, prepared_pixels, random_sam, sam_peers, sam_size
 from uois_sam.errors import UOISError
 from uois_sam.pipeline import UOISSAM
@@ -71,7 +71,7 @@ def test_random_weights_run_and_say_that_they_are_random(tiny_base: TinyBase) ->
 
 
 def test_the_floor_is_made_of_every_kind_of_call(tiny_base: TinyBase) -> None:
-    parts = encoder_floor_parts(SAM, torch.float32, repeats=1)
+    parts = lower_bound_by_part(SAM, torch.float32, repeats=1)
     assert {"qkv", "proj", "lin1", "lin2", "windows", "whole image", "patch", "neck 1x1", "neck 3x3"} == set(parts)
     assert all(seconds > 0 for seconds in parts.values())
-    assert encoder_floor(SAM, torch.bfloat16, repeats=1) > 0
+    assert encoder_lower_bound(SAM, torch.bfloat16, repeats=1) > 0

@@ -26,7 +26,7 @@ from uois_sam.evaluation.report.report import (
     ScoredDataset,
     make_report,
     percentages,
-    protocol_record,
+    protocol_json,
     read_report,
 )
 from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
@@ -103,9 +103,9 @@ def test_files_that_are_no_reports(tmp_path: Path, content: str) -> None:
 
 
 def test_the_protocol_in_words() -> None:
-    words = protocol_record(UCN, [(480, 640), (852, 1096)], [3, 5])["words"]
+    words = protocol_json(UCN, [(480, 640), (852, 1096)], [3, 5])["words"]
     assert "640x480, 1096x852" in words and "F > 0.75" in words and "3, 5 px" in words
-    assert "contours" in protocol_record(UOIS, [(480, 640)], [3])["words"]
+    assert "contours" in protocol_json(UOIS, [(480, 640)], [3])["words"]
 
 
 def test_one_line_a_frame() -> None:

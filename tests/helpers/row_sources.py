@@ -1,17 +1,19 @@
-"""Training rows without a feature cache, to hold cached training against."""
+"""Training rows without a feature cache: in memory, or from the frozen networks on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from uois_sam.datasets.base import Dataset
 from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
-from uois_sam.training.feature_cache.rows import join_rows
+from uois_sam.training.feature_cache.rows import Rows, join_rows
+
+R = TypeVar("R", bound=Rows)
 
 
 @dataclass
@@ -37,3 +39,17 @@ class LiveRows:
         self.views_run += len(items)
         views = [view_rows(self.base, None, self.data, self.config, item, torch.float32) for item in items]
         return join_rows([getattr(view, self.part) for view in views])
+
+
+@dataclass(frozen=True)
+class MemoryRows(Generic[R]):
+    """Rows that are in memory already, as one shard."""
+
+    rows: R
+
+    @property
+    def bounds(self) -> Sequence[range]:
+        return (range(len(self.rows)),)
+
+    def read(self, shard: int) -> R:
+        return self.rows

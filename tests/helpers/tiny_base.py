@@ -20,7 +20,7 @@ SAM = SamSize(
 )  # fmt: skip
 DINOV2 = Dinov2Size(width=24, layers=2, heads=2, trained_side=70)
 HEADS = HeadSizes(prompt_channels=24, hpg_width=8, hpg_scales=(2,), token_width=16, score_width=8)
-SPEC = BaseSpec(SAM, "tests/sam-tiny", "sam_tiny.pth", 1, dinov2=DINOV2, dinov2_repo="tests/dinov2-tiny", heads=HEADS)
+SPEC = BaseSpec(SAM, "tests/sam-tiny", 1, dinov2=DINOV2, dinov2_repo="tests/dinov2-tiny", heads=HEADS)
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,14 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
-def test_every_stage_does_what_it_says(
+def test_every_step_does_what_it_says(
     tiny_base: TinyBase, photo: Path, rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(full_size, "IMAGES", 3)
     job = full_size.Job(photo, tiny_base.sam.parent, NAME, rectangles, tmp_path)
-    for stage in full_size.STAGES.values():
-        stage(job)
+    for step in full_size.STEPS.values():
+        step(job)
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith("sum of all parameters: ")
     assert told[1] == tiny_base.load().sha256
@@ -47,6 +47,6 @@ def test_a_job_is_said_again_on_the_command_line(tmp_path: Path, photo: Path) ->
 
 
 @pytest.mark.slow
-def test_a_stage_that_fails_is_told_with_its_reason(tmp_path: Path, photo: Path) -> None:
-    with pytest.raises(UOISError, match=r"stage load failed: .*sam\.pth: expected a file with weights, found nothing"):
+def test_a_step_that_fails_is_told_with_its_reason(tmp_path: Path, photo: Path) -> None:
+    with pytest.raises(UOISError, match=r"step load failed: .*sam\.pth: expected a file with weights, found nothing"):
         full_size.measure("load", full_size.Job(photo, tmp_path, "sam-vit-b", None, None))

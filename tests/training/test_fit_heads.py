@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from live_rows import LiveRows
+from row_sources import LiveRows, MemoryRows
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hdnet import HDNet
@@ -20,7 +20,7 @@ from uois_sam.models.hpg import HPG
 from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import features
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
-from uois_sam.training.feature_cache.rows import MapRows, MemoryRows, TokenRows
+from uois_sam.training.feature_cache.rows import MapRows, TokenRows
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
 from uois_sam.training.fit_heads import as_predictions, fit_hdnet, fit_hpg, map_targets
 from uois_sam.training.fit_loop import FitConfig, FitContext

@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uois_sam.training.feature_cache.rows import MapRows, MemoryRows, batches, count_rows, join_rows
+from row_sources import MemoryRows
+from uois_sam.training.feature_cache.rows import MapRows, batches, count_rows, join_rows
 
 
 def rows(start: int, stop: int) -> MapRows:

@@ -33,13 +33,13 @@ class Layer:
     """Gives the call, its operands made."""
 
 
-def encoder_floor(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> float:
+def encoder_lower_bound(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> float:
     """Seconds that the matrix products and attention calls of SAM's image encoder take, each timed alone (median)."""
-    return sum(encoder_floor_parts(size, dtype, device, repeats).values())
+    return sum(lower_bound_by_part(size, dtype, device, repeats).values())
 
 
-def encoder_floor_parts(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> dict[str, float]:
-    """Seconds of a whole forward pass by kind of call; see :func:`encoder_floor`."""
+def lower_bound_by_part(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> dict[str, float]:
+    """Seconds of a whole forward pass by kind of call; see :func:`encoder_lower_bound`."""
     where = torch.device(device)
     with torch.inference_mode():
         return {part.name: part.times * _seconds(part.make(dtype, where), repeats, where) for part in _parts(size)}
@@ -115,26 +115,26 @@ REPEATS = 3
 
 
 @dataclass
-class Least:
-    """What was counted so far."""
+class LowerBound:
+    """Sum of the operators counted so far."""
 
     seconds: float = 0.0
     calls: int = 0
 
 
 @contextmanager
-def least_seconds(device: torch.device) -> Iterator[Least]:
+def counting_lower_bound(device: torch.device) -> Iterator[LowerBound]:
     """Count what runs inside: every operator of ``COUNTED`` is repeated at once on its own operands, which are in the
     cache then, and its median added up."""
-    least = Least()
-    with _Repeating(least, device):
-        yield least
+    bound = LowerBound()
+    with _Repeating(bound, device):
+        yield bound
 
 
 class _Repeating(TorchDispatchMode):
-    def __init__(self, least: Least, device: torch.device) -> None:
+    def __init__(self, bound: LowerBound, device: torch.device) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.least = least
+        self.bound = bound
         self.device = device
 
     def __torch_dispatch__(
@@ -148,6 +148,6 @@ class _Repeating(TorchDispatchMode):
                 began = now(self.device)
                 call()
                 taken.append(now(self.device) - began)
-            self.least.seconds += statistics.median(taken)
-            self.least.calls += 1
+            self.bound.seconds += statistics.median(taken)
+            self.bound.calls += 1
         return result

@@ -1,4 +1,4 @@
-"""A whole measurement as plain data: stages, floor, peers, sweeps, and what they ran on."""
+"""A whole measurement as plain data: stages, lower bound, peers, sweeps, and what they ran on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import torch
 
-from uois_sam.benchmark.lower_bound import encoder_floor
+from uois_sam.benchmark.lower_bound import encoder_lower_bound
 from uois_sam.benchmark.peers import OURS, prepared_pixels, sam_peers, sam_size
-from uois_sam.benchmark.stages import PAPER_SECONDS, POINTS, spread_points, stage_floors, time_stages, to_tensor
+from uois_sam.benchmark.stages import PAPER_SECONDS, POINTS, spread_points, stage_lower_bounds, time_stages, to_tensor
 from uois_sam.benchmark.sweeps import Sweep, sweep
 from uois_sam.geometry import Frame, map_points
 from uois_sam.models.networks import FoundationEncoder
@@ -36,7 +36,7 @@ class Measurement:
     against: tuple[str, ...] = ()
     """Peers; only for models that stand on SAM."""
     sweeps: tuple[Sweep, ...] = ()
-    floor: bool = True
+    lower_bound: bool = True
     clock: Clock = "wall"
     """``cpu`` for processor seconds, which other processes on the machine disturb less."""
 
@@ -54,7 +54,7 @@ def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
     return picture
 
 
-def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
+def measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
     """Measure everything, ready for JSON; seconds throughout.
 
     Args:
@@ -65,12 +65,12 @@ def measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str,
         UOISError: peers of a model that does not stand on SAM, or no such peer.
         MissingExtraError: a peer's package is not installed.
     """
-    with reading(wanted.clock):
-        return _measure(model, image, wanted)
+    with reading(request.clock):
+        return _measure(model, image, request)
 
 
-def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
-    times = time_stages(model, image, wanted.repeats, wanted.warm_up)
+def _measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
+    times = time_stages(model, image, request.repeats, request.warm_up)
     return {
         "benchmark": "stages",
         "schema": SCHEMA,
@@ -79,38 +79,38 @@ def _measure(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str
         "precision": str(model.networks.precision).removeprefix("torch."),
         "device": str(model.device),
         "image_wh": [image.shape[1], image.shape[0]],
-        "clock": wanted.clock,
-        "warm_up": wanted.warm_up,
+        "clock": request.clock,
+        "warm_up": request.warm_up,
         **times.as_json(),
         "other_than_networks_seconds": times.other_than_networks(),
         "paper_seconds": PAPER_SECONDS,
-        "floor_seconds": _floor(model, image) if wanted.floor else None,
-        "peers": _peers(model, image, wanted) if wanted.against else None,
-        "sweeps": {what: sweep(what, model, image, wanted.repeats) for what in wanted.sweeps},
+        "floor_seconds": _lower_bounds(model, image) if request.lower_bound else None,
+        "peers": _peers(model, image, request) if request.against else None,
+        "sweeps": {what: sweep(what, model, image, request.repeats) for what in request.sweeps},
         "machine": describe_machine(),
     }
 
 
-def _floor(model: UOISSAM, image: ImageArray) -> dict[str, float]:
+def _lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     """By stage; for SAM's encoder what the library's kernels take for its definition, not for our form of it."""
-    floors = stage_floors(model, image)
+    bounds = stage_lower_bounds(model, image)
     encoder, decoder = model.networks.encoder, model.networks.decoder
     if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
-        features = encoder_floor(sam_size(encoder.sam, decoder), model.networks.precision, str(model.device))
-        floors |= {"total": floors["total"] - floors["features"] + features, "features": features}
-    return floors
+        features = encoder_lower_bound(sam_size(encoder.sam, decoder), model.networks.precision, str(model.device))
+        bounds |= {"total": bounds["total"] - bounds["features"] + features, "features": features}
+    return bounds
 
 
-def _peers(model: UOISSAM, image: ImageArray, wanted: Measurement) -> dict[str, Any]:
+def _peers(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
     """Encoder and decoder of everybody in turn, with the same weights, pixels and points."""
-    peers = sam_peers(model, wanted.against)
+    peers = sam_peers(model, request.against)
     tensor = to_tensor(model, image)
     pixels = prepared_pixels(model, tensor)
     height, width = image.shape[:2]
     frame = Frame.padded((height, width), pixels.shape[-1])
     points = torch.from_numpy(spread_points((height, width), POINTS)).to(model.device)
     points_xy = map_points(points, (height, width), frame.content_hw)
-    device, repeats, warm_up = model.device, wanted.repeats, min(1, wanted.warm_up)
+    device, repeats, warm_up = model.device, request.repeats, min(1, request.warm_up)
     encode = time_in_turn({name: partial(p.encode, pixels) for name, p in peers.items()}, device, repeats, warm_up)
     decoding = {name: partial(peer.decode, peer.encode(pixels), points_xy) for name, peer in peers.items()}
     decode = time_in_turn(decoding, device, repeats, warm_up)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from uois_sam.benchmark.lower_bound import least_seconds
+from uois_sam.benchmark.lower_bound import counting_lower_bound
 from uois_sam.geometry import grid_points
 from uois_sam.instances import Instances
 from uois_sam.models.interfaces import SceneFeatures
@@ -182,21 +182,21 @@ def spread_points(image_hw: tuple[int, int], count: int) -> Any:
     return every[np.linspace(0, len(every) - 1, count).round().astype(int)]
 
 
-def stage_floors(model: UOISSAM, image: ImageArray) -> dict[str, float]:
+def stage_lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     """Seconds by stage that its matrix products, convolutions and attention calls take, each repeated by itself."""
     clock = _Clock(model.device)
-    with least_seconds(model.device) as of_encoder:
+    with counting_lower_bound(model.device) as of_encoder:
         encoded = _encode(model, image, clock)
-    with least_seconds(model.device) as of_prompts:
+    with counting_lower_bound(model.device) as of_prompts:
         if model.networks.hpg is not None:
             _ = encoded.prompts
-    with least_seconds(model.device) as of_closer_look:
+    with counting_lower_bound(model.device) as of_closer_look:
         view = _decoded(encoded)
-    with least_seconds(model.device) as of_its_prompts:
+    with counting_lower_bound(model.device) as of_its_prompts:
         if model.networks.hpg is not None:
             _ = view.prompts
-    with least_seconds(model.device) as of_masks:
+    with counting_lower_bound(model.device) as of_masks:
         encoded.predict(points_for(encoded))
-    floors = {"hpg": of_prompts.seconds + of_its_prompts.seconds,
+    bounds = {"hpg": of_prompts.seconds + of_its_prompts.seconds,
               "features": of_encoder.seconds + of_closer_look.seconds, "masks": of_masks.seconds}  # fmt: skip
-    return {**floors, "total": sum(floors.values())}
+    return {**bounds, "total": sum(bounds.values())}

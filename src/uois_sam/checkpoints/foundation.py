@@ -42,13 +42,10 @@ class BaseSpec:
     sam: SamSize
     sam_repo: str
     """Where Hugging Face has SAM's weights."""
-    sam_file: str
-    """What Meta's own file is called."""
     millions: int
     """Parameters of both networks together, in millions."""
     dinov2: Dinov2Size = DINOV2_VITS14
     dinov2_repo: str = "facebook/dinov2-small"
-    dinov2_file: str = "dinov2_vits14_pretrain.pth"
     heads: HeadSizes = field(default_factory=HeadSizes)
     """Sizes of the heads that fit: the paper's."""
     note: str = ""
@@ -57,14 +54,14 @@ class BaseSpec:
 
 BASES: dict[str, BaseSpec] = {
     "sam-vit-b": BaseSpec(
-        SamSize(768, 12, 12, (2, 5, 8, 11)), "facebook/sam-vit-base", "sam_vit_b_01ec64.pth", 116
+        SamSize(768, 12, 12, (2, 5, 8, 11)), "facebook/sam-vit-base", 116
     ),
     "sam-vit-l": BaseSpec(
-        SamSize(1024, 24, 16, (5, 11, 17, 23)), "facebook/sam-vit-large", "sam_vit_l_0b3195.pth", 334,
+        SamSize(1024, 24, 16, (5, 11, 17, 23)), "facebook/sam-vit-large", 334,
         note="the paper's",
     ),
     "sam-vit-h": BaseSpec(
-        SamSize(1280, 32, 16, (7, 15, 23, 31)), "facebook/sam-vit-huge", "sam_vit_h_4b8939.pth", 663
+        SamSize(1280, 32, 16, (7, 15, 23, 31)), "facebook/sam-vit-huge", 663
     ),
 }  # fmt: skip
 """Name -> base, each with DINOv2 ViT-S/14."""

@@ -94,7 +94,7 @@ class Benchmark:
         image = self._photo()
         model = self._load_model()
         wanted = Measurement(
-            self.repeats, against=names_of(self.against), sweeps=self.sweep, floor=self.floor, clock=self.clock
+            self.repeats, against=names_of(self.against), sweeps=self.sweep, lower_bound=self.floor, clock=self.clock
         )
         with threads_of(self.threads):
             record = measure(model, image, wanted)

@@ -33,11 +33,6 @@ class Quartiles:
         low, middle, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
         return cls(middle, low, high, len(seconds))
 
-    @property
-    def iqr(self) -> float:
-        """Interquartile range."""
-        return self.q75 - self.q25
-
     def as_json(self) -> dict[str, float]:
         """Plain data."""
         return asdict(self)

@@ -123,7 +123,7 @@ def make_report(
         "format": FORMAT,
         "method": {**method.details, "name": method.name},
         "dataset": asdict(replace(dataset, notes=(*said, *found))) | {"asked": len(outcomes), "scored": len(results)},
-        "protocol": protocol_record(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
+        "protocol": protocol_json(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),
         "errors": asdict(sum_counts(result.errors for result in results)),
         "recall_by_size": _bins([result.by_size for result in results]),
@@ -137,7 +137,7 @@ def make_report(
     }
 
 
-def protocol_record(protocol: Protocol, sizes_hw: Sequence[tuple[int, int]], radii_px: Sequence[int]) -> dict[str, Any]:
+def protocol_json(protocol: Protocol, sizes_hw: Sequence[tuple[int, int]], radii_px: Sequence[int]) -> dict[str, Any]:
     """The protocol as data, and in words for people."""
     sizes = ", ".join(f"{width}x{height}" for height, width in sizes_hw[:3])
     more = f" and {len(sizes_hw) - 3} more sizes" if len(sizes_hw) > 3 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -86,20 +86,6 @@ class RowSource(Protocol[R_co]):
     def read(self, shard: int) -> R_co:
         """All rows of a shard; may be backed by a mapped file."""
         ...
-
-
-@dataclass(frozen=True)
-class MemoryRows(Generic[R]):
-    """Rows that are in memory already, as one shard."""
-
-    rows: R
-
-    @property
-    def bounds(self) -> Sequence[range]:
-        return (range(len(self.rows)),)
-
-    def read(self, shard: int) -> R:
-        return self.rows
 
 
 def join_rows(parts: Sequence[R]) -> R:

@@ -1,4 +1,4 @@
-"""Does training on cached features reach the loss of training without a cache?
+"""Compare the loss of training on cached features with that of training without a cache.
 
     python benchmarks/cache_equivalence.py DATA_ROOT [--base compact] [--images 40] [--epochs 6] [--out results.json]
 
@@ -39,7 +39,7 @@ from row_sources import LiveRows
 
 
 def measure(base: Networks, data: Dataset, epochs: int, folder: Path) -> dict[str, Any]:
-    """Fit both heads with and without a cache; losses, relative differences and seconds, ready for JSON."""
+    """Fit both heads with and without a cache; return losses, relative differences and seconds."""
     split, config = split_data(data, 0.2, 0), FeatureConfig()
     processes = start_processes("cpu" if base.device.type == "cpu" else "auto")
     began = time.perf_counter()
@@ -71,7 +71,7 @@ def measure(base: Networks, data: Dataset, epochs: int, folder: Path) -> dict[st
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A table as GitHub markdown."""
+    """Format the result as a markdown table."""
     lines = [
         "| head | loss, cached | loss, uncached | difference | s, cached | s, uncached |",
         "|---|---|---|---|---|---|",
@@ -85,7 +85,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with rgb/ and label/")
     parser.add_argument("--base", default="compact")

@@ -1,4 +1,4 @@
-"""How long `uois-sam segment` takes from a standing start, and how much memory it needs; where its imports' time goes.
+"""Time and memory of `uois-sam segment` in a fresh process, and the time of its imports.
 
     python benchmarks/cold.py PHOTO [--model compact] [--runs 5] [--out results.json]
 
@@ -29,14 +29,14 @@ from uois_sam.runtime.timing import Quartiles
 
 SIZE_WH = (640, 480)
 SLOWEST = 8
-"""Imports that are listed."""
+"""Number of imports listed."""
 
 
 def time_command(photo: Path, model: str, device: str, runs: int) -> list[dict[str, float]]:
-    """Wall seconds and peak resident MiB of ``uois-sam segment`` in a fresh process, once per run.
+    """Measure wall seconds and peak resident MiB of ``uois-sam segment`` in a fresh process per run.
 
     Raises:
-        UOISError: the command failed; the message ends with the last line it said.
+        UOISError: if the command fails; the message ends with its last line of output.
     """
     script = shutil.which("uois-sam", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     command = [script] if script else [sys.executable, "-m", "uois_sam"]
@@ -55,7 +55,7 @@ def time_command(photo: Path, model: str, device: str, runs: int) -> list[dict[s
 
 
 def slowest_imports(photo: Path, model: str) -> dict[str, float]:
-    """Seconds that importing each of the slowest packages takes, what they import included (``-X importtime``)."""
+    """Return cumulative import seconds of the slowest packages (``-X importtime``)."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-X", "importtime", "-m", "uois_sam", "segment", str(photo), "--out", out]
         ran = subprocess.run([*command, "--model", model], capture_output=True, text=True, errors="replace", check=True)
@@ -69,7 +69,7 @@ def slowest_imports(photo: Path, model: str) -> dict[str, float]:
 
 
 def measure(photo: Path, model: str, device: str, runs: int) -> dict[str, Any]:
-    """All measurements, ready for JSON; seconds and MiB."""
+    """Take all measurements, in seconds and MiB."""
     image = np.asarray(cv2.resize(read_image(photo), SIZE_WH, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         resized = Path(folder) / "photo.png"
@@ -81,7 +81,7 @@ def measure(photo: Path, model: str, device: str, runs: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")

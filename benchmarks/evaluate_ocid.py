@@ -1,10 +1,10 @@
-"""Frames a second and peak memory of ``uois-sam evaluate`` on a tree shaped like OCID, 2 390 frames of 640x480.
+"""Frames per second and peak memory of ``uois-sam evaluate`` on a tree shaped like OCID, 2 390 frames of 640x480.
 
     python benchmarks/evaluate_ocid.py FOLDER [--workers N] [--out results.json]
 
 The content is drawn, not photographed: discs on a noisy ground, one more in every frame of a sequence, with OCID's
-background labels, and predictions that are shifted, merged, split, missing or on the ground. Nothing about the scores
-means anything; files, sizes and counts are what matters. FOLDER keeps the tree for the next run.
+background labels, and predictions that are shifted, merged, split, missing or on the ground. The scores
+mean nothing; only files, sizes and counts matter. FOLDER keeps the tree for the next run.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from uois_sam.runtime.provenance import summary
 
 FRAMES = 2390
 SEQUENCE = 20
-"""Frames of a sequence: 0 to 19 objects."""
+"""Frames per sequence, with 0 to 19 objects."""
 DRAWN = 4
-"""Sequences drawn for floors and for tables each; the others are links to their files."""
+"""Number of sequences drawn for floors and for tables; the others link to their files."""
 KINDS = {
     "ARID20": ("",),
     "ARID10": ("box", "curved", "fruits", "mixed", "non-fruits"),
@@ -46,7 +46,7 @@ _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_
 
 
 def build(root: Path) -> None:
-    """Make the tree below ``root/OCID-dataset`` and the predictions below ``root/predictions``, where missing."""
+    """Make the tree in ``root/OCID-dataset`` and the predictions in ``root/predictions``, unless complete."""
     done = root / "complete"
     if done.exists():
         return
@@ -110,13 +110,13 @@ def _objects(rng: np.random.Generator, count: int) -> tuple[Labels, Labels]:
 
 
 def _ground(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """(480, 640, 3): slow shades and the noise of a camera, so that files are as large as photographs."""
+    """Return a (480, 640, 3) ground with shades and camera noise, so that files are as large as photographs."""
     coarse = cv2.resize(rng.integers(60, 190, (6, 8, 3)).astype(np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
     return np.clip(coarse + rng.normal(0, 3, (480, 640, 3)), 0, 255).astype(np.uint8)
 
 
 def measure(root: Path, frames: int | None, workers: int) -> dict[str, Any]:
-    """Run the command in a process of its own, on all frames or on ``frames`` of them."""
+    """Run the command in a separate process, on all frames or on ``frames`` of them."""
     out = root / f"evaluation_{frames or 'all'}"
     command = [sys.executable, "-m", "uois_sam.cli.main", "evaluate", "ocid", str(root / "OCID-dataset")]
     command += ["--predictions", str(root / "predictions"), "--out", str(out), "--workers", str(workers)]

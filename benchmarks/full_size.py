@@ -1,10 +1,10 @@
-"""The paper's full model at full size, on random weights in Meta's file format: seconds and peak memory of each stage.
+"""The paper's full model at full size, on random weights in Meta's file format: seconds and peak memory of each step.
 
     python tests/helpers/random_official_weights.py WEIGHTS --base sam-vit-l
     python benchmarks/full_size.py PHOTO --weights WEIGHTS [--data DATA] [--base sam-vit-l] [--out RESULT.json]
 
-Speed and memory do not depend on what the numbers are; the masks are noise. Every stage is a process of its own, so
-that its peak memory is its own. With labelled images (DATA holds rgb/ and label/) eight of them are cached, and both
+Speed and memory do not depend on the weights; the masks are noise. Every step runs in its own process, so that its peak
+memory is its own. With labelled images (DATA holds rgb/ and label/) eight of them are cached, and both
 heads are fitted on the cache for one epoch, in the paper's sizes.
 """
 
@@ -27,14 +27,14 @@ from uois_sam.runtime.provenance import summary
 
 HERE = Path(__file__).parent
 IMAGES = 8
-"""Images that are cached."""
+"""Number of cached images."""
 GRID_SIDE = 8
-"""Of the segmented photo's prompts: 64 points, about twice the paper's K = 30."""
+"""Side of the grid of prompts: 64 points, about twice the paper's K = 30."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage works on; field names are options of the script."""
+    """Input of a step; field names are options of the script."""
 
     photo: Path
     weights: Path
@@ -48,28 +48,28 @@ class Job:
         return cls(options.photo, options.weights, options.base, options.data, work)
 
     def arguments(self) -> list[str]:
-        """The command line that says the same."""
+        """Return the equivalent command line."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "photo"}
         return [str(self.photo), *(str(x) for k, v in named.items() if v is not None for x in (f"--{k}", v))]
 
     def files(self) -> dict[str, Any]:
-        """Both weight files."""
+        """Return both weight files."""
         return {"sam": self.weights / "sam.pth", "dinov2": self.weights / "dinov2.pth"}
 
     def load_base(self) -> Any:
-        """The base, on the processor."""
+        """Load the base on the processor."""
         from uois_sam.checkpoints.loading import load_base
 
         return load_base(self.base, **self.files(), device="cpu")
 
     def cache_folder(self) -> Path:
-        """Where features lie."""
+        """Return the folder of the features."""
         if self.work is None or self.data is None:
-            raise UOISError("expected --data and --work for the stages of training")
+            raise UOISError("expected --data and --work for the steps of training")
         return self.work / "cache"
 
     def cached(self) -> Any:
-        """What the stage ``cache`` left, without the base it came from."""
+        """Return the cache that the step ``cache`` wrote, without its base."""
         from uois_sam.training.feature_cache.shards import CacheState
 
         marker = json.loads((self.cache_folder() / "cache.json").read_text())
@@ -79,7 +79,7 @@ class Job:
         return CacheState(self.cache_folder(), IMAGES, settings["shard"], marker["view_bytes"], identity, parts)
 
     def place(self) -> Any:
-        """One process; epochs are told."""
+        """Return the context of a fit in one process, with epochs printed."""
         from uois_sam.training.distributed import start_processes
         from uois_sam.training.fit_loop import FitContext
 
@@ -87,21 +87,21 @@ class Job:
 
 
 def load(job: Job) -> None:
-    """Both files to a base that could run."""
+    """Load both files as a base that could run."""
     loaded = job.load_base()
-    # A mapped file costs nothing until it is read; reading it all is part of loading.
+    # A mapped file is read on demand; reading all of it is part of loading.
     total = sum(float(p.sum()) for part in (loaded.encoder, loaded.decoder) for p in part.parameters())
     print(f"sum of all parameters: {total}", file=sys.stderr)
 
 
 def identify(job: Job) -> None:
-    """As :func:`load`, and the SHA256 that heads know it by."""
+    """Load, and compute the SHA256 by which heads know their base."""
     loaded = job.load_base()
     print(loaded.sha256, file=sys.stderr)
 
 
 def segment(job: Job) -> None:
-    """Load, and segment one photo by 64 grid points, all their masks kept to the end."""
+    """Load, and segment one photo with 64 grid points, keeping all masks."""
     from uois_sam import UOISSAM
 
     model = UOISSAM.from_pretrained(job.base, **job.files(), device="cpu")
@@ -125,7 +125,7 @@ def cache(job: Job) -> None:
 
 
 def fit_hdnet(job: Job) -> None:
-    """One epoch of HDNet on the cache."""
+    """Fit HDNet on the cache for one epoch."""
     from uois_sam.training import fit_heads as heads
     from uois_sam.training.fit_loop import FitConfig
 
@@ -134,7 +134,7 @@ def fit_hdnet(job: Job) -> None:
 
 
 def fit_hpg(job: Job) -> None:
-    """One epoch of HPG on the cache."""
+    """Fit HPG on the cache for one epoch."""
     from uois_sam.training import fit_heads as heads
     from uois_sam.training.fit_loop import FitConfig
     from uois_sam.training.targets import HeatmapTarget
@@ -146,13 +146,13 @@ def fit_hpg(job: Job) -> None:
 STEPS: dict[str, Callable[[Job], None]] = {
     "load": load, "identify": identify, "segment": segment, "cache": cache, "fit_hdnet": fit_hdnet, "fit_hpg": fit_hpg,
 }  # fmt: skip
-"""Name -> what runs, in a process of its own."""
+"""Steps by name; each runs in its own process."""
 WITH_DATA = ("cache", "fit_hdnet", "fit_hpg")
-"""Stages that need labelled images, in an order in which they build on each other."""
+"""Steps that need labelled images; each builds on those before."""
 
 
 def measure(step: str, job: Job) -> dict[str, Any]:
-    """Seconds and peak MiB of one step, interpreter and imports included.
+    """Measure seconds and peak MiB of one step, interpreter and imports included.
 
     Raises:
         UOISError: if the step fails.
@@ -176,12 +176,12 @@ def measure_all(job: Job, names: list[str]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="folder with sam.pth and dinov2.pth")
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
-    parser.add_argument("--data", type=Path, help="labelled images, for the stages of training")
+    parser.add_argument("--data", type=Path, help="labelled images, for the steps of training")
     parser.add_argument("--work", type=Path, help="folder for the cache; a temporary one if left out")
     parser.add_argument("--steps", nargs="+", choices=list(STEPS), help="measure these only")
     parser.add_argument("--step", choices=list(STEPS), help="run this one here, unmeasured")

@@ -1,4 +1,4 @@
-"""How many scenes an hour ``uois-sam generate`` makes, in how much memory, and where the time goes.
+"""Scenes per hour, memory, and time by stage of ``uois-sam generate``.
 
     python benchmarks/generate_speed.py [--variants llvm scalar] [--scenes 40] [--workers N] [--out results.json]
 
@@ -22,7 +22,7 @@ from uois_sam.runtime.provenance import summary
 from uois_sam.synth.dataset.generate import GenerateConfig, Run
 
 WARM_UP_A_WORKER = 3
-"""Kernels differ by the padded number of shapes, so a few scenes pass before a process has compiled most of them."""
+"""Kernels differ by the padded number of shapes, so a process compiles during its first few scenes."""
 RENDERING = ("textures", "load", "trace", "guides", "denoise", "labels", "develop")
 STAGES = (
     "draw",
@@ -41,7 +41,7 @@ STAGES = (
 
 
 def measure(config: GenerateConfig, workers: int) -> dict[str, Any]:
-    """Make a data set in a temporary folder; returns its measurements with the steady rate added."""
+    """Make a data set in a temporary folder; return its measurements and the steady rate."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(config, Path(folder), workers)
         arrivals = []
@@ -53,7 +53,7 @@ def measure(config: GenerateConfig, workers: int) -> dict[str, Any]:
 
 
 def steady_rate(arrivals: Sequence[float], skipped: int) -> float | None:
-    """Scenes an hour from arrival times in seconds, without the first ``skipped``; None for too few."""
+    """Return scenes per hour from arrival times in seconds, without the first ``skipped``; None for too few."""
     kept = arrivals[max(skipped, 1) - 1 :]
     if len(kept) < 2:
         return None
@@ -61,7 +61,7 @@ def steady_rate(arrivals: Sequence[float], skipped: int) -> float | None:
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """Markdown: one column a variant."""
+    """Format results as markdown, one column per variant."""
     rows = [
         ("scenes an hour, steady", [r["steady_scenes_an_hour"] for r in results.values()]),
         ("scenes an hour, with start-up", [r["scenes_an_hour"] for r in results.values()]),
@@ -76,7 +76,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def _with_meshes(seconds: dict[str, float]) -> dict[str, float]:
-    """What is left of rendering beside its stages is building meshes for the renderer."""
+    """Add the stage of building meshes: the rest of rendering."""
     rest = seconds.get("render", 0.0) - sum(seconds.get(name, 0.0) for name in RENDERING)
     return {**seconds, "meshes": round(rest, 3)}
 

@@ -1,4 +1,4 @@
-"""How much faster the package's metric is than the protocol written naively, and how exact both are.
+"""Speed of the package's metric relative to the protocol written naively, and exactness of both.
 
     python benchmarks/metric_reference.py [--out results.json] [--golden FOLDER]
 
@@ -25,7 +25,7 @@ from naive_metric import score
 
 
 def compare_speed(out: Path | None) -> None:
-    """Time both on one 640x480 pair of 20 discs whose predictions are shifted by a few pixels."""
+    """Time both on one 640x480 pair of 20 discs, with predictions shifted by a few pixels."""
     rng = np.random.default_rng(0)
     truth, prediction = np.zeros((480, 640), np.uint16), np.zeros((480, 640), np.uint16)
     rows, columns = np.mgrid[:480, :640]
@@ -51,7 +51,7 @@ def compare_speed(out: Path | None) -> None:
 
 
 def compare_golden(folder: Path) -> None:
-    """Largest difference to the reference implementation's results over all pairs and figures."""
+    """Print the largest difference to the reference implementation's results over all pairs and figures."""
     names = {
         "overlap_p": "Objects Precision", "overlap_r": "Objects Recall", "overlap_f": "Objects F-measure",
         "boundary_p": "Boundary Precision", "boundary_r": "Boundary Recall", "boundary_f": "Boundary F-measure",

@@ -1,4 +1,4 @@
-"""How far our SAM and DINOv2 are from their references, in float32 on the same weights.
+"""Difference of our SAM and DINOv2 from their references, in float32 on the same weights.
 
     python benchmarks/parity.py PHOTO --weights WEIGHTS [--base sam-vit-l] [--points 4] [--out results.json]
 
@@ -31,7 +31,7 @@ from sam_references import dinov2_features, errors, meta_pixels, meta_sam, our_p
 
 
 def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str, Any]:
-    """All comparisons on one photo, ready for JSON."""
+    """Make all comparisons on one photo."""
     size = BASES[base_name].sam
     base = load_base(
         base_name, sam=weights / "sam.pth", dinov2=weights / "dinov2.pth", device="cpu", precision="float32"
@@ -59,7 +59,7 @@ def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str,
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A table of all comparisons."""
+    """Format all comparisons as a markdown table."""
     lines = ["| comparison | quantity | largest difference | reference RMS |", "|---|---|---|---|"]
     pixels = result["pixels"]
     lines.append(
@@ -74,7 +74,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="folder with sam.pth and dinov2.pth")

@@ -2,8 +2,8 @@
 
     python -I -S benchmarks/run_measured.py COMMAND [ARGUMENT ...]
 
-A process of its own, importing next to nothing, because the system reports as a child's peak memory at least that of
-the process that started it. What the command says goes to standard error.
+A separate process with minimal imports, because the system reports as a child's peak memory at least its parent's. The
+output of the command goes to standard error.
 """
 
 import json

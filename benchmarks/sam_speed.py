@@ -1,4 +1,4 @@
-"""SAM's encoder and decoder at full size beside transformers' and Meta's code, the floor, and the memory of a grid.
+"""SAM's encoder and decoder at full size beside transformers' and Meta's code, a lower bound, and a grid's memory.
 
     python benchmarks/sam_speed.py PHOTO --precision bfloat16 [--weights DIR] [--against NAME...] [--out RESULT.json]
 
@@ -71,7 +71,7 @@ def before(model: UOISSAM) -> Peer:
 
 
 def medians(calls: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int) -> dict[str, dict[str, float]]:
-    """Median and extremes in seconds, and the median of the processor's own seconds; the calls take turns."""
+    """Time calls in turn: median and extremes in seconds, and the median in processor seconds."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for _ in range(warm_up + repeats):
         for name, call in calls.items():
@@ -90,7 +90,7 @@ def medians(calls: Mapping[str, Callable[[], Any]], repeats: int, warm_up: int) 
 
 
 def grid_memory(model: UOISSAM, photo: Any) -> dict[str, float]:
-    """Seconds and the rise of the peak resident size while a 32x32 grid is decoded, masks of all 1 024 kept (Linux)."""
+    """Measure seconds and rise of the peak resident size while a 32x32 grid is decoded with all masks kept (Linux)."""
     loose = {"prompts": "grid", "scores": "sam", "score_threshold": -100.0, "max_area_fraction": 1.0}
     encoded = model.with_settings(**loose, grid_side=GRID_SIDE).encode_image(photo)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
@@ -112,7 +112,7 @@ def _status(key: str) -> float:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Everything asked for, ready for JSON."""
+    """Measure all requested parts."""
     precision = getattr(torch, options.precision)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -143,7 +143,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """A table of what was measured."""
+    """Format the measurements as a markdown table."""
     lines = ["| part | | seconds | x ours | processor seconds |", "|---|---|---|---|---|"]
     for part in ("encoder", "decoder"):
         for name, times in result.get(part, {}).items():
@@ -157,7 +157,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")

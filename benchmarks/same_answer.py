@@ -1,4 +1,4 @@
-"""Whether the fast forms of the compact model answer as its plain float32 networks do.
+"""Agreement of the compact model's fast forms with its plain float32 networks.
 
     python benchmarks/same_answer.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
@@ -28,7 +28,7 @@ from uois_sam.runtime.provenance import summary
 
 
 def counterparts(plain: Instances, other: Instances) -> list[float]:
-    """IoU of every plain mask with the most similar other one; 0 where there is none."""
+    """Return the IoU of every plain mask with the most similar other one; 0 if there is none."""
     if not len(plain) or not len(other):
         return [0.0] * len(plain)
     both = torch.from_numpy(np.concatenate([plain.masks, other.masks]))
@@ -36,7 +36,7 @@ def counterparts(plain: Instances, other: Instances) -> list[float]:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root", type=Path, help="folder of labelled photos")
     parser.add_argument("--model", default="compact", help="compact model: name or folder (default: compact)")

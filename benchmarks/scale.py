@@ -1,4 +1,4 @@
-"""How many photos a second `uois-sam segment` gets through, and whether its memory stays flat.
+"""Photos per second and memory of `uois-sam segment` over many photos.
 
     python benchmarks/scale.py PHOTO... [--photos 1000] [--options="--workers 1"] [--out results.json]
 
@@ -35,7 +35,7 @@ SECONDS_BETWEEN_SAMPLES = 0.5
 
 
 def make_photos(sources: Sequence[Path], count: int, folder: Path) -> None:
-    """Write ``count`` JPEG files; the same ones for the same sources."""
+    """Write ``count`` JPEG files, deterministic for given sources."""
     rng = np.random.default_rng(0)
     pictures = [cv2.resize(read_image(path), SIZE_WH, interpolation=cv2.INTER_AREA) for path in sources]
     for index in range(count):
@@ -51,7 +51,7 @@ def run(folder: Path, options: Sequence[str]) -> dict[str, Any]:
     """Segment a folder in a fresh process: seconds, and MiB of resident memory over time.
 
     Raises:
-        UOISError: the command failed.
+        UOISError: if the command fails.
     """
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "uois_sam", "segment", str(folder), "--out", out, *options]
@@ -88,7 +88,7 @@ def _sample(pid: int, resident: list[float], ended: threading.Event) -> None:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", type=Path, nargs="+")
     parser.add_argument("--photos", type=int, default=1000)

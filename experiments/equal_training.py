@@ -1,11 +1,11 @@
-"""Which scenes teach more: the same small training on each folder, scored on the same photos.
+"""Compare folders of scenes by the same small training on each, scored on the same photos.
 
     python experiments/equal_training.py SCENES_A SCENES_B ... --test TEST... [--steps 1000] [--out results.json]
 
 Every folder trains a compact model from ImageNet weights with the same seed, the same number of scenes (the smallest
 folder's), steps and schedule, at a reduced size (240x320) so that a comparison takes minutes. Masks are chosen by the
 HDNet that the base training fits along. The numbers compare folders; they are far below the shipped weights'.
-A run that was stopped goes on where it was when started again with the same --work.
+An interrupted run resumes with the same --work.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from uois_sam.training.splits import first_images, look_through
 from uois_sam.training.train_compact import at_size, make_card, start_from_imagenet
 
 TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
-"""The shipped recipe has 336x448 and 480x640: here, too, a whole photo shows objects as large as crops did."""
+"""The bundled weights use 336x448 and 480x640: here, too, whole photos show objects as large as training crops do."""
 CHOSEN_BY_HDNET = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom": False}
 
 
 def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
-    """A small compact model trained on the scenes, going on from the folder's checkpoint if there is one."""
+    """Train a small compact model on the scenes, resuming from the folder's checkpoint if there is one."""
     make_output_folder(folder)
     torch.manual_seed(config.seed)
     model = CompactModel(CompactConfig(input_hw=TRAIN_HW))
@@ -58,7 +58,7 @@ def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
 
 
 def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:
-    """Percentages by training folder and test folder, and what each training was made from."""
+    """Return percentages by training and test folder, and facts about each folder of training scenes."""
     folders = {str(root): FolderDataset(root) for root in train}
     number = min(len(data) for data in folders.values())
     tests = {root.resolve().name: first_images(FolderDataset(root), limit) for root in test}
@@ -77,7 +77,7 @@ def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, wor
 
 
 def markdown(rows: dict[str, Any]) -> str:
-    """A line for each pair of training and test folder."""
+    """Format a line for each pair of training and test folder."""
     return scores_table(
         ["trained on", "objects", "scored on"],
         [
@@ -89,7 +89,7 @@ def markdown(rows: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path, nargs="+", help="folders of training scenes")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="folders of labelled photos to score on")

@@ -1,11 +1,11 @@
-"""What becomes of which objects: errors by size, by how much is hidden, by material, by kind of thing.
+"""Errors by an object's size, visibility, material, place, arrangement and family.
 
     python experiments/errors_by.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
-DATA_ROOT is a folder that "uois-sam generate" wrote: its scenes.jsonl tells what every object is. Each object counts
+DATA_ROOT is a folder that "uois-sam generate" wrote: its scenes.jsonl describes every object. Each object counts
 once in every heading. Columns, in percent of the objects of a line: with a prompt on them; good (matched with F above
-0.85); and the errors (``uois_sam.evaluation.error_kinds``). Printed below are the families of shapes that are found
-worst. Everything as shipped, with the closer look, but for the prompts, which are those of the whole photo.
+0.85); and the errors (``uois_sam.evaluation.error_kinds``). The table ends with the families of shapes that are found
+worst. Settings are the model's own, with the closer look; prompts are those of the whole photo.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from uois_sam.synth.scene import Surface
 from uois_sam.training.splits import first_images
 
 SIDES_PX = (20, 35, 50, 70, 100)
-"""Edges between sizes: the side of a square of the object's visible area, in pixels at 640x480."""
+"""Bin edges of sizes: the side of a square of the object's visible area, in pixels at 640x480."""
 LEAST_OF_A_FAMILY = 8
 """Families with fewer objects are not ranked."""
 COLUMNS = ("prompted", *OBJECT_KINDS)
@@ -43,17 +43,17 @@ COLUMNS = ("prompted", *OBJECT_KINDS)
 
 @dataclass(frozen=True)
 class Fate:
-    """One true object, and what became of it."""
+    """Outcome of one true object."""
 
     traits: Mapping[str, str]
-    """Heading -> the line it counts in."""
+    """Line it counts in, by heading."""
     kind: str
     """One of ``OBJECT_KINDS``."""
     prompted: bool
 
 
 def traits_of(thing: LabelledObject, record: SceneRecord) -> dict[str, str]:
-    """What an object is, by heading."""
+    """Return the traits of an object, by heading."""
     height, width = record.size_hw
     side = float(np.sqrt(thing.visible_px / (height * width) * 640 * 480))
     return {
@@ -67,7 +67,7 @@ def traits_of(thing: LabelledObject, record: SceneRecord) -> dict[str, str]:
 
 
 def material_of(surfaces: tuple[Surface, ...]) -> str:
-    """The most telling thing about what an object is made of, over all its parts."""
+    """Return the most distinctive material among all parts of an object."""
     if any(surface.clear > 0 for surface in surfaces):
         return "clear"
     if any(surface.metallic > 0.5 for surface in surfaces):
@@ -79,15 +79,15 @@ def material_of(surfaces: tuple[Surface, ...]) -> str:
 
 
 def fates(model: UOISSAM, data: Dataset, records: Mapping[str, SceneRecord]) -> Iterator[Fate]:
-    """Predict every scene and tell what became of its objects.
+    """Predict every scene and yield the outcome of each object.
 
     Args:
-        model: what finds them.
+        model: model to examine.
         data: the scenes.
-        records: what is known of each, by its name.
+        records: record of each scene, by name.
 
     Raises:
-        UOISError: nothing is known of a scene.
+        UOISError: if a scene has no record.
     """
     for index in range(len(data)):
         sample = data[index]
@@ -104,7 +104,7 @@ def fates(model: UOISSAM, data: Dataset, records: Mapping[str, SceneRecord]) -> 
 
 
 def count(objects: list[Fate]) -> dict[str, dict[str, Counter[str]]]:
-    """Heading -> line -> how many objects, and how many of them for each column."""
+    """Count objects by heading, line and column."""
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for fate in objects:
         for heading, line in {"all": "all", **fate.traits}.items():
@@ -113,7 +113,7 @@ def count(objects: list[Fate]) -> dict[str, dict[str, Counter[str]]]:
 
 
 def markdown(counts: Mapping[str, Mapping[str, Counter[str]]], families: int = 12) -> str:
-    """A table of all headings; of the families only those that are found worst."""
+    """Format all headings as a markdown table, with only the worst families."""
     table = [f"| | objects | {' | '.join(COLUMNS)} |", "|---" * (2 + len(COLUMNS)) + "|"]
     for heading, lines in counts.items():
         shown = dict(lines)
@@ -130,7 +130,7 @@ def markdown(counts: Mapping[str, Mapping[str, Counter[str]]], families: int = 1
 
 
 def _between(value: float, edges: tuple[float, ...]) -> str:
-    """The line of a bin: "below 20", "20 to 35", ..., "100 and more"."""
+    """Name the line of a bin: "below 20", "20 to 35", ..., "100 and more"."""
     place = int(np.searchsorted(edges, value, side="right"))
     if place == 0:
         return f"below {edges[0]:g}"
@@ -138,7 +138,7 @@ def _between(value: float, edges: tuple[float, ...]) -> str:
 
 
 def _order(line: str) -> tuple[float, str]:
-    """Bins by their lower edge, names by the alphabet."""
+    """Sort bins by lower edge, names alphabetically."""
     first = line.split()[0]
     if first == "below":
         return -1.0, line
@@ -146,7 +146,7 @@ def _order(line: str) -> tuple[float, str]:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root", type=Path, help="folder that uois-sam generate wrote")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")

@@ -1,4 +1,4 @@
-"""Pictures of what goes wrong: of every kind of error the scenes that have most of it.
+"""Pictures of failures: the scenes with most errors of each kind.
 
     python experiments/failures.py DATA_ROOT [--model compact] [--limit N] [--each 2] --out docs/images
 
@@ -31,7 +31,7 @@ PANEL_WH = (400, 300)
 
 
 def choose(frames: Sequence[FrameResult], each: int) -> list[tuple[ErrorKind, FrameResult]]:
-    """For every kind the frames with most of it that no kind before took; the lower F first among equals."""
+    """Choose the frames with most errors of each kind, each frame once; ties are broken by lower F."""
     chosen: list[tuple[ErrorKind, FrameResult]] = []
     for kind in ERROR_KINDS:
         taken = {frame.name for _, frame in chosen}
@@ -42,7 +42,7 @@ def choose(frames: Sequence[FrameResult], each: int) -> list[tuple[ErrorKind, Fr
 
 
 def picture(model: UOISSAM, sample: Sample) -> bytes:
-    """Photo, truth and result side by side, as JPEG."""
+    """Draw photo, truth and result side by side, as JPEG."""
     drawn = draw(sample, Prediction(model.predict(sample.image).label_map()))
     panels = [cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR), _decoded(drawn.truth), _decoded(drawn.prediction)]
     row = np.hstack([cv2.resize(panel, PANEL_WH, interpolation=cv2.INTER_AREA) for panel in panels])
@@ -54,7 +54,7 @@ def _decoded(jpeg: bytes) -> ImageArray:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root", type=Path, help="folder of labelled scenes")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")

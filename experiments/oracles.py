@@ -1,4 +1,4 @@
-"""What limits a model: its scores when one part after the other is replaced by the truth.
+"""Scores of a model when one part after the other is replaced by the truth, to find what limits it.
 
     python experiments/oracles.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
@@ -38,11 +38,11 @@ from uois_sam.types import Candidates, LabelMap, PointPrompts, Sample
 
 ROWS = ("unchanged", "true foreground", "true points", "true scores", "true points and scores", "mask grid")
 CHUNK = 16
-"""Prompts decoded at once, all four masks each."""
+"""Prompts per batch, with four masks each."""
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root", type=Path, help="folder of photos and label PNGs (see FolderDataset)")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def study(model: UOISSAM, data: Dataset) -> dict[str, Any]:
-    """Percentages by row, error counts of the first row, number of objects, and the share of them with a prompt."""
+    """Return percentages by row, errors of the first row, number of objects, and the share of them with a prompt."""
     prompted: list[bool] = []
 
     def predict_all(sample: Sample) -> dict[str, LabelMap]:
@@ -90,13 +90,13 @@ def study(model: UOISSAM, data: Dataset) -> dict[str, Any]:
 
 
 def true_masks(sample: Sample) -> npt.NDArray[np.bool_]:
-    """(N, H, W) bool, ascending labels."""
+    """Return the masks of all objects: (N, H, W) bool in ascending order of labels."""
     ids = np.unique(sample.labels[sample.labels > 0])
     return np.asarray(sample.labels[None] == ids[:, None, None])
 
 
 def own_points(encoded: EncodedImage) -> npt.NDArray[np.float32]:
-    """(M, 2) float32 xy in the photo: the prompt generator's."""
+    """Return the prompt generator's points: (M, 2) float32 xy in the photo."""
     height, width = encoded.maps.heatmap.shape[-2:]
     points = map_points(encoded.prompts.points_xy, (height, width), encoded.image_hw).numpy()
     limit = np.array(encoded.image_hw)[::-1] - 1
@@ -104,7 +104,7 @@ def own_points(encoded: EncodedImage) -> npt.NDArray[np.float32]:
 
 
 def interior_points(truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """(N, 2) float32 xy: of every mask the pixel that is farthest from its edge."""
+    """Return the pixel of every mask that is farthest from its edge: (N, 2) float32 xy."""
     points = np.zeros((len(truth), 2), dtype=np.float32)
     for row, mask in enumerate(truth):
         depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
@@ -115,7 +115,7 @@ def interior_points(truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 def predict(
     encoded: EncodedImage, truth: npt.NDArray[np.bool_], points: npt.NDArray[np.float32], true_scores: bool
 ) -> npt.NDArray[np.uint16]:
-    """The label map from the given points, the masks ranked by the model or by their true IoU."""
+    """Return the label map from given points, with masks ranked by the model or by their true IoU."""
     prompted = with_prompts(encoded, points)
     if not true_scores:
         return prompted.predict().label_map()
@@ -125,7 +125,7 @@ def predict(
 
 
 def with_prompts(encoded: EncodedImage, points: npt.NDArray[np.float32]) -> EncodedImage:
-    """The same encoded photo, prompted by (M, 2) xy points in the photo."""
+    """Return the encoded photo with other prompts: (M, 2) xy points in the photo."""
     other = encoded.with_settings()
     height, width = encoded.maps.heatmap.shape[-2:]
     in_frame = map_points(torch.from_numpy(points), encoded.image_hw, (height, width))
@@ -164,7 +164,7 @@ def _true_iou(masks: Tensor, under: npt.NDArray[np.bool_], encoded: EncodedImage
 
 
 def mask_grid(encoded: EncodedImage, truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint16]:
-    """The true masks, drawn as well as the decoder's grid can: averaged over its cells and brought back."""
+    """Return the true masks at the resolution of the decoder's grid: averaged over its cells and resized back."""
     labels = np.zeros(encoded.image_hw, dtype=np.uint16)
     frame: Frame = encoded.features.mask_frame
     for row, mask in enumerate(truth):

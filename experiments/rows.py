@@ -1,4 +1,4 @@
-"""What experiments share: scoring several ways to predict the same photos, and tables of their scores."""
+"""Helpers of the experiments: score several predictions of the same photos, and format their scores."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Results = Mapping[str, Sequence[FrameResult]]
 
 
 def score_rows(data: Dataset, predict: Callable[[Sample], Mapping[str, LabelMap]]) -> dict[str, list[FrameResult]]:
-    """Score label maps of every photo, by row.
+    """Score several label maps of every photo.
 
     Args:
         data: labelled photos.
-        predict: gives the label map of each row for one photo, so that rows can share what is expensive.
+        predict: returns the label map of each row for one photo, so that rows can share expensive work.
     """
     found: dict[str, list[FrameResult]] = defaultdict(list)
     with progress(Console(file=sys.stderr), "scoring", len(data)) as advance:
@@ -47,17 +47,17 @@ def summarise(results: Iterable[FrameResult]) -> DatasetScores:
 
 
 def by_column(percentages: Iterable[float]) -> dict[str, float]:
-    """The seven figures of a row under the names of their columns."""
+    """Return the seven figures of a row by column name."""
     return dict(zip(COLUMNS, percentages, strict=True))
 
 
 def scores_table(header: Sequence[str], rows: Iterable[tuple[Sequence[str], Iterable[float]]]) -> str:
-    """Markdown table: some leading cells, then the seven figures in percent."""
+    """Format a markdown table: leading cells, then the seven figures in percent."""
     return table([*header, *COLUMNS], [[*cells, *numbers(list(values))] for cells, values in rows])
 
 
 def percent_of(report: Mapping[str, Any]) -> dict[str, float]:
-    """The seven figures of an evaluation's report, in percent by column."""
+    """Return the seven figures of a report in percent, by column name."""
     from uois_sam.evaluation.report.report import percentages
 
     return by_column(percentages(report["scores"]["all_frames"]))

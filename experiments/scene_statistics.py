@@ -1,8 +1,8 @@
-"""How like photos rendered scenes are, in numbers: what is in them, and how crisp they are.
+"""Statistics of rendered scenes and photos, to compare their content and sharpness.
 
     python experiments/scene_statistics.py FOLDER... [--limit N] [--out results.json]
 
-A line for every folder of labelled pictures (see FolderDataset): medians over its objects, all at 240x320.
+Prints a line for every folder of labelled pictures (see FolderDataset): medians over its objects, at 240x320.
 
 - objects: a picture's, on average
 - area: an object's, in percent of the frame
@@ -33,14 +33,14 @@ from uois_sam.training.splits import first_images
 
 SIZE_HW = (240, 320)
 RIM = 3
-"""Pixels that count as an object's rim, and as what is right outside."""
+"""Width in pixels of an object's rim, and of the band outside it."""
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class ObjectStatistics:
-    """What is measured of one object; the columns of the table."""
+    """Statistics of one object; the columns of the table."""
 
     area: float
     touching: float
@@ -73,7 +73,7 @@ def object_statistics(view: View) -> Iterator[ObjectStatistics]:
 
 
 def folder_statistics(data: Dataset) -> dict[str, float]:
-    """A folder's line: medians over all objects, but for the counts, which are means."""
+    """Return a folder's line: medians over all objects, but means of counts."""
     found: list[ObjectStatistics] = []
     for index in range(len(data)):
         found.extend(object_statistics(plain_view(data[index], SIZE_HW)))
@@ -85,7 +85,7 @@ def folder_statistics(data: Dataset) -> dict[str, float]:
 
 
 def markdown(lines: dict[str, dict[str, float]]) -> str:
-    """GitHub markdown, a line a folder."""
+    """Format a markdown table with one line per folder."""
     columns = list(next(iter(lines.values())))
     rows = [f"| folder | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, line in lines.items():
@@ -94,14 +94,14 @@ def markdown(lines: dict[str, dict[str, float]]) -> str:
 
 
 def _moved(mask: Mask, pixels: int) -> Mask:
-    """The mask with its edge moved outwards, or inwards if negative."""
+    """Return the mask with its edge moved outwards, or inwards if negative."""
     square = np.ones((2 * abs(pixels) + 1,) * 2, dtype=np.uint8)
     move = cv2.dilate if pixels > 0 else cv2.erode
     return np.asarray(move(mask.astype(np.uint8), square) > 0)
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="folders of labelled pictures")
     parser.add_argument("--limit", type=int, help="only the first N pictures of each")

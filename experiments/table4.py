@@ -38,12 +38,12 @@ class Variant(NamedTuple):
     prompts: PromptMode
     scores: ScoreMode
     paper: Row | None = None
-    """The paper's result on OCID, in percent; None where it has no such row."""
+    """The paper's result on OCID, in percent; None without such a row."""
     vote_iou: float = 0.0
     zoom: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """The inference settings that the row changes."""
+        """Return the inference settings of the row."""
         return {name: getattr(self, name) for name in ("prompts", "scores", "vote_iou", "zoom")}
 
 
@@ -57,7 +57,7 @@ VARIANTS = (
 
 
 def score_variants(model: UOISSAM, data: Dataset, variants: Sequence[Variant]) -> dict[str, DatasetScores]:
-    """Scores by variant; every photo is encoded once."""
+    """Score all variants, encoding every photo once."""
 
     def predict(sample: Sample) -> dict[str, LabelMap]:
         encoded = model.encode_image(sample.image)
@@ -67,7 +67,7 @@ def score_variants(model: UOISSAM, data: Dataset, variants: Sequence[Variant]) -
 
 
 def markdown(scores: Mapping[str, DatasetScores], title: str) -> str:
-    """Our rows, the paper's below each, and the last row over frames with objects."""
+    """Format our rows, the paper's below each, and the last row over frames with objects."""
     rows = []
     variants = [variant for variant in VARIANTS if variant.name in scores]
     for variant in variants:
@@ -83,7 +83,7 @@ def markdown(scores: Mapping[str, DatasetScores], title: str) -> str:
 
 
 def as_payload(scores: Mapping[str, DatasetScores], model: str, dataset: str) -> dict[str, Any]:
-    """Everything needed to judge and repeat the table; ratios in [0, 1], the paper's figures in percent."""
+    """Return the table and its protocol; ratios in [0, 1], the paper's figures in percent."""
     variants = [variant for variant in VARIANTS if variant.name in scores]
     first = scores[variants[0].name]
     return {
@@ -111,7 +111,7 @@ def as_payload(scores: Mapping[str, DatasetScores], model: str, dataset: str) ->
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_root", type=Path, help="folder of photos and label PNGs (see FolderDataset)")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")

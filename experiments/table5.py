@@ -1,4 +1,4 @@
-"""Table V of the paper for the compact model: what the heads gain from more training scenes.
+"""Table V of the paper for the compact model: gain of the heads from more training scenes.
 
     python experiments/table5.py TRAIN_ROOT TEST_ROOT [--base compact] [--work runs/table5] [--out results.json]
 
@@ -7,7 +7,7 @@ fitted anew from random weights, by the same schedule, and the result is scored 
 last row of Table IV: heatmap peaks, masks chosen by HDNet. A smaller share is part of every larger one. The paper's
 rows stand beside ours for orientation: its 100 % are 45 000 images of UOAIS-Sim, scored on OCID with SAM ViT-L.
 
-A run that was stopped goes on where it was when started again with the same --work.
+An interrupted run resumes with the same --work.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WHOLE_METHOD = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom"
 
 
 def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
-    """The paper's recipe with the compact model's heatmap target, and an epoch count that two cores can bear."""
+    """The paper's recipe with the compact model's heatmap target, and few enough epochs for two cores."""
     return HeadTrainingConfig(
         features=FeatureConfig(),
         target=COMPACT_TARGET,
@@ -54,7 +54,7 @@ def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
 
 
 def fit_share(base: Networks, data: Dataset, percent: float, epochs: int, folder: Path) -> tuple[Path, int]:
-    """The heads fitted on a share of the scenes; their folder, and how many scenes that were."""
+    """Fit the heads on a share of the scenes; return their folder and the number of scenes."""
     watch = ProgressCallback(stage=lambda name, total: _say(f"{percent:g} %: {name}"), advance=lambda done, note: None)
     processes = start_processes("cpu")
     recipe = recipe_for(percent, epochs)
@@ -63,7 +63,7 @@ def fit_share(base: Networks, data: Dataset, percent: float, epochs: int, folder
 
 
 def table(base: str, train: Dataset, test: Dataset, shares: Sequence[float], epochs: int, work: Path) -> dict[str, Any]:
-    """Fit and score all shares; scenes, percentages and ratios by share."""
+    """Fit and score all shares; return scenes, percentages and ratios by share."""
     frozen = load_base(base, device="cpu", precision="float32")
     rows: dict[str, Any] = {}
     for percent in shares:
@@ -77,7 +77,7 @@ def table(base: str, train: Dataset, test: Dataset, shares: Sequence[float], epo
 
 
 def markdown(rows: dict[str, Any], title: str) -> str:
-    """Our rows with the paper's below each."""
+    """Format our rows with the paper's below each."""
     lines: list[tuple[list[str], Sequence[float]]] = []
     published = {f"{float(row.settings['percent']):g}": row for row in TABLE_5 if "percent" in row.settings}
     for share, row in rows.items():
@@ -92,7 +92,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Run the script; 2 on bad input, told in one line."""
+    """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train_root", type=Path, help="folder of training scenes")
     parser.add_argument("test_root", type=Path, help="folder of test scenes")

@@ -122,7 +122,7 @@ def test_points_are_spread_inside_the_photo(count: int) -> None:
         (["--image", "no.png"], "no.png"),
         (["--model", "compakt"], "did you mean compact"),
         (["--device", "abacus"], "unknown device 'abacus'"),
-        (["--against", "transformers"], "expected a model that stands on SAM"),
+        (["--against", "transformers"], "expected a model on SAM"),
         (["--random"], "no such base: compact"),
         (["--out", "no/such/folder.json"], "--out no/such/folder.json: expected an existing folder"),
     ],

@@ -55,7 +55,7 @@ def test_an_unknown_peer_is_told_with_the_known_ones(tiny_base: TinyBase) -> Non
 
 
 def test_a_model_without_sam_has_no_peers(tiny_pipeline: UOISSAM) -> None:
-    with pytest.raises(UOISError, match="expected a model that stands on SAM"):
+    with pytest.raises(UOISError, match="expected a model on SAM"):
         sam_peers(tiny_pipeline, ["official"])
 
 

@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def boundary(mask: Mask) -> Mask:
-    """(H, W) bool: pixels unlike their east, south or south-east neighbour (those that exist in the image).
+    """Return pixels unlike their east, south or south-east neighbour (those that exist in the image).
 
     The last row looks east only, the last column south only, the last pixel nowhere: repeating the last row and
     column beyond the image says just that.
@@ -30,14 +30,14 @@ def boundary(mask: Mask) -> Mask:
 
 
 def contour(mask: Mask) -> Mask:
-    """(H, W) bool: pixels of the mask beside (not just diagonally) what is outside it and not in one of its holes."""
+    """Return pixels of the mask beside (not just diagonally) what is outside it and not in one of its holes."""
     outside, _ = label(np.pad(~mask, 1, constant_values=True))
     beside = binary_dilation(outside == outside[0, 0])[1:-1, 1:-1]
     return np.asarray(mask & beside)
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
-    """(H, W) bool: pixels within ``radius`` (Euclidean, inclusive) of a set pixel."""
+    """Return pixels within ``radius`` (Euclidean, inclusive) of a set pixel."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return np.asarray(binary_dilation(mask, structure=x * x + y * y <= radius * radius))
 
@@ -61,7 +61,7 @@ def score(
     protocol: str = "ucn",
     strict: bool = True,
 ) -> dict[str, float]:
-    """All metrics of one image, by name; inputs (H, W), 0 = background, as in ``uois_sam.evaluation.score_image``."""
+    """Return all metrics of one image by name, for (H, W) label maps, as ``uois_sam.evaluation.score_image`` does."""
     keep = np.ones(truth.shape, dtype=np.bool_) if ignore is None else ~ignore
     first, edges = {"ucn": (1, boundary), "uois": (2, contour)}[protocol]
     predicted, true = objects(prediction * keep, first), objects(truth * keep, first)

@@ -1,8 +1,8 @@
-"""Write random weights in the very format of Meta's files: same names, shapes and container, numbers without meaning.
+"""Write random weights in the format of Meta's files: same names, shapes and container.
 
     python tests/helpers/random_official_weights.py OUT [--base sam-vit-l] [--seed 0]
 
-For trying out loading, memory and speed where the real checkpoints cannot be had. OUT gets ``sam.pth`` and
+For testing loading, memory and speed without the real checkpoints. OUT gets ``sam.pth`` and
 ``dinov2.pth``, for ``--sam`` and ``--dinov2``. Masks from such weights are noise.
 """
 
@@ -21,7 +21,7 @@ from uois_sam.models.sam.modules import SamSize
 Shapes = dict[str, tuple[int, ...]]
 MASK_TOKENS = 4
 MASK_INPUT_CHANNELS = 16
-"""Of SAM's mask prompt, which we never use but which its files hold."""
+"""Channels of SAM's mask prompt, which is in its files but unused here."""
 
 
 def sam_shapes(size: SamSize) -> Shapes:
@@ -78,7 +78,7 @@ def dinov2_shapes(size: Dinov2Size) -> Shapes:
 
 
 def random_tensors(shapes: Shapes, seed: int) -> dict[str, Tensor]:
-    """Normal numbers, small enough that activations stay moderate; scales around one."""
+    """Draw normal numbers, small enough for moderate activations; scales are around one."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
     for name, shape in shapes.items():
@@ -94,7 +94,7 @@ def random_tensors(shapes: Shapes, seed: int) -> dict[str, Tensor]:
 
 
 def write_base(folder: Path, sam: SamSize, dinov2: Dinov2Size, seed: int = 0) -> tuple[Path, Path]:
-    """Write ``sam.pth`` and ``dinov2.pth``; returns their paths."""
+    """Write ``sam.pth`` and ``dinov2.pth``; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "sam.pth", folder / "dinov2.pth"
     torch.save(random_tensors(sam_shapes(sam), seed), paths[0])

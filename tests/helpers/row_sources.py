@@ -18,7 +18,7 @@ R = TypeVar("R", bound=Rows)
 
 @dataclass
 class LiveRows:
-    """Rows without a cache: the frozen networks run, in float32, whenever a shard is asked for."""
+    """Rows without a cache: the frozen networks run, in float32, on every read of a shard."""
 
     base: Networks
     data: Dataset
@@ -27,7 +27,7 @@ class LiveRows:
     """``maps`` or ``tokens``."""
     shard: int
     views_run: int = 0
-    """How often a view went through the networks so far."""
+    """Number of views run through the networks so far."""
 
     @property
     def bounds(self) -> Sequence[range]:

@@ -1,4 +1,4 @@
-"""SAM and DINOv2 as their references compute them, and ours in the same terms: pixels, embeddings, masks, features."""
+"""Outputs of SAM and DINOv2 by their references, and ours in the same form: pixels, embeddings, masks, features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uois_sam.models.sam.modules import PIXEL_MEAN, PIXEL_STD
 
 
 def meta_pixels(image: Tensor, side: int) -> Tensor:
-    """What Meta's ``ResizeLongestSide(side).apply_image`` and ``Sam.preprocess`` do, in Pillow and NumPy.
+    """Pre-process as Meta's ``ResizeLongestSide(side).apply_image`` and ``Sam.preprocess`` do, in Pillow and NumPy.
 
     Args:
         image: (3, H, W) uint8.
@@ -34,14 +34,14 @@ def meta_pixels(image: Tensor, side: int) -> Tensor:
 
 
 def our_pixels(base: Networks, image: Tensor) -> Tensor:
-    """What our SAM encoder sees of a photo: (1, 3, side, side) float32."""
+    """Return the input of our SAM encoder for a photo: (1, 3, side, side) float32."""
     encoder: Any = base.encoder
     return encoder.sam.prepare(image, Frame.padded((image.shape[1], image.shape[2]), encoder.sam.side))
 
 
 @torch.inference_mode()
 def our_sam(base: Networks, image: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """Embedding, all four masks and scores of M points in the mask frame."""
+    """Return embedding, all four masks and scores of M points in the mask frame."""
     encoder: Any = base.encoder
     features, _ = encoder.sam(image)
     predictions = base.decoder.decode_tokens(features, points)
@@ -51,7 +51,7 @@ def our_sam(base: Networks, image: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def transformers_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """The same from transformers, which gives the first mask and the other three in separate calls."""
+    """Return the same from transformers, which gives the first mask and the other three in separate calls."""
     embedding = model.get_image_embeddings(pixels)
     arguments = {"image_embeddings": embedding, "input_points": points[None, :, None]}
     one, three = (model(**arguments, multimask_output=several) for several in (False, True))
@@ -61,7 +61,7 @@ def transformers_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Te
 
 @torch.inference_mode()
 def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
-    """The same from Meta's modules."""
+    """Return the same from Meta's modules."""
     embedding = model.image_encoder(pixels)
     sparse, dense = model.prompt_encoder((points[:, None], torch.ones(len(points), 1)), None, None)
     masks, scores = model.mask_decoder.predict_masks(embedding, model.prompt_encoder.get_dense_pe(), sparse, dense)
@@ -70,7 +70,7 @@ def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def dinov2_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Ours, and transformers' on the same pixels with its plainest attention: (1, C, h, w) both."""
+    """Return our features, and those of transformers with eager attention: (1, C, h, w) both."""
     from transformers import Dinov2Model
 
     encoder: Any = base.encoder.dinov2  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ def dinov2_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def errors(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> dict[str, dict[str, float]]:
-    """Per quantity: largest difference, and the reference's root mean square to judge it by."""
+    """Return the largest difference of each quantity, and the reference's root mean square as its scale."""
     return {
         name: {
             "largest_difference": float((ours[name] - value).abs().max()),

@@ -1,1 +1,1 @@
-"""Measuring: our models and their peers, with the same weights on the same machine."""
+"""Timing of a photo's stages, lower bounds, and peers with the same weights on the same machine."""

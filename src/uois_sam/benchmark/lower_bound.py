@@ -1,8 +1,8 @@
-"""The least an encoder could take: its own matrix products and attention calls, timed alone on this machine.
+"""Lower bound on the time of a forward pass: its matrix products and attention calls, timed alone on this machine.
 
-A floor for code that computes what SAM's encoder computes with the library's own kernels. Attention is timed without
-relative positions, in one SDPA call per layer; everything else that a forward pass has to do (norms, GELU, windows,
-sums, the bias) is left out. Ours may come below it where it replaces the library's attention by something faster.
+The bound of SAM's encoder holds for code that uses the library's own kernels. Attention is timed without relative
+positions, in one SDPA call per layer; all else in a forward pass (norms, GELU, windows, sums, the bias) is left out.
+Code that replaces the library's attention by something faster may fall below the bound.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from uois_sam.runtime.timing import now
 
 @dataclass(frozen=True)
 class Layer:
-    """One kind of call and how often a forward pass makes it."""
+    """One kind of call, and its number in a forward pass."""
 
     name: str
     times: int
     make: Callable[[torch.dtype, torch.device], Callable[[], Tensor]]
-    """Gives the call, its operands made."""
+    """Returns the call with its operands."""
 
 
 def encoder_lower_bound(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> float:
-    """Seconds that the matrix products and attention calls of SAM's image encoder take, each timed alone (median)."""
+    """Return seconds of the matrix products and attention calls of SAM's image encoder, each timed alone (median)."""
     return sum(lower_bound_by_part(size, dtype, device, repeats).values())
 
 
 def lower_bound_by_part(size: SamSize, dtype: torch.dtype, device: str = "cpu", repeats: int = 3) -> dict[str, float]:
-    """Seconds of a whole forward pass by kind of call; see :func:`encoder_lower_bound`."""
+    """Return seconds of a forward pass by kind of call; see :func:`encoder_lower_bound`."""
     where = torch.device(device)
     with torch.inference_mode():
         return {part.name: part.times * _seconds(part.make(dtype, where), repeats, where) for part in _parts(size)}
 
 
 def _parts(size: SamSize) -> list[Layer]:
-    """Every product and attention call of one forward pass; padding is counted where SAM's definition needs it."""
+    """All products and attention calls of one forward pass, with the padding that SAM's definition needs."""
     side, width = size.image_side // size.patch, size.width
     tokens, windows = side * side, (-(-side // size.window)) ** 2
     whole = len(size.global_layers)
@@ -93,7 +93,7 @@ def _convolution(channels: int, side: int) -> Callable[[torch.dtype, torch.devic
 
 
 def _seconds(call: Callable[[], Tensor], repeats: int, device: torch.device) -> float:
-    """Median of ``repeats`` calls after one that warms up."""
+    """Median of ``repeats`` calls after one of warm-up."""
     taken = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
@@ -110,13 +110,13 @@ COUNTED = frozenset({
     "_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
     "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention",
 })  # fmt: skip
-"""Operators that do arithmetic worth the name; norms, sums, activations, copies and resizing are left out."""
+"""Operators that dominate arithmetic; norms, sums, activations, copies and resizing are left out."""
 REPEATS = 3
 
 
 @dataclass
 class LowerBound:
-    """Sum of the operators counted so far."""
+    """Time and number of the operators counted so far."""
 
     seconds: float = 0.0
     calls: int = 0
@@ -124,8 +124,11 @@ class LowerBound:
 
 @contextmanager
 def counting_lower_bound(device: torch.device) -> Iterator[LowerBound]:
-    """Count what runs inside: every operator of ``COUNTED`` is repeated at once on its own operands, which are in the
-    cache then, and its median added up."""
+    """Measure a lower bound on the code inside.
+
+    Every operator of ``COUNTED`` is repeated immediately on its own operands, which are then in the cache, and the
+    medians are summed.
+    """
     bound = LowerBound()
     with _Repeating(bound, device):
         yield bound

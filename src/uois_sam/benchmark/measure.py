@@ -1,4 +1,4 @@
-"""A whole measurement as plain data: stages, lower bound, peers, sweeps, and what they ran on."""
+"""Measurements of ``uois-sam benchmark`` as plain data: stages, lower bound, peers, sweeps and machine."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from uois_sam.runtime.timing import WARM_UP, Clock, reading, time_in_turn
 from uois_sam.types import ImageArray
 
 SCHEMA = 1
-"""Of the JSON; another number where a key changes its meaning."""
+"""Version of the JSON; changes when a key changes its meaning."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What to measure."""
+    """Settings of a measurement."""
 
     repeats: int = 20
     warm_up: int = WARM_UP
     against: tuple[str, ...] = ()
-    """Peers; only for models that stand on SAM."""
+    """Peers to time; only for models on SAM."""
     sweeps: tuple[Sweep, ...] = ()
     lower_bound: bool = True
     clock: Clock = "wall"
@@ -42,7 +42,7 @@ class Measurement:
 
 
 def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
-    """(height, width, 3) uint8: thirty coloured ellipses on a shaded ground, for when no photo is at hand."""
+    """Draw thirty coloured ellipses on a shaded ground, in place of a photo: (height, width, 3) uint8."""
     rng = np.random.default_rng(seed)
     shade = np.linspace(150, 210, height)[:, None, None] + rng.normal(0, 4, (height, width, 3))
     picture = np.ascontiguousarray(shade.clip(0, 255).astype(np.uint8))
@@ -55,15 +55,15 @@ def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
 
 
 def measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
-    """Measure everything, ready for JSON; seconds throughout.
+    """Measure everything that is requested; JSON-ready, all times in seconds.
 
     Args:
-        model: as ``stages.ready`` gives it.
+        model: model from ``stages.ready``.
         image: (H, W, 3) uint8 RGB.
 
     Raises:
-        UOISError: peers of a model that does not stand on SAM, or no such peer.
-        MissingExtraError: a peer's package is not installed.
+        UOISError: if a peer is unknown, or is requested for a model without SAM.
+        MissingExtraError: if a peer's package is not installed.
     """
     with reading(request.clock):
         return _measure(model, image, request)
@@ -92,7 +92,7 @@ def _measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[st
 
 
 def _lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
-    """By stage; for SAM's encoder what the library's kernels take for its definition, not for our form of it."""
+    """Lower bounds by stage; for SAM's encoder, of its definition in the library's kernels rather than of our form."""
     bounds = stage_lower_bounds(model, image)
     encoder, decoder = model.networks.encoder, model.networks.decoder
     if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
@@ -102,7 +102,7 @@ def _lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
 
 
 def _peers(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
-    """Encoder and decoder of everybody in turn, with the same weights, pixels and points."""
+    """Time encoder and decoder of all peers in turn, with the same weights, pixels and points."""
     peers = sam_peers(model, request.against)
     tensor = to_tensor(model, image)
     pixels = prepared_pixels(model, tensor)
@@ -126,5 +126,5 @@ def _peers(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str,
 
 
 def names_of(against: Sequence[str]) -> tuple[str, ...]:
-    """Peers named one by one or with commas between."""
+    """Split names of peers that are given one by one or separated by commas."""
     return tuple(name.strip() for given in against for name in given.split(",") if name.strip())

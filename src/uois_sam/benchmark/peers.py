@@ -1,4 +1,4 @@
-"""The same SAM weights in other people's code, for timing side by side: transformers' model and Meta's modules.
+"""Peers for timing: the same SAM weights in transformers' model and in Meta's modules.
 
 Importing this loads neither; building a peer needs the extra ``full`` (transformers) or ``parity`` (Meta's modules).
 """
@@ -31,12 +31,12 @@ from uois_sam.runtime.device import inference_precision
 
 OURS = "uois-sam"
 PEERS = ("transformers-float32", "transformers-bfloat16", "official-float32", "official-bfloat16")
-"""What ``against`` may name; ``"transformers"`` and ``"official"`` stand for both of their precisions."""
+"""Names for ``against``; ``"transformers"`` and ``"official"`` mean both of their precisions."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One implementation of SAM with its arithmetic; both calls compute without gradients."""
+    """One implementation of SAM in one precision; both calls run without gradients."""
 
     name: str
     encode: Callable[[Tensor], Any]
@@ -49,21 +49,21 @@ class Peer:
 
 
 def sam_peers(model: UOISSAM, against: Sequence[str]) -> dict[str, Peer]:
-    """Ours (``OURS``, always first) and the named peers with the same weights, by name.
+    """Build our implementation (``OURS``, always first) and the named peers with the same weights, by name.
 
-    bfloat16 means what users of each do: transformers' model is cast as a whole (``dtype=torch.bfloat16``), Meta's,
-    which cannot be, runs under autocast.
+    bfloat16 follows the usual practice of each: transformers' model is cast as a whole (``dtype=torch.bfloat16``);
+    Meta's, which cannot be, runs under autocast.
 
     Args:
-        model: one that stands on SAM; its precision is that of ours.
-        against: of ``PEERS``, or ``"transformers"``, ``"official"`` for both precisions of each.
+        model: a model on SAM, with our precision.
+        against: names from ``PEERS``, or ``"transformers"``, ``"official"`` for both precisions of each.
 
     Raises:
-        UOISError: the model does not stand on SAM, or there is no such peer.
-        MissingExtraError: a peer's package is not installed.
+        UOISError: if the model is not on SAM, or a peer is unknown.
+        MissingExtraError: if a peer's package is not installed.
     """
     encoder, decoder = _sam_parts(model)
-    names = [name for wanted in against for name in PEERS if name == wanted or name.rsplit("-", 1)[0] == wanted]
+    names = [name for given in against for name in PEERS if given in (name, name.rsplit("-", 1)[0])]
     known = {*PEERS, *(name.rsplit("-", 1)[0] for name in PEERS)}
     if unknown := [name for name in against if name not in known]:
         raise UOISError(f"no such peer: {', '.join(unknown)}; expected one of {', '.join(sorted(known))}")
@@ -76,17 +76,17 @@ def sam_peers(model: UOISSAM, against: Sequence[str]) -> dict[str, Peer]:
 
 
 def prepared_pixels(model: UOISSAM, image: Tensor) -> Tensor:
-    """What every peer's encoder takes of a (3, H, W) uint8 photo: (1, 3, side, side) float32, normalised.
+    """Return the input of every peer's encoder for a (3, H, W) uint8 photo: (1, 3, side, side) float32, normalised.
 
     Raises:
-        UOISError: the model does not stand on SAM.
+        UOISError: if the model is not on SAM.
     """
     encoder, _ = _sam_parts(model)
     return encoder.prepare(image.to(encoder.mean.device), Frame.padded((image.shape[1], image.shape[2]), encoder.side))
 
 
 def sam_size(encoder: SamImageEncoder, decoder: SamPointDecoder) -> SamSize:
-    """The size that two of our parts were built with."""
+    """Return the size of a SAM from its encoder and decoder."""
     vision: Any = encoder.vision_encoder.config
     mask: Any = decoder.mask_decoder.config
     return SamSize(
@@ -97,17 +97,17 @@ def sam_size(encoder: SamImageEncoder, decoder: SamPointDecoder) -> SamSize:
 
 
 def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = "cpu", seed: int = 0) -> UOISSAM:
-    """A model of full size with RANDOM weights, for timing only: its masks are noise.
+    """Build a model of full size with RANDOM weights, for timing only: its masks are noise.
 
     Args:
-        name: of ``bases.BASES``, e.g. ``sam-vit-l``.
-        precision: arithmetic, as ``Networks.precision``.
-        device: where it runs.
-        seed: of the weights.
+        name: name in ``BASES``, such as ``sam-vit-l``.
+        precision: precision of the networks.
+        device: device of the networks.
+        seed: seed of the weights.
 
     Raises:
-        UOISError: no such base.
-        MissingExtraError: the extra ``full`` is not installed.
+        UOISError: if there is no such base.
+        MissingExtraError: if the extra ``full`` is not installed.
     """
     if name not in BASES:
         raise UOISError(f"no such base: {name}; expected one of {', '.join(BASES)}")
@@ -128,7 +128,7 @@ def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = 
 
 @torch.no_grad()
 def randomise(module: nn.Module, seed: int) -> None:
-    """Give a module that has no weights yet (on the meta device) random ones: activations stay moderate."""
+    """Fill a module on the meta device with random weights of moderate activations."""
     module.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
@@ -140,7 +140,7 @@ def randomise(module: nn.Module, seed: int) -> None:
 
 
 def transformers_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
-    """transformers' ``SamModel``, the fastest attention it offers, all weights in ``dtype``."""
+    """Build transformers' ``SamModel`` with its fastest attention and all weights in ``dtype``."""
     model = build_transformers_sam(size, tensors).to(dtype)
 
     @torch.inference_mode()
@@ -156,7 +156,7 @@ def transformers_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch
 
 
 def official_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
-    """Meta's modules (package segment-anything), under autocast for another dtype than float32."""
+    """Build Meta's modules (package segment-anything), under autocast unless ``dtype`` is float32."""
     with official_modules() as modeling, torch.device("meta"):
         model = build_official_sam(modeling, size)
     model.load_state_dict(official_tensors(model, tensors), assign=True)
@@ -177,7 +177,7 @@ def official_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dty
 
 
 def build_transformers_sam(size: SamSize, tensors: Mapping[str, Tensor]) -> Any:
-    """transformers' model around tensors under its own names or Meta's; nothing is copied."""
+    """Build transformers' model around tensors under its own names or Meta's, without copying."""
     try:
         from transformers import SamConfig, SamModel
     except ImportError as error:
@@ -193,7 +193,7 @@ def build_transformers_sam(size: SamSize, tensors: Mapping[str, Tensor]) -> Any:
 
 @contextmanager
 def official_modules() -> Iterator[ModuleType]:
-    """``segment_anything.modeling`` without the package's own start, which imports torchvision for other parts."""
+    """Import ``segment_anything.modeling`` without its package, which needs torchvision for other parts."""
     spec = importlib.util.find_spec("segment_anything")
     if spec is None or spec.submodule_search_locations is None:
         raise MissingExtraError("the comparison with Meta's modules", "parity", "segment-anything")
@@ -208,7 +208,7 @@ def official_modules() -> Iterator[ModuleType]:
 
 
 def build_official_sam(modeling: Any, size: SamSize) -> Any:
-    """Meta's model at any size, put together as its ``build_sam`` does."""
+    """Build Meta's model at any size, as its ``build_sam`` does."""
     grid = size.image_side // size.patch
     return modeling.Sam(
         image_encoder=modeling.ImageEncoderViT(
@@ -232,7 +232,7 @@ def build_official_sam(modeling: Any, size: SamSize) -> Any:
 
 
 def official_tensors(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under transformers' names, brought to Meta's: those of ``model``."""
+    """Rename tensors from transformers' names to those of Meta's ``model``."""
     names = list(model.state_dict())
     numbered = sam_for_transformers({name: torch.tensor(index) for index, name in enumerate(names)})
     return {names[int(index)]: tensors[theirs] for theirs, index in numbered.items()}
@@ -256,7 +256,7 @@ def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) ->
 def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
     encoder, decoder = model.networks.encoder, model.networks.decoder
     if not isinstance(encoder, FoundationEncoder) or not isinstance(decoder, SamPointDecoder):
-        raise UOISError(f"expected a model that stands on SAM, got {model.name}")
+        raise UOISError(f"expected a model on SAM, found {model.name}")
     return encoder.sam, decoder
 
 

@@ -1,4 +1,4 @@
-"""Where the time of one photo goes: the paper's stages (HPG, features, masks) and what they consist of."""
+"""Time of one photo by the paper's stages (HPG, features, masks) and their parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from uois_sam.runtime.timing import WARM_UP, Quartiles, now
 from uois_sam.types import ImageArray
 
 PAPER_SECONDS = {"hpg": 0.137, "features": 0.409, "masks": 0.062, "total": 0.484}
-"""Sec. IV: 480x640, SAM ViT-L, one NVIDIA TITAN RTX. The parts sum to 0.608; the total is given as it was published."""
+"""Sec. IV: 480x640, SAM ViT-L, one NVIDIA TITAN RTX. The parts sum to 0.608; the total is as published."""
 STAGES = {"hpg": ("dinov2", "maps", "prompts"), "features": ("encoder",), "masks": ("decoder", "selection")}
 """The paper's stages and their parts. A compact model has one encoder for prompts and masks, and no DINOv2."""
 OUTPUTS = ("label map", "run-length encoding", "label PNG")
-"""What a command does with the instances; beside the paper's stages and no part of the total."""
+"""Output work of a command; not among the paper's stages and not in the total."""
 POINTS = 30
 """Prompts for a model without a prompt generator: as many as the paper's K."""
 
@@ -39,20 +39,20 @@ class StageTimes:
     stages: dict[str, Quartiles]
     """``hpg``, ``features``, ``masks`` and ``total``."""
     parts: dict[str, Quartiles]
-    """What the stages consist of, and ``OUTPUTS``."""
+    """Parts of the stages, and ``OUTPUTS``."""
     prompts: int
-    """Points that were decoded."""
+    """Number of decoded points."""
     objects: int
-    """Instances that were found."""
+    """Number of instances."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return JSON-ready data."""
         spreads = {"stages_seconds": self.stages, "parts_seconds": self.parts}
-        told = {key: {name: value.as_json() for name, value in each.items()} for key, each in spreads.items()}
-        return {**told, "prompts": self.prompts, "objects": self.objects}
+        seconds = {key: {name: value.as_json() for name, value in each.items()} for key, each in spreads.items()}
+        return {**seconds, "prompts": self.prompts, "objects": self.objects}
 
     def other_than_networks(self) -> float:
-        """Seconds outside of encoder, prompt generator and decoder, outputs included (medians)."""
+        """Return seconds outside of encoder, prompt generator and decoder, outputs included (medians)."""
         return sum(self.parts[name].median for name in ("prompts", "selection", *OUTPUTS) if name in self.parts)
 
 
@@ -71,7 +71,7 @@ class _Clock:
 
 
 class _Timed:
-    """A network that tells the clock how long it took."""
+    """A network whose calls are timed."""
 
     def __init__(self, network: Any, part: str, clock: _Clock) -> None:
         self.network, self.part, self.clock = network, part, clock
@@ -94,17 +94,18 @@ class _Timed:
 
 
 def ready(model: UOISSAM) -> UOISSAM:
-    """The model with settings that it can be timed under: a base without heads takes a grid and SAM's own scores."""
+    """Return the model ready for timing: a base without heads gets grid prompts and SAM's own scores."""
     return model if model.networks.hpg is not None else model.with_settings(prompts="grid", scores="sam")
 
 
 def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = WARM_UP) -> StageTimes:
-    """Time one photo that is in memory already, with a model that is loaded already.
+    """Time one photo in memory with a loaded model.
 
     Args:
-        model: as :func:`ready` gives it.
+        model: model from :func:`ready`.
         image: (H, W, 3) uint8 RGB.
-        repeats: runs to take the median of, after ``warm_up`` others.
+        repeats: number of timed runs.
+        warm_up: number of runs before them.
     """
     runs: list[dict[str, float]] = []
     for _ in range(warm_up + repeats):
@@ -120,7 +121,7 @@ def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = 
 
 
 def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedImage, Instances]:
-    """One photo; stages are evaluated lazily and kept, so asking in order charges each its own work."""
+    """Time one photo. Stages are lazy and cached, so asking for them in order charges each its own work."""
     clock = _Clock(model.device, {"decoder": 0.0})  # without prompts it is never called
     encoded = _encode(model, image, clock)
     if model.networks.hpg is not None:
@@ -143,7 +144,7 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
 
 
 def _decoded(encoded: EncodedImage) -> EncodedImage:
-    """What the decoder works on: the part looked at closer if there is one, else the photo."""
+    """Return what the decoder works on: the zoomed part if there is one, else the photo."""
     return encoded if encoded.zoomed is None else encoded.zoomed[1]
 
 
@@ -166,24 +167,24 @@ def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
 
 
 def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
-    """(3, H, W) uint8 on the model's device."""
+    """Copy a photo to the model's device: (3, H, W) uint8."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).to(model.device)
 
 
 def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:
-    """None where the model makes prompts by itself, else (count, 2) xy spread over the photo."""
+    """Return (count, 2) xy points spread over the photo; None for models that generate their own prompts."""
     return None if encoded.networks.hpg is not None else spread_points(encoded.image_hw, count)
 
 
 def spread_points(image_hw: tuple[int, int], count: int) -> Any:
-    """(count, 2) float32 xy, pixels of the photo, evenly spread."""
+    """Return evenly spread points: (count, 2) float32 xy in pixels of the photo."""
     side = int(np.ceil(np.sqrt(count)))
     every = grid_points(image_hw, side).numpy()
     return every[np.linspace(0, len(every) - 1, count).round().astype(int)]
 
 
 def stage_lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
-    """Seconds by stage that its matrix products, convolutions and attention calls take, each repeated by itself."""
+    """Return seconds by stage of the matrix products, convolutions and attention calls, each repeated alone."""
     clock = _Clock(model.device)
     with counting_lower_bound(model.device) as of_encoder:
         encoded = _encode(model, image, clock)

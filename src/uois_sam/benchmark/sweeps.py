@@ -1,4 +1,4 @@
-"""How cost grows: with the photo's size, the number of prompts, photos at the same time, and threads."""
+"""Cost by photo size, number of prompts, simultaneous photos, and threads."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ BATCHES = (1, 2, 4, 8)
 
 
 def sweep(what: Sweep, model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, Any]]:
-    """One row for every value: the value, and seconds (``size`` and ``threads``: of all stages)."""
+    """Return one row per value: the value and its seconds (for ``size`` and ``threads``, of all stages)."""
     return _SWEEPS[what](model, image, repeats)
 
 
 def resized(image: ImageArray, size_wh: tuple[int, int]) -> ImageArray:
-    """(H, W, 3) uint8 of another size; shrunk by areas, enlarged bilinearly."""
+    """Resize an (H, W, 3) uint8 photo, by area when shrinking, else bilinearly."""
     shrinks = size_wh[0] * size_wh[1] < image.shape[0] * image.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size_wh, interpolation=interpolation), dtype=np.uint8)
 
 
 def _sizes(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, Any]]:
-    """The network's input has one size; what grows is reading the photo in and masks at its size."""
+    """Time sizes of the photo. The network's input is fixed; pre-processing and full-size masks grow."""
     return [{"size_wh": size, **_stages(model, resized(image, size), repeats)} for size in SIZES_WH]
 
 
 def _prompts(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, Any]]:
-    """Given points, each with its best mask at the photo's size."""
+    """Time numbers of given points, each with its best mask at photo size."""
     encoded = model.encode_image(image)
     calls: dict[str, Callable[[], object]] = {}
     for count in PROMPTS:
@@ -51,7 +51,7 @@ def _prompts(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, 
 
 
 def _batches(model: UOISSAM, image: ImageArray, repeats: int) -> list[dict[str, Any]]:
-    """Photos in the model at the same time, each on its share of the threads; seconds are those of one photo."""
+    """Time simultaneous photos, each on its share of the threads; seconds are per photo."""
     threads = torch.get_num_threads()
     rows = []
     for count in BATCHES:

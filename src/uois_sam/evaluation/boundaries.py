@@ -1,7 +1,7 @@
-"""Object boundaries, and which of their pixels the matched object confirms.
+"""Object boundaries, and the share of their pixels near the matched object's boundary.
 
-Every object is looked at in windows of the label map just large enough for it, so the cost grows with the objects'
-areas and not with their number times the image's. Two kinds of boundary are in use among published numbers:
+Each object is processed in the smallest window of the label map that holds it, so the cost grows with the objects'
+areas, not with their number times the image area. Published numbers use two kinds of boundary:
 
 * ``transitions`` (UCN and everyone after it): where the mask differs from its east, south or south-east neighbour.
 * ``contours`` (the older UOIS code): the mask's own outermost pixels, holes left out.
@@ -28,7 +28,7 @@ BoundaryKind = Literal["transitions", "contours"]
 
 
 def boundary_map(mask: ImageArray) -> ImageArray:
-    """(H, W) uint8 of 0 and 1: where a 0/1 mask differs from its east, south or south-east neighbour.
+    """Return where a 0/1 mask differs from its east, south or south-east neighbour: (H, W) uint8 of 0 and 1.
 
     The last row compares with the east only, the last column with the south only, so the frame of the image is no
     boundary; where the background comes first, the boundary lies one pixel outside the mask.
@@ -41,9 +41,9 @@ def boundary_map(mask: ImageArray) -> ImageArray:
 
 
 def contour_map(mask: ImageArray) -> ImageArray:
-    """(H, W) uint8 of 0 and 1: the pixels of a 0/1 mask on its outer contours; what lies in a hole has none.
+    """Return the outer contours of a 0/1 mask, holes excluded: (H, W) uint8 of 0 and 1.
 
-    Where the mask touches the frame of the image, the frame is boundary too.
+    Pixels at the image border count as boundary.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     edges = np.zeros_like(mask)
@@ -61,13 +61,13 @@ class PixelCounts:
     """Pixels of one image summed over objects: a boundary pixel of two objects counts twice."""
 
     predicted: int
-    """Of all predicted objects, matched or not."""
+    """Pixels of all predicted objects, matched or not."""
     true: int
-    """Of all true objects, matched or not."""
+    """Pixels of all true objects, matched or not."""
     matched_predicted: int
-    """Predicted ones that their match confirms: shared with it, or for boundaries within the radius of its boundary."""
+    """Predicted pixels shared with the match, or for boundaries within the radius of its boundary."""
     matched_true: int
-    """True ones that their match confirms."""
+    """True pixels, likewise."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def boundary_counts(
     totals = [sum(_count(edges.pixels, edges.window, counted) for edges in side) for side in (edges_p, edges_t)]
     matched_predicted = matched_true = 0
     for p, t in pairs:
-        # Both boundaries' pixels that can be within the radius of the other lie in here.
+        # Pixels of either boundary beyond this window cannot be within the radius of the other.
         window = edges_p[p].window.grown(radius, true.shape).meet(edges_t[t].window.grown(radius, true.shape))
         if window.empty:
             continue
@@ -147,7 +147,7 @@ class _Edges:
     """(h, w) uint8 of 0 and 1."""
 
     def within(self, window: _Window) -> ImageArray:
-        """(h, w) uint8: the boundary in another window, cut and padded as need be."""
+        """(h, w) uint8: the boundary in another window, cropped and padded as needed."""
         found = np.zeros((window.bottom - window.top, window.right - window.left), dtype=np.uint8)
         common = self.window.meet(window)
         if not common.empty:
@@ -168,7 +168,7 @@ def _contours(labels: CompactMap, label: int, rows: slice, columns: slice) -> _E
 
 
 def _transitions(labels: CompactMap, label: int, rows: slice, columns: slice) -> _Edges:
-    """The object's box and one pixel more to the north and west hold its boundary; neighbours beyond are looked at."""
+    """Boundary in the object's box, extended by a pixel to the north and west; neighbours beyond are compared too."""
     window = _Window(max(0, rows.start - 1), max(0, columns.start - 1), rows.stop, columns.stop)
     crop = labels[window.top : window.bottom + 1, window.left : window.right + 1]
     edges = boundary_map((crop == label).view(np.uint8))
@@ -187,6 +187,6 @@ def _count(edges: ImageArray, window: _Window, counted: ImageArray | None) -> in
 
 @lru_cache(maxsize=8)
 def disk(radius: int) -> ImageArray:
-    """(2r + 1, 2r + 1) uint8: 1 where x^2 + y^2 <= r^2 around the centre."""
+    """Disk as a (2r + 1, 2r + 1) uint8 kernel: 1 where x^2 + y^2 <= r^2 around the centre."""
     squares = np.arange(-radius, radius + 1) ** 2
     return (squares[:, None] + squares[None] <= radius**2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""COCO's average precision and recall without classes, computed by pycocotools itself.
+"""Class-agnostic COCO average precision and recall, computed by pycocotools.
 
 Matching runs image by image on overlaps that are known already, so that no mask is encoded and only the small results
 of matching stay in memory; matching and averaging are pycocotools' own code. Masks are those of a label map, so they
@@ -19,7 +19,7 @@ import numpy as np
 from uois_sam.evaluation.overlaps import Comparison
 
 MAX_DETECTIONS = (1, 10, 100)
-"""COCO's numbers of best-scored masks an image that are looked at; AP and AR below use 100."""
+"""COCO's limits on masks per image, best first; AP and AR below use 100."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CocoScores:
     ap_large: float | None
     """Objects from 96x96 px on."""
     ar: float | None
-    """Mean recall over IoU 0.50, ..., 0.95 with at most 100 masks an image."""
+    """Mean recall over IoU 0.50, ..., 0.95 with at most 100 masks per image."""
     ar_small: float | None
     ar_medium: float | None
     ar_large: float | None
@@ -44,7 +44,7 @@ class CocoScores:
 
 @dataclass(frozen=True)
 class CocoMatches:
-    """What pycocotools found in one image, one entry for each of its four area ranges."""
+    """Matches of one image, one pycocotools entry for each of the four area ranges."""
 
     entries: tuple[dict[str, Any] | None, ...]
     has_scores: bool
@@ -58,7 +58,7 @@ def match_image(comparison: Comparison, scores: Mapping[int, float] | None) -> C
         scores: predicted label to score; None when there are none.
 
     Raises:
-        KeyError: a predicted label has no score.
+        KeyError: if a predicted label has no score.
     """
     overlaps = comparison.overlaps
     ranks = [1.0 if scores is None else scores[label] for label in comparison.predicted_labels]
@@ -73,7 +73,7 @@ def match_image(comparison: Comparison, scores: Mapping[int, float] | None) -> C
 
 
 def average(images: Sequence[CocoMatches]) -> CocoScores:
-    """AP and AR over all images; AP only where every image came with scores."""
+    """Average AP and AR over all images; AP is None unless every image has scores."""
     evaluator = _evaluator(list(range(len(images))))
     evaluator._paramsEval = evaluator.params
     evaluator.evalImgs = [image.entries[area] for area in range(len(evaluator.params.areaRng)) for image in images]
@@ -99,12 +99,12 @@ def _evaluator(image_ids: list[int]) -> Any:
 
 
 def _annotation(index: int, area: int, score: float = 1.0) -> dict[str, Any]:
-    """What matching reads of a mask; identifiers start at 1 because 0 means unmatched."""
+    """The fields of a mask that matching reads; identifiers start at 1 because 0 means unmatched."""
     return {"id": index + 1, "area": int(area), "score": score, "ignore": 0, "iscrowd": 0}
 
 
 def _slim(entry: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What averaging reads, in a byte a match."""
+    """The fields that averaging reads, with one byte per match."""
     if entry is None:
         return None
     return {
@@ -116,6 +116,6 @@ def _slim(entry: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _mean(values: Any) -> float | None:
-    """Of the entries that are defined; pycocotools marks the others by -1."""
+    """Mean of the defined entries; pycocotools marks undefined ones by -1."""
     defined = values[values > -1]
     return float(defined.mean()) if defined.size else None

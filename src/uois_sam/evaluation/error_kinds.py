@@ -1,6 +1,6 @@
-"""What went wrong with each object: missed, merged, split, loose, and background taken for an object.
+"""Kinds of errors: objects missed, merged, split or loose, and background taken for an object.
 
-All of it is told from one matrix of shared pixels, with three majorities (more than half, so at most one holds):
+All kinds follow from one matrix of shared pixels, with three majorities (more than half, so at most one holds):
 
 * a prediction *belongs to background* if more than half of its pixels lie on no true object;
 * any other prediction *belongs to* the true object that more than half of its pixels lie on, if there is one;
@@ -47,9 +47,9 @@ ERROR_MEANINGS: dict[ErrorKind, str] = {
 }
 
 PIECE_FRACTION = 0.1
-"""A prediction is a piece of an object if it covers at least this share of it; smaller ones are crumbs."""
+"""Minimum share of an object that a prediction covers to count as a piece of it."""
 LOOSE_F = 0.85
-"""A found object whose match has no higher F has a loose boundary."""
+"""F up to which a found object counts as loose."""
 
 BACKGROUND = -1
 MIXED = -2
@@ -58,10 +58,10 @@ _Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What became of the N predicted and M true objects of one image."""
+    """Kinds of the N predicted and M true objects of one image."""
 
     object_kinds: tuple[ObjectKind, ...]
-    """(M,): one kind for each true object."""
+    """(M,): kind of each true object."""
     belongs_to: tuple[int, ...]
     """(N,): the true object each prediction belongs to, -1 for background, -2 for none of them."""
     merging: tuple[int, ...]
@@ -75,7 +75,7 @@ class Diagnosis:
         return tuple(i for i, owner in enumerate(self.belongs_to) if owner == BACKGROUND)
 
     def counts(self) -> ErrorCounts:
-        """How often each kind occurs."""
+        """Count each kind."""
         kinds = Counter(self.object_kinds)
         return ErrorCounts(
             good=kinds["good"],
@@ -94,7 +94,7 @@ class ErrorCounts:
     """Counts of one image, or summed over many."""
 
     good: int = 0
-    """True objects found as they should be; these five sum to the number of true objects."""
+    """True objects found well; the first five counts sum to the number of true objects."""
     missed: int = 0
     merged: int = 0
     split: int = 0
@@ -107,12 +107,12 @@ class ErrorCounts:
     """Masks on no object."""
 
     def of(self, kind: ErrorKind) -> int:
-        """How often an error kind occurs: true objects, and for background masks."""
+        """Count of one error kind: true objects, or masks for background."""
         return int(self.background_masks if kind == "background" else getattr(self, kind))
 
 
 def diagnose(overlaps: Overlaps) -> Diagnosis:
-    """Tell the kind of every object and prediction; see the module for the rules."""
+    """Assign a kind to every object and prediction by the rules above."""
     belongs_to = _owners(overlaps)
     on_objects = belongs_to != BACKGROUND
     covers = 2 * overlaps.shared > overlaps.true_areas[None]
@@ -136,7 +136,7 @@ def diagnose(overlaps: Overlaps) -> Diagnosis:
 
 
 def sum_counts(counts: Iterable[ErrorCounts]) -> ErrorCounts:
-    """Field by field."""
+    """Sum counts field by field."""
     totals: Counter[str] = Counter()
     for each in counts:
         totals.update(vars(each))

@@ -1,4 +1,4 @@
-"""Everything that one frame contributes to a report, from its true and predicted labels."""
+"""Scores of one frame: all that it contributes to a report."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from uois_sam.types import BoolArray, LabelMap, Sample
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says about one photo."""
+    """Output of a method for one photo."""
 
     labels: LabelMap
     """(H, W) uint16: 0 is background, every other value one object."""
     scores: Mapping[int, float] | None = None
     """Label to score, whatever its scale; None for methods that give none."""
     seconds: float | None = None
-    """How long the method took; None if not known."""
+    """Run time of the method; None if unknown."""
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One scored frame; small, so that those of a whole data set fit in memory."""
+    """One scored frame, small enough to keep those of a whole data set in memory."""
 
     name: str
     scores: ImageScores
@@ -39,7 +39,7 @@ class FrameResult:
     by_visibility: tuple[RecallBin, ...]
     coco: CocoMatches
     seconds: float | None
-    """How long the method took for this photo."""
+    """Run time of the method for this photo."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """As :attr:`uois_sam.types.Sample.notes`."""
 
@@ -48,13 +48,13 @@ def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN
     """Score one prediction against its sample.
 
     Args:
-        sample: photo's labels as loaders give them: 0 alone is background.
-        prediction: of the same size.
-        protocol: boundaries, tolerance and strictness; its label rule is not applied, see ``background_labels`` of
+        sample: photo and labels from a loader, with 0 as the only background.
+        prediction: label map of the same size.
+        protocol: boundaries, tolerance and strictness. Its label rule is not applied; see ``background_labels`` of
             :class:`~uois_sam.evaluation.predictions.PredictionFolder`.
 
     Raises:
-        LabelMapError: sizes differ, or a predicted object has no score where others have one.
+        LabelMapError: if sizes differ, or only some predicted objects have a score.
     """
     comparison = compare(prediction.labels, sample.labels, sample.ignore)
     objects = _true_objects(comparison, sample.visible_fractions, protocol)
@@ -71,7 +71,7 @@ def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN
 
 
 def resize_sample(sample: Sample, hw: tuple[int, int]) -> Sample:
-    """The sample at another size: photo by area or bilinear interpolation, labels by nearest pixel; without depth."""
+    """Resize a sample: photo by area or bilinear interpolation, labels by nearest neighbour; depth is dropped."""
     if sample.labels.shape == hw:
         return sample
     shrinks = hw[0] * hw[1] < sample.labels.size
@@ -86,7 +86,7 @@ def resize_sample(sample: Sample, hw: tuple[int, int]) -> Sample:
 
 
 def resize_labels(labels: LabelMap, hw: tuple[int, int]) -> LabelMap:
-    """(H, W) uint16 at another size, each pixel's label that of the nearest one."""
+    """Resize an (H, W) uint16 label map by nearest neighbour."""
     return np.asarray(cv2.resize(labels, hw[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint16)
 
 

@@ -4,7 +4,7 @@ The protocol of UCN (Xiang et al., CoRL 2020), by which the numbers of Sec. IV w
 labels, the Hungarian method matches them so that the sum of pairwise F is largest, and an image's precision and
 recall pool the pixels of all its objects, matched or not. How images are averaged is in ``summary.py``.
 
-Where the published protocol leaves something open, this module decides:
+Cases that the published protocol leaves open are decided here:
 
 * Ties between equally good matchings are broken by where objects come in raster order, so renumbering the labels
   of a map never changes a score. F > 0.75 is decided in integers, without rounding.
@@ -31,13 +31,13 @@ ProtocolName = Literal["ucn", "uois"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is an object, what is its boundary, and what counts for %75."""
+    """Definition of objects, boundaries and %75."""
 
     name: ProtocolName = "ucn"
     boundary: BoundaryKind = "transitions"
     """``transitions`` between a pixel and its neighbours, or the mask's outer ``contours``."""
     background_labels: int = 1
-    """How many labels from 0 on are no objects: 1 drops 0, 2 drops 0 and the table's 1."""
+    """Number of labels from 0 on that are background: 1 drops 0; 2 also drops the table's 1."""
     strict_75: bool = True
     """%75 needs F > 0.75 as in the published code, or F >= 0.75 ("or higher" in the paper's text)."""
     boundary_tolerance: float = BOUNDARY_TOLERANCE
@@ -50,7 +50,7 @@ class Protocol:
             raise LabelMapError(f"expected background_labels >= 1, found {self.background_labels}")
 
     def without_label_rule(self) -> Protocol:
-        """For label maps whose background is 0 alone, as all loaders of ``uois_sam.datasets`` give them."""
+        """Return the protocol for label maps whose only background is 0, such as those of ``uois_sam.datasets``."""
         return replace(self, background_labels=1)
 
 
@@ -75,9 +75,9 @@ class ImageScores:
     """Ratios of one image, each in [0, 1], and the counts they are made from."""
 
     overlap: PrecisionRecallF
-    """Of the objects' pixels."""
+    """Ratios of the objects' pixels."""
     boundary: PrecisionRecallF
-    """Of the objects' boundary pixels, within ``boundary_radius_px``."""
+    """Ratios of the objects' boundary pixels, within ``boundary_radius_px``."""
     over_75: float
     """%75 as a fraction: matched pairs with F > 0.75 (>= when not strict) per true object."""
     overlap_pixels: PixelCounts
@@ -87,7 +87,7 @@ class ImageScores:
     objects_over_75: int
     """Matched pairs that count for %75."""
     image_hw: tuple[int, int]
-    """Rows and columns scored at."""
+    """Height and width of the label maps."""
     boundary_radius_px: int
     protocol: Protocol
 
@@ -112,14 +112,14 @@ def score_image(
         protocol: :data:`UCN`, :data:`UOIS`, or either with changes.
 
     Raises:
-        LabelMapError: a map is not a 2-D integer array, has negative values, no pixels or absurdly many objects, or
-            the shapes differ.
+        LabelMapError: if a map is not a 2-D integer array, has negative values, no pixels or too many objects, or
+            if shapes differ.
     """
     return score_comparison(compare(prediction, truth, ignore, protocol.background_labels), ignore, protocol)
 
 
 def score_comparison(comparison: Comparison, ignore: BoolArray | None = None, protocol: Protocol = UCN) -> ImageScores:
-    """:func:`score_image` of maps that were compared already; the protocol's label rule is not applied again."""
+    """Score maps that are compared already; the protocol's label rule is not applied again."""
     overlaps, hw = comparison.overlaps, comparison.true.shape
     objects_p, objects_t = overlaps.shared.shape
     passed = int(np.count_nonzero(overlaps.found(protocol.strict_75)))

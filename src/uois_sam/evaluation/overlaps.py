@@ -1,7 +1,7 @@
-"""Two label maps laid over each other: how many pixels each predicted object shares with each true one.
+"""Overlaps of two label maps: the number of pixels shared by each predicted and each true object.
 
-Everything that judges objects by area (the metric's matching, the error kinds, recall by size) reads these matrices
-and never the maps again.
+Everything that judges objects by area (the metric's matching, error kinds, recall by size) reads these matrices, not
+the maps.
 """
 
 from __future__ import annotations
@@ -83,33 +83,33 @@ class Overlaps:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A predicted and a true label map, renumbered, and their overlaps."""
+    """Predicted and true label map, renumbered, with their overlaps."""
 
     predicted: CompactMap
     """(H, W) int32: objects 1..N in raster order of their first pixel, ignored pixels 0."""
     true: CompactMap
     """(H, W) int32: likewise 1..M."""
     predicted_labels: tuple[int, ...]
-    """(N,): the number each predicted object had before."""
+    """(N,): original label of each predicted object."""
     true_labels: tuple[int, ...]
-    """(M,): the number each true object had before."""
+    """(M,): original label of each true object."""
     overlaps: Overlaps
 
 
 def compare(
     prediction: IntMap, truth: IntMap, ignore: BoolArray | None = None, background_labels: int = 1
 ) -> Comparison:
-    """Lay two label maps over each other.
+    """Renumber two label maps and count the pixels that their objects share.
 
     Args:
         prediction: (H, W) integers, 0 = background; values carry no order and need not be consecutive.
         truth: (H, W) integers, 0 = background.
-        ignore: (H, W) bool, pixels to take for background in both.
-        background_labels: how many labels from 0 on are no objects, in both.
+        ignore: (H, W) bool, pixels that become background in both.
+        background_labels: number of labels from 0 on that are background, in both.
 
     Raises:
-        LabelMapError: a map is not a 2-D integer array, has negative values, no pixels or absurdly many objects, or
-            the shapes differ.
+        LabelMapError: if a map is not a 2-D integer array, has negative values, no pixels or too many objects, or
+            if shapes differ.
     """
     _validate(prediction, truth, ignore)
     predicted, predicted_labels = compact(prediction, ignore, background_labels)
@@ -122,7 +122,7 @@ def compare(
 def compact(
     labels: IntMap, ignore: BoolArray | None = None, background_labels: int = 1
 ) -> tuple[CompactMap, tuple[int, ...]]:
-    """(H, W) int32 with objects 1..N in raster order of their first pixel, ignored pixels 0; and their old numbers."""
+    """Renumber objects 1..N in raster order of their first pixel: (H, W) int32, and the original labels."""
     if background_labels > 1:
         labels = np.where(labels < background_labels, labels.dtype.type(0), labels)
     flat = (labels if ignore is None else np.where(ignore, labels.dtype.type(0), labels)).ravel()

@@ -1,14 +1,14 @@
-"""Predictions on disk: label PNGs by the names of a data set's samples, with scores beside them.
+"""Predictions on disk: label PNGs named after a data set's samples, with scores beside them.
 
-Scoring reads nothing else, so the predictions of any method can be scored, and ours can be scored again by another
-protocol without running a model. For a sample called ``a/b`` a folder holds
+Scoring reads nothing else, so the predictions of any method can be scored, and those of a model can be scored again by
+another protocol without running it. For a sample ``a/b`` a folder holds
 
 * ``a/b.png``: one integer channel of 8 or 16 bits, 0 = background, or ``a/b_label.png``, as ``uois-sam segment``
   writes it;
 * optionally ``a/b.json`` with ``{"scores": {"1": 0.93, ...}, "seconds": 0.2}``, label to score; or the JSON that
   ``uois-sam segment`` writes, whose instance i is label i.
 
-A folder that :class:`PredictionFolder` filled itself also has ``method.json``, which tells what made it.
+A folder written by :class:`PredictionFolder` also has ``method.json``, which describes the method.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PredictionFolder:
 
     Args:
         root: the folder.
-        background_labels: how many labels from 0 on are no objects; 2 for methods that label the table 1.
+        background_labels: number of labels from 0 on that are background; 2 for methods that label the table 1.
     """
 
     def __init__(self, root: str | os.PathLike[str], background_labels: int = 1) -> None:
@@ -49,15 +49,15 @@ class PredictionFolder:
         self.background_labels = background_labels
 
     def has(self, name: str) -> bool:
-        """Whether there is a prediction for this sample."""
+        """Return whether a sample has a prediction."""
         return any(path.is_file() for path in self._candidates(name))
 
     def read(self, name: str) -> Prediction:
         """Read one prediction.
 
         Raises:
-            PredictionError: missing, there twice, or its JSON is none of the known kinds.
-            DatasetError: not one channel of integers in 0..65535.
+            PredictionError: if it is missing or ambiguous, or its JSON has another form.
+            DatasetError: if the PNG is not one channel of integers in 0..65535.
         """
         found = [path for path in self._candidates(name) if path.is_file()]
         if len(found) != 1:
@@ -68,37 +68,37 @@ class PredictionFolder:
         labels = read_label_map(found[0])
         if self.background_labels > 1:
             labels = np.where(labels < self.background_labels, 0, labels).astype(np.uint16)
-        record = self.root / f"{name}.json"
-        return Prediction(labels, *(_read_record(record) if record.is_file() else (None, None)))
+        scores = self.root / f"{name}.json"
+        return Prediction(labels, *(_read_scores(scores) if scores.is_file() else (None, None)))
 
     def write(self, name: str, prediction: Prediction) -> None:
-        """Write one prediction; its files appear together or not at all.
+        """Write one prediction; either all of its files appear or none.
 
         Raises:
-            OutputError: the system refuses.
+            OutputError: if a file cannot be written.
         """
         path = self.root / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         Image.fromarray(prediction.labels).save(buffer, "PNG")
-        record: dict[str, Any] = {}
+        content: dict[str, Any] = {}
         if prediction.scores is not None:
-            record["scores"] = {str(label): round(score, 6) for label, score in prediction.scores.items()}
+            content["scores"] = {str(label): round(score, 6) for label, score in prediction.scores.items()}
         if prediction.seconds is not None:
-            record["seconds"] = round(prediction.seconds, 6)
-        text = json.dumps(record) + "\n"
-        # The PNG comes last: its presence tells that all is there.
+            content["seconds"] = round(prediction.seconds, 6)
+        text = json.dumps(content) + "\n"
+        # The PNG comes last: where it exists, the prediction is complete.
         write_together({path.with_name(f"{path.stem}.json"): text.encode(), path: buffer.getvalue()})
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Those samples that have no prediction, in order."""
+        """Return the samples without prediction, in order."""
         return [name for name in names if not self.has(name)]
 
     def check_complete(self, names: Sequence[str]) -> None:
-        """Make sure that every sample has a prediction.
+        """Check that every sample has a prediction.
 
         Raises:
-            PredictionError: some have none; the message has how many, the first, and what is there instead.
+            PredictionError: if some have none; the message says how many, which is the first, and what the folder has.
         """
         if not self.root.is_dir():
             raise PredictionError(f"{self.root}: expected a folder of label PNGs, found no folder")
@@ -113,10 +113,10 @@ class PredictionFolder:
             )
 
     def method(self) -> dict[str, Any] | None:
-        """What made the predictions, as :meth:`claim` noted it; None if nobody did.
+        """Return the description of the method that :meth:`claim` wrote; None without one.
 
         Raises:
-            PredictionError: the note cannot be read.
+            PredictionError: if it cannot be read.
         """
         path = self.root / METHOD_FILE
         if not path.is_file():
@@ -127,38 +127,38 @@ class PredictionFolder:
         return found
 
     def claim(self, method: Mapping[str, Any], replace: bool = False) -> None:
-        """Note what makes the predictions in here, so that a run that goes on cannot mix two methods.
+        """Write down which method fills this folder, so that a resumed run cannot mix two methods.
 
         Args:
             method: JSON-ready description with a ``name``; equal descriptions must give equal predictions.
-            replace: take the folder over from another method (the caller writes every prediction anew).
+            replace: accept another method's folder (the caller then writes every prediction again).
 
         Raises:
-            PredictionError: another method was here.
-            OutputError: the system refuses.
+            PredictionError: if the folder belongs to another method.
+            OutputError: if the file cannot be written.
         """
         make_output_folder(self.root)
-        record, wanted = self.root / METHOD_FILE, json.loads(json.dumps(method))
-        if record.is_file() and not replace:
-            found = _parse(record)
-            if found != wanted:
+        path, claimed = self.root / METHOD_FILE, json.loads(json.dumps(method))
+        if path.is_file() and not replace:
+            found = _parse(path)
+            if found != claimed:
                 raise PredictionError(
                     f"{self.root}: expected the predictions of an interrupted run to be made in the same way, "
-                    f"found {_difference(found, wanted)}; choose another folder, or take this one over (--overwrite)"
+                    f"found {_difference(found, claimed)}; choose another folder, or take this one over (--overwrite)"
                 )
-        write_atomically(record, (json.dumps(wanted, indent=1) + "\n").encode())
+        write_atomically(path, (json.dumps(claimed, indent=1) + "\n").encode())
 
     def _candidates(self, name: str) -> list[Path]:
         return [self.root / f"{name}{ending}" for ending in _ENDINGS]
 
 
-def _read_record(path: Path) -> tuple[dict[int, float] | None, float | None]:
-    """Scores by label, and seconds."""
-    record = _parse(path)
+def _read_scores(path: Path) -> tuple[dict[int, float] | None, float | None]:
+    """Scores by label, and seconds; None for what the file lacks."""
+    content = _parse(path)
     try:
-        if "instances" in record:
-            return {i: float(each["score"]) for i, each in enumerate(record["instances"], start=1)}, None
-        scores, seconds = record.get("scores"), record.get("seconds")
+        if "instances" in content:
+            return {i: float(each["score"]) for i, each in enumerate(content["instances"], start=1)}, None
+        scores, seconds = content.get("scores"), content.get("seconds")
         by_label = None if scores is None else {int(label): float(score) for label, score in scores.items()}
         return by_label, None if seconds is None else float(seconds)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -174,8 +174,8 @@ def _parse(path: Path) -> Any:
         raise PredictionError(f"{path}: expected JSON, found {' '.join(str(error).split())}") from error
 
 
-def _difference(found: Any, wanted: Any) -> str:
-    if not isinstance(found, dict) or not isinstance(wanted, dict):
+def _difference(found: Any, expected: Any) -> str:
+    if not isinstance(found, dict) or not isinstance(expected, dict):
         return f"{found!r}"
-    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
-    return "; ".join(f"{key} {found.get(key)!r} where {wanted.get(key)!r} was asked for" for key in keys[:2])
+    keys = [key for key in {**expected, **found} if found.get(key) != expected.get(key)]
+    return "; ".join(f"{key} {found.get(key)!r} where {expected.get(key)!r} was asked for" for key in keys[:2])

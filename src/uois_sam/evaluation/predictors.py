@@ -1,4 +1,4 @@
-"""What makes predictions for the command: a model, or a trivial baseline to hold it against."""
+"""Predictors for an evaluation: a model, and a trivial baseline to compare it with."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from uois_sam.pipeline import UOISSAM
 
 _FULL = ("heatmap", "hdnet")
-"""Prompts and scores of the whole method (last row of Table IV); other variants say what they are in their name."""
+"""Prompts and scores of the whole method (last row of Table IV); other variants are named after theirs."""
 
 
 class ModelPredictor:
-    """The whole pipeline under its settings."""
+    """A model with its settings, as a predictor."""
 
     def __init__(self, model: UOISSAM) -> None:
         chosen = model.settings
@@ -31,16 +31,16 @@ class ModelPredictor:
         self.description = {"kind": "model", **_identity(model), "selection": asdict(model.settings)}
 
     def __call__(self, image: ImageArray) -> Prediction:
-        """Label map of the instances, better scores on top; label i has the score of instance i."""
+        """Return the label map of the instances, better scores on top; label i has the score of instance i."""
         instances = self.model.predict(image)
         scores = {label: float(score) for label, score in enumerate(instances.scores, start=1)}
         return Prediction(instances.label_map(), scores)
 
 
 class ComponentsBaseline:
-    """Connected components of the model's predicted foreground: what is left when nothing tells objects apart.
+    """Connected components of the model's predicted foreground: a baseline that does not separate objects.
 
-    Foreground is where its probability exceeds ``selection.foreground_threshold``; components (8 neighbours) of fewer
+    Foreground is where its probability exceeds ``settings.foreground_threshold``; components (8 neighbours) of fewer
     pixels than ``min_fraction`` of the photo are dropped; a component's score is its mean probability.
     """
 
@@ -52,7 +52,7 @@ class ComponentsBaseline:
         self.description = {"kind": "components", **_identity(model), **settings}
 
     def __call__(self, image: ImageArray) -> Prediction:
-        """Label map of the components."""
+        """Return the label map of the components."""
         probability = self.model.encode_image(image).maps.foreground.float().cpu().numpy()
         stretched = cv2.resize(probability, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return components(
@@ -61,11 +61,11 @@ class ComponentsBaseline:
 
 
 def components(probability: FloatArray, threshold: float, min_fraction: float) -> Prediction:
-    """Connected components of a foreground map, with their mean probability as score.
+    """Return the connected components of a foreground map, with their mean probability as score.
 
     Args:
         probability: (H, W) float32 in [0, 1].
-        threshold: foreground is above it.
+        threshold: probability above which a pixel is foreground.
         min_fraction: smaller components (as a share of the map) are dropped.
     """
     foreground = (probability > threshold).astype(np.uint8)

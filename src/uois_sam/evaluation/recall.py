@@ -1,7 +1,7 @@
-"""Which objects are found: %75 by how large an object appears and by how much of it is seen.
+"""Recall (%75) by the apparent size of an object and by its visible share.
 
-Sizes are shares of the frame, so that they mean the same at any resolution: at 640x480, 0.1 % is a square of 18
-pixels, 1 % one of 55, and 10 % one of 175.
+Sizes are shares of the frame and hence independent of resolution: at 640x480, 0.1 % is a square of 18 pixels, 1 % one
+of 55, and 10 % one of 175.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class TrueObject:
     area_fraction: float
     """Visible pixels as a share of the frame, in (0, 1]."""
     visible_fraction: float | None
-    """Visible share of its silhouette, in [0, 1]; None where the data set does not tell."""
+    """Visible share of its silhouette, in [0, 1]; None if the data set does not provide it."""
     found: bool
-    """Whether it counts for %75."""
+    """True if it counts for %75."""
 
 
 @dataclass(frozen=True)
 class RecallBin:
-    """Objects with a value in [lower, upper) (the last bin: up to and with ``upper``)."""
+    """Objects with a value in [lower, upper); the last bin includes ``upper``."""
 
     lower: float
     upper: float
@@ -55,7 +55,7 @@ def recall_by_visibility(objects: Iterable[TrueObject]) -> tuple[RecallBin, ...]
 
 
 def sum_bins(parts: Iterable[Sequence[RecallBin]]) -> tuple[RecallBin, ...]:
-    """Add the counts of several images, bin by bin; they must share their edges."""
+    """Sum the counts of several images, bin by bin; all must have the same edges."""
     return tuple(
         RecallBin(bins[0].lower, bins[0].upper, sum(b.objects for b in bins), sum(b.found for b in bins))
         for bins in zip(*parts, strict=True)

@@ -1,7 +1,7 @@
-"""The two halves of an evaluation: photos to predictions on disk, and predictions on disk to frame results.
+"""The two halves of an evaluation: predict photos to disk, and score predictions from disk.
 
-Both take one frame at a time, so memory does not grow with the data set; a frame that fails is reported and the rest
-goes on.
+Both process one frame at a time, so memory does not grow with the data set. A frame that fails is reported, and the
+others continue.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from uois_sam.types import ImageArray, Sample
 
 MissingPolicy = Literal["error", "empty", "skip"]
 _CHUNK = 8
-"""Frames handed to a scoring process at once."""
+"""Frames per task of a scoring process."""
 _FEW = 24
-"""So few frames are scored faster than processes start."""
+"""Up to this number of frames, scoring in one process is faster than starting others."""
 
 
 class Predictor(Protocol):
-    """A method: a name for tables, what identifies it, and photo in, labels out."""
+    """A method: its name in tables, its description, and a call from photo to labels."""
 
     @property
     def name(self) -> str: ...
@@ -51,19 +51,19 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Scoring:
-    """How predictions are scored."""
+    """Settings of scoring."""
 
     protocol: MetricProtocol = UCN
-    """Its label rule is not applied: loaders give background as 0 alone."""
+    """The metric's protocol. Its label rule is not applied: 0 is the only background of loaded labels."""
     size_hw: tuple[int, int] | None = None
-    """Rows and columns that samples are brought to before anything else; None for their own size."""
+    """Height and width to which photos and labels are resized first; None keeps their size."""
     missing: MissingPolicy = "error"
-    """A frame without prediction fails, counts as if nothing was predicted, or is left out."""
+    """Treatment of frames without prediction: failure, nothing predicted, or left out."""
 
 
 @dataclass(frozen=True)
 class FrameFailure:
-    """A frame that could not be predicted or scored, and why, in one line."""
+    """A frame that could not be predicted or scored, with the reason in one line."""
 
     name: str
     reason: str
@@ -71,7 +71,7 @@ class FrameFailure:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A frame left out because it has no prediction and that was asked for."""
+    """A frame without prediction, left out on request."""
 
     name: str
 
@@ -80,9 +80,9 @@ FrameOutcome = FrameResult | FrameFailure | Skipped
 
 
 def evenly_spaced(frames: int, limit: int | None) -> list[int]:
-    """Indices of at most ``limit`` frames: one from each of as many equal stretches, always the same.
+    """Return indices of at most ``limit`` frames, one from each of as many equal stretches, always the same.
 
-    Drawn, not every n-th: sequences of a fixed length would otherwise give the same place in each of them.
+    Drawn at random rather than every n-th, which would give the same place in each of many sequences of equal length.
     """
     if limit is None or limit >= frames:
         return list(range(frames))
@@ -98,21 +98,21 @@ def predict_missing(
     size_hw: tuple[int, int] | None = None,
     anew: bool = False,
 ) -> Iterator[FrameFailure | None]:
-    """Predict those samples that have no prediction yet, and write each down at once.
+    """Predict the samples that have no prediction yet, and write each one immediately.
 
     Args:
-        dataset: labelled photos; their labels are not looked at.
-        indices: which samples.
+        dataset: labelled photos; the labels are not used.
+        indices: samples to predict.
         predictor: the method.
-        folder: where predictions go.
-        size_hw: photos are brought to this size first.
-        anew: predict every sample, even if there is a prediction.
+        folder: folder of the predictions.
+        size_hw: height and width to which photos are resized first.
+        anew: predict every sample again.
 
     Yields:
-        For each index None, or a failure.
+        None, or the failure, for each index.
 
     Raises:
-        OutputError: predictions cannot be written.
+        OutputError: if predictions cannot be written.
     """
     for index in indices:
         name = dataset.names[index]
@@ -139,16 +139,16 @@ def score_all(
 
     Args:
         dataset: labelled photos; pickled into every process.
-        indices: which samples.
+        indices: samples to score.
         folder: predictions.
-        scoring: protocol, size, and what to do about missing predictions.
-        workers: processes; few frames are scored in this one.
+        scoring: protocol, size, and treatment of missing predictions.
+        workers: number of processes; few frames are scored in this one.
 
     Yields:
         The outcome of each frame, in the order of the indices.
 
     Raises:
-        UOISError: a process was killed.
+        UOISError: if a process was killed.
     """
     score = partial(score_sample, dataset, folder, scoring)
     if workers <= 1 or len(indices) <= _FEW:
@@ -179,11 +179,11 @@ def score_sample(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, i
 
 
 def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> tuple[Sample, Prediction]:
-    """A sample and its prediction at the size they are scored at.
+    """Read a sample and its prediction at the size they are scored at.
 
     Raises:
-        DatasetError: a file of the data set cannot be read.
-        PredictionError: the prediction is missing or ambiguous, or has another size.
+        DatasetError: if a file of the data set cannot be read.
+        PredictionError: if the prediction is missing or ambiguous, or has another size.
     """
     sample = dataset[index]
     if scoring.missing == "empty" and not folder.has(sample.name):
@@ -198,7 +198,7 @@ def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, inde
 
 
 def _reason(error: Exception) -> str:
-    """One line for a frame that failed; errors that are neither the frame's nor the machine's fault pass through."""
+    """Return the reason of a failure in one line; raise errors that are neither the frame's nor the machine's fault."""
     if is_out_of_memory(error):
         return "no free memory for this photo"
     if not isinstance(error, UOISError):
@@ -228,7 +228,7 @@ _score: partial[FrameOutcome]
 def _start_worker(score: partial[FrameOutcome]) -> None:
     global _score
     cv2.setNumThreads(1)  # the processes are the parallelism
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process is told, and ends these
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets it, and ends these
     _score = score
 
 

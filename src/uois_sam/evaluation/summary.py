@@ -1,7 +1,7 @@
-"""From image scores to a data set's: the published plain mean over images, and the pooled ratios.
+"""Scores of a data set from those of its images: the published plain mean, and pooled ratios.
 
-The formula in the paper's text reads as if pixels were pooled over the whole data set, while the published code
-averages per-image ratios, F included. The mean is what Tables II to V hold; pooled ratios stand beside it.
+The formula in the paper's text reads as if pixels were pooled over the whole data set, but the published code averages
+per-image ratios, F included. Tables II to V hold the mean; reports give pooled ratios beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uois_sam.evaluation.overlaps import LabelMapError
 
 @dataclass(frozen=True)
 class MeanScores:
-    """:class:`ImageScores` of several images in one row, in [0, 1]."""
+    """Mean of the :class:`ImageScores` of several images; ratios in [0, 1]."""
 
     frames: int
     overlap: PrecisionRecallF
@@ -31,30 +31,30 @@ class MeanScores:
 
 @dataclass(frozen=True)
 class DatasetScores:
-    """What a report prints for one method on one data set."""
+    """Scores of one method on one data set."""
 
     all_frames: MeanScores
     """Plain means over images, as published. F is the mean of F, not the F of the means."""
     non_empty_frames: MeanScores | None
-    """Over the images that have at least one true object; None when there are none."""
+    """Means over the images with at least one true object; None without such images."""
     pooled: MeanScores
     """Ratios of the counts summed over all images: large objects and full frames weigh more."""
     frames: int
     empty_frames: int
     """Images without a true object."""
     empty_predicted_empty: float | None
-    """Share of the empty images where nothing was predicted, in [0, 1]; None when there are none."""
+    """Share of the empty images in which nothing was predicted, in [0, 1]; None without such images."""
     true_objects: int
     predicted_objects: int
     sizes_hw: tuple[tuple[int, int], ...]
-    """The different image sizes scored at, ascending."""
+    """Distinct image sizes, ascending."""
     boundary_radii_px: tuple[int, ...]
-    """The boundary tolerances at these sizes, ascending."""
+    """Boundary tolerances at these sizes, ascending."""
     strict_75: bool
 
 
 class ScoreAccumulator:
-    """Collects image scores and averages them; every image weighs the same."""
+    """Average of image scores; every image has the same weight."""
 
     def __init__(self) -> None:
         self._scores: list[ImageScores] = []
@@ -63,7 +63,7 @@ class ScoreAccumulator:
         """Add one image.
 
         Raises:
-            LabelMapError: the image was scored by another protocol than the ones before.
+            LabelMapError: if the image was scored by another protocol than those before.
         """
         if self._scores and scores.protocol != self._scores[0].protocol:
             raise LabelMapError(
@@ -73,10 +73,10 @@ class ScoreAccumulator:
         self._scores.append(scores)
 
     def compute(self) -> DatasetScores:
-        """Means over all images so far.
+        """Return the scores over all images so far.
 
         Raises:
-            LabelMapError: no image was added.
+            LabelMapError: if no image was added.
         """
         if not self._scores:
             raise LabelMapError("expected at least one scored image, found 0")
@@ -98,7 +98,7 @@ class ScoreAccumulator:
 
 
 def mean_scores(scores: Sequence[ImageScores]) -> MeanScores:
-    """The published average: every image weighs the same, whatever it holds."""
+    """Return the published average, in which every image has the same weight."""
     return MeanScores(
         frames=len(scores),
         overlap=_mean_ratios([s.overlap for s in scores]),
@@ -108,7 +108,7 @@ def mean_scores(scores: Sequence[ImageScores]) -> MeanScores:
 
 
 def pooled_scores(scores: Sequence[ImageScores]) -> MeanScores:
-    """Counts of all images first, ratios after; %75 is per true object. Sides without objects as in one image."""
+    """Return ratios of the counts summed over images; %75 is per true object. Empty sides count as in one image."""
     objects_p, objects_t = sum(s.predicted_objects for s in scores), sum(s.true_objects for s in scores)
     return MeanScores(
         frames=len(scores),

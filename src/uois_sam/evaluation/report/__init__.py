@@ -1,1 +1,1 @@
-"""What an evaluation writes: JSON, CSV, markdown and one HTML page."""
+"""Files of an evaluation: JSON, CSV, markdown and one HTML page."""

@@ -1,4 +1,4 @@
-"""Which frames a page shows, and what they look like: truth and prediction side by side, coloured by what happened."""
+"""Choice and pictures of the frames on a page: truth and prediction side by side, coloured by error kind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ KIND_COLOURS: dict[str, str] = {
     "missed": "#d55e00",
     "background": "#f0e442",
 }
-"""Okabe and Ito's colours, told apart with every kind of colour vision."""
+"""Okabe and Ito's colours, distinguishable with every kind of colour vision."""
 WIDTH = 480
-"""Pixels: wider pictures are shrunk."""
+"""Maximum width of a picture in pixels."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Choice:
 
     result: FrameResult
     rank: int
-    """Place by overlap F, 1 being the worst."""
+    """Rank by overlap F; 1 is the worst."""
     groups: tuple[Group, ...]
 
 
@@ -49,9 +49,9 @@ class Pictures:
 
 
 def choose(results: Sequence[FrameResult], count: int) -> list[Choice]:
-    """The ``count`` worst, median and best frames by overlap F, and those with most of each error kind.
+    """Choose the ``count`` worst, median and best frames by overlap F, and those with most errors of each kind.
 
-    Ties in F go by boundary F, then by name; a frame comes once, worst first, with all groups that it belongs to.
+    Ties in F are broken by boundary F, then by name. Each frame comes once, worst first, with all its groups.
     """
     ranked = sorted(results, key=lambda r: (r.scores.overlap.f_measure, r.scores.boundary.f_measure, r.name))
     middle = max(0, (len(ranked) - count) // 2)
@@ -69,7 +69,7 @@ def choose(results: Sequence[FrameResult], count: int) -> list[Choice]:
 
 
 def draw(sample: Sample, prediction: Prediction) -> Pictures:
-    """Truth and prediction over the photo, both at the size they were scored at.
+    """Draw truth and prediction over the photo, at the size they were scored at.
 
     Every object has the colour of its kind (:data:`KIND_COLOURS`), every predicted mask that of the object it belongs
     to; ignored pixels are dark.
@@ -120,7 +120,7 @@ def _rgb(kind: str) -> tuple[int, ...]:
 
 
 def _faded(image: ImageArray, ignore: BoolArray | None) -> ImageArray:
-    """The photo with little colour left, so that the kinds' colours can be told; ignored pixels are dark."""
+    """Fade a photo so that the colours of the kinds stand out; ignored pixels are dark."""
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     faded = cv2.addWeighted(image, 0.2, grey, 0.8, 0)
     return np.asarray(faded if ignore is None else np.where(ignore[:, :, None], faded // 3, faded), dtype=np.uint8)

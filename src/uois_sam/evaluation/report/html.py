@@ -1,4 +1,4 @@
-"""``report.html``: one page that needs no network and no other file."""
+"""``report.html``: one self-contained page."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Bar:
     """One bar of a chart."""
 
     label: str
-    """What it stands for."""
+    """Label of the bar."""
     share: float
-    """Its length, in [0, 1] of the longest possible one."""
+    """Length as a share of the longest possible bar, in [0, 1]."""
     value: str
-    """Its value in words."""
+    """Value in words."""
 
 
 def render(report: Report, results: Sequence[FrameResult], shown: Iterable[tuple[Choice, Pictures]]) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         report: the figures.
@@ -56,7 +56,7 @@ def render(report: Report, results: Sequence[FrameResult], shown: Iterable[tuple
 
 
 def _object_kinds(report: Report) -> list[tuple[str, int, float]]:
-    """Kind, count, share of all true objects; only kinds that occur."""
+    """Kind, count and share of all true objects, for kinds that occur."""
     total = max(1, report["scores"]["true_objects"])
     counts = [(kind, int(report["errors"][kind])) for kind in ("good", *(k for k in OBJECT_KINDS if k != "good"))]
     return [(kind, count, count / total) for kind, count in counts if count]
@@ -72,7 +72,7 @@ def _histograms(results: Sequence[FrameResult]) -> list[tuple[str, list[Bar]]]:
 
 
 def _histogram(values: Sequence[float]) -> list[Bar]:
-    """Frames with a ratio in each twentieth of [0, 1]; the last bin holds 1."""
+    """Count frames in each twentieth of [0, 1]; the last bin includes 1."""
     counts = [0] * _BINS
     for value in values:
         counts[min(_BINS - 1, int(value * _BINS))] += 1

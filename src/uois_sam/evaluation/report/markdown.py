@@ -1,4 +1,4 @@
-"""Tables as GitHub markdown: one report beside the paper's rows, and Tables II to V over many reports."""
+"""Markdown tables: one report beside the paper's rows, and Tables II to V with many reports."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from uois_sam.evaluation.report.report import Report, percentages
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table; the first column is left, the others right aligned."""
+    """Return a markdown table; the first column is left aligned, the others right."""
     lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """Percentages as the paper prints them."""
+    """Format percentages as the paper does."""
     return [f"{value:.1f}" for value in values]
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio in percent, or a dash where it is not defined."""
+    """Format a ratio in percent, or as a dash if it is undefined."""
     return "–" if ratio is None else f"{100 * ratio:.1f}"
 
 
@@ -50,7 +50,8 @@ class ResultTable:
 
 
 def result_table(report: Report) -> ResultTable:
-    """Method, training data and input where there are published rows, and the seven numbers."""
+    """Return a report's rows and the published ones: method, seven figures and, beside published rows, training data
+    and input."""
     scores, name, dataset = report["scores"], report["method"]["name"], report["dataset"]["name"]
     own = [(name, scores["all_frames"])]
     if scores["empty_frames"] and scores["non_empty_frames"]:
@@ -66,7 +67,7 @@ def result_table(report: Report) -> ResultTable:
 
 
 def report_page(report: Report) -> str:
-    """``report.md``: everything in ``report.json`` that people compare."""
+    """Return ``report.md``: the figures of a report that are commonly compared."""
     data, scores, coco = report["dataset"], report["scores"], report["coco"]
     results = result_table(report)
     first, *rest = results.own
@@ -107,7 +108,7 @@ def report_page(report: Report) -> str:
 
 
 def coverage(report: Report) -> str:
-    """Which frames the figures are made from, in one paragraph."""
+    """Describe in one paragraph which frames a report covers."""
     data, scores = report["dataset"], report["scores"]
     said = [
         f"{count(data['scored'], 'frame')}, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
@@ -123,7 +124,7 @@ def coverage(report: Report) -> str:
 
 
 def error_count(report: Report, kind: str) -> int:
-    """How often an error kind occurs in all frames."""
+    """Count of an error kind over all frames."""
     return int(report["errors"]["background_masks" if kind == "background" else kind])
 
 
@@ -133,7 +134,7 @@ def _bin_table(title: str, bins: Sequence[dict[str, Any]]) -> str:
 
 
 def paper_tables(reports: Sequence[Report]) -> str:
-    """Tables II to V of the paper with a row for each report that belongs there, and the reports that do not."""
+    """Return Tables II to V of the paper with a row for each matching report, and tables of the other reports."""
     known = [report for report in reports if report["dataset"]["name"] in TITLES]
     others = [report for report in reports if report["dataset"]["name"] not in TITLES]
     parts = [
@@ -181,7 +182,7 @@ def _other(title: str, reports: Sequence[Report]) -> str:
 
 
 def _made_with(report: Report, row: AblationRow) -> bool:
-    """Whether a report's model was set, and trained, as a row of Table IV or V says."""
+    """Return whether a report's model has the settings and training of a row of Table IV or V."""
     method = report["method"]
     settings = {**method.get("training", {}).get("recipe", {}), **method.get("selection", {})}
     return all(settings.get(key) == value for key, value in row.settings.items())
@@ -192,5 +193,5 @@ def _cells(report: Report | None) -> list[str]:
 
 
 def _footnotes(reports: Sequence[Report]) -> list[str]:
-    """What keeps a row from being comparable, said under its table."""
+    """Footnotes on the frames behind each row."""
     return [f"{r['method']['name']} on {r['dataset']['title']}: {coverage(r)}" for r in reports]

@@ -1,4 +1,4 @@
-"""One line a frame: ``per_image.csv``."""
+"""``per_image.csv``: one line per frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS = (
 
 
 def frame_row(result: FrameResult) -> dict[str, Any]:
-    """A frame's figures by column; ratios in [0, 1]."""
+    """Return a frame's figures by column; ratios in [0, 1]."""
     scores = result.scores
     ratios = (*astuple(scores.overlap), *astuple(scores.boundary), scores.over_75)
     counts = (scores.true_objects, scores.predicted_objects, scores.objects_over_75)
@@ -30,7 +30,7 @@ def frame_row(result: FrameResult) -> dict[str, Any]:
 
 
 def to_csv(results: Iterable[FrameResult]) -> bytes:
-    """The whole file."""
+    """Return the file's content."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Tables II to V of the paper as data (arXiv 2409.15481, Sec. IV), to stand beside anyone's results.
+"""Tables II to V of the paper as data (arXiv 2409.15481, Sec. IV), to compare results with.
 
 Every row of numbers is overlap P, R, F, boundary P, R, F, and %75, in percent.
 """
@@ -29,18 +29,18 @@ class PublishedRow:
 
     method: str
     reference: str
-    """Where the method comes from."""
+    """Publication of the method."""
     training: str
     """TOD; U-S: UOAIS-Sim; U-S#: UOAIS-Sim with amodal labels."""
     results: Mapping[str, Row]
     """Data set (as ``uois-sam evaluate`` calls it) to numbers."""
     inputs: str = "RGB"
     refined: bool = False
-    """With a second, zoomed-in stage."""
+    """True with a second, zoomed-in stage."""
 
     @property
     def name(self) -> str:
-        """How a table calls it."""
+        """Name in tables."""
         return f"{self.method}{' + refinement' if self.refined else ''}"
 
 
@@ -51,7 +51,7 @@ class AblationRow:
     name: str
     result: Row
     settings: Mapping[str, str | float] = field(default_factory=dict)
-    """What a report has to have been made with to stand beside it."""
+    """Settings that a report must have to stand beside this row."""
 
 
 TITLES = {"ocid": "OCID", "osd": "OSD", "phocal": "PhoCAL", "housecat6d": "HouseCat6D"}
@@ -130,5 +130,5 @@ TABLE_5 = (
 
 
 def published_for(dataset: str) -> tuple[PublishedRow, ...]:
-    """The rows of Table II or III that have results on a data set; none for data sets that the paper did not use."""
+    """Return the rows of Tables II and III with results on a data set."""
     return tuple(row for row in (*TABLE_2, *TABLE_3) if dataset in row.results)

@@ -1,7 +1,6 @@
-"""A report: every figure of one method on one data set, as data that survives JSON.
+"""Reports: every figure of one method on one data set, as JSON-ready data.
 
-Pages and tables (``markdown.py``, ``html.py``) are made from this alone, so that they can be made again, and tables
-can be made from many saved reports.
+Pages and tables (``markdown.py``, ``html.py``) need nothing else, so they can be made from saved reports.
 """
 
 from __future__ import annotations
@@ -60,47 +59,47 @@ class Report(TypedDict):
 
 
 class ReportError(UOISError):
-    """A saved report cannot be read, or there is nothing to report."""
+    """A saved report cannot be read, or no frame could be scored."""
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What was scored."""
+    """The method that was scored."""
 
     name: str
-    """As tables call it."""
+    """Name in tables."""
     details: Mapping[str, Any]
     """JSON-ready: kind (model, components, predictions), weights, settings."""
 
 
 @dataclass(frozen=True)
 class ScoredDataset:
-    """What it was scored on."""
+    """The data set that it was scored on."""
 
     name: str
-    """As ``uois-sam evaluate`` calls it: ocid, folder, ..."""
+    """Name for ``uois-sam evaluate``: ocid, folder, ..."""
     title: str
-    """As tables call it."""
+    """Name in tables."""
     frames: int
-    """Frames that the data set has after its own sampling."""
+    """Number of frames after the data set's own sampling."""
     notes: Sequence[str] = ()
-    """What has to be said beside the numbers: sampling, missing frames, known faults of its labels."""
+    """Remarks for readers of the figures: sampling, missing frames, known faults of the labels."""
 
 
 def make_report(
     outcomes: Iterable[FrameOutcome], method: MethodInfo, dataset: ScoredDataset, scoring: Scoring, seconds: float
 ) -> Report:
-    """Sum up all frames.
+    """Make the report of all frames.
 
     Args:
-        outcomes: of every frame that was asked for.
-        method: what was scored.
-        dataset: on what.
-        scoring: how.
-        seconds: what scoring took.
+        outcomes: outcome of every requested frame.
+        method: method that was scored.
+        dataset: data set that it was scored on.
+        scoring: settings of scoring.
+        seconds: run time of scoring.
 
     Raises:
-        ReportError: no frame could be scored.
+        ReportError: if no frame could be scored.
     """
     outcomes = list(outcomes)
     results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]
@@ -138,7 +137,7 @@ def make_report(
 
 
 def protocol_json(protocol: Protocol, sizes_hw: Sequence[tuple[int, int]], radii_px: Sequence[int]) -> dict[str, Any]:
-    """The protocol as data, and in words for people."""
+    """Return the protocol as data and in words."""
     sizes = ", ".join(f"{width}x{height}" for height, width in sizes_hw[:3])
     more = f" and {len(sizes_hw) - 3} more sizes" if len(sizes_hw) > 3 else ""
     sign = ">" if protocol.strict_75 else ">="
@@ -159,7 +158,7 @@ def read_report(path: Path) -> Report:
     """Read a saved report.
 
     Raises:
-        ReportError: missing, no JSON, or not one of ours.
+        ReportError: if the file is missing, is not JSON, or is not a report.
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
@@ -172,7 +171,7 @@ def read_report(path: Path) -> Report:
 
 
 def percentages(mean: Mapping[str, Any]) -> tuple[float, ...]:
-    """Overlap P, R, F, boundary P, R, F and %75 in percent, of a :class:`MeanScores` that went through JSON."""
+    """Return overlap P, R, F, boundary P, R, F and %75 in percent, from :class:`MeanScores` as JSON."""
     ratios = [mean[part][key] for part in ("overlap", "boundary") for key in ("precision", "recall", "f_measure")]
     return tuple(100 * value for value in (*ratios, mean["over_75"]))
 

@@ -1,4 +1,4 @@
-"""Labelled images from disk, all by one protocol."""
+"""Labelled images from disk, with one protocol for all data sets."""
 
 from uois_sam.datasets.base import Dataset, DatasetInfo, FrameDataset, FrameOptions
 from uois_sam.datasets.folder import FolderDataset

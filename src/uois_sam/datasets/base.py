@@ -1,4 +1,4 @@
-"""What all data sets on disk share: names, sampling, the check of counts, and samples that are read when asked for."""
+"""Base of all data sets on disk: names, sampling, the check of counts, and samples read on demand."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ from uois_sam.types import BoolArray, LabelMap, Sample
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is published about a data set."""
+    """Published facts about a data set."""
 
     title: str
-    """Its name in papers."""
+    """Name in papers."""
     homepage: str
-    """Where it is described and can be had."""
+    """Page with description and download."""
     licence: str
-    """As its authors state it."""
+    """Licence as stated by the authors."""
     frames: int | None = None
-    """Number of frames that published scores are made from; None where there are no such scores."""
+    """Number of frames of published scores; None if there are none."""
     every: int = 1
     """Published scores take every n-th frame of the whole set."""
     size_wh: tuple[int, int] | None = None
-    """Width and height of its photos in pixels; None where they vary."""
+    """Width and height of its photos in pixels; None if it varies."""
 
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """What can be asked of every data set."""
+    """Options of every data set."""
 
     every: int | None = None
-    """Take every n-th frame in name order; None does as published scores: 10 for PhoCAL and HouseCat6D, else 1."""
+    """Take every n-th frame in name order; None as in published scores: 10 for PhoCAL and HouseCat6D, else 1."""
     offset: int = 0
     """Index of the first frame taken, from 0 to every - 1."""
     depth: bool = False
-    """Read depth as well, where there is some."""
+    """Also read depth, if available."""
     partial: bool = False
-    """Go on when other than the published frames are there; :attr:`FrameDataset.notes` then says so."""
+    """Accept another number of frames than published; :attr:`FrameDataset.notes` then says so."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """How many frames should be there, after sampling as for published scores."""
+    """Number of frames that published scores are made from, after their sampling."""
 
     frames: int
     tolerance: int = 0
-    """Difference that is no sign of missing files, where it is not known how the published frames were sampled."""
+    """Difference that does not indicate missing files, where the published sampling is unknown."""
     strict: bool = True
-    """Whether another number is an error unless ``partial`` is set; else it is only noted."""
+    """If True, another number is an error unless ``partial`` is set; otherwise it is only noted."""
     missing: str = ""
-    """Which known parts of the data set are not there, in a few words."""
+    """Known parts of the data set that are missing, in a few words."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """The labels of one frame and the file they come from."""
+    """Labels of one frame and their file."""
 
     labels: LabelMap
     """(H, W) uint16: 0 is background."""
     source: Path
-    """For messages."""
+    """File named in messages."""
     ignore: BoolArray | None = None
     """(H, W) bool."""
     visible_fractions: Mapping[int, float] | None = None
@@ -78,9 +78,9 @@ class Annotation:
 
 
 class FrameDataset(ABC):
-    """A data set on disk: a list of names; everything else is read by ``dataset[i]``, so memory stays flat.
+    """A data set on disk: a list of names, with everything else read by ``dataset[i]``, so memory stays flat.
 
-    Follows :class:`uois_sam.datasets.base.Dataset`, can be pickled, and holds no open files.
+    Implements :class:`uois_sam.datasets.base.Dataset`, can be pickled, and holds no open files.
     """
 
     info: ClassVar[DatasetInfo]
@@ -102,11 +102,11 @@ class FrameDataset(ABC):
             names: of all frames, in order.
             options: which to take.
             every: the sampling when the options do not say, in place of ``info.every``.
-            expected: number of frames with that sampling; None when there is nothing to compare with.
+            expected: number of frames with that sampling; None if unknown.
             notes: what a report on this data set has to mention.
 
         Raises:
-            DatasetError: a name comes twice, the options leave no frame, or frames are missing.
+            DatasetError: if a name comes twice, the options leave no frame, or frames are missing.
         """
         options = options or FrameOptions()
         usual = self.info.every if every is None else every
@@ -131,11 +131,11 @@ class FrameDataset(ABC):
         sampling = f"one in {every} of {len(names)} frames, from frame {options.offset} on"
         compared = self._compare(expected) if expected and every == usual else []
         self.notes = (*notes, *([sampling] if every > 1 else []), *compared)
-        """What a report on this data set has to mention: known faults, sampling, missing frames."""
+        """Remarks for reports on this data set: known faults, sampling, missing frames."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Unique names in order: relative paths with "/" and without suffix, fit to name predictions by."""
+        """Unique names in order: relative paths with "/" and without suffix, usable as file names of predictions."""
         return self._names
 
     def __len__(self) -> int:
@@ -145,10 +145,10 @@ class FrameDataset(ABC):
         """Read one sample from disk.
 
         Raises:
-            DatasetError: labels, ignore mask or depth cannot be read, are not integers in 0..65535 in one channel, or
-                have another size than the photo.
-            ImageError: the photo cannot be read.
-            IndexError: there is no such sample.
+            DatasetError: if labels, ignore mask or depth are unreadable, hold more than one channel of integers in
+                0..65535, or differ from the photo in size.
+            ImageError: if the photo cannot be read.
+            IndexError: if there is no such sample.
         """
         name = self._names[index]
         photo = self._photo(name)
@@ -166,14 +166,14 @@ class FrameDataset(ABC):
 
     @abstractmethod
     def _photo(self, name: str) -> Path:
-        """The photo of this frame."""
+        """Path of a frame's photo."""
 
     @abstractmethod
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:
-        """Read the labels of this frame; the caller makes sure that they have the photo's size."""
+        """Read the labels of a frame; the caller checks that they have the photo's size."""
 
     def _depth(self, name: str) -> tuple[Path, float] | None:
-        """Where the depth image of this frame would be, and the metres that one of its steps stands for."""
+        """Path of a frame's depth image and metres per stored step; None without depth."""
         return None
 
     def _compare(self, expected: Expected) -> list[str]:
@@ -188,7 +188,7 @@ class FrameDataset(ABC):
 
 
 class Dataset(Protocol):
-    """Labelled images in a fixed order; samples are read when asked for, so a data set is cheap to hold and to pickle.
+    """Labelled images in a fixed order; samples are read on demand, so a data set is cheap to hold and to pickle.
 
     Being iterable comes with it: ``__getitem__`` raises IndexError past the end.
     """

@@ -1,4 +1,4 @@
-"""Any data set in the BOP format, by the masks of what is visible."""
+"""Any data set in the BOP format, labelled by its masks of visible parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BOPDataset(FrameDataset):
             of the labels; BOP's own scores use 0.1.
 
     Raises:
-        DatasetError: another layout, or a split whose ground truth is not published.
+        DatasetError: for another layout, or a split whose ground truth is not published.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo("BOP", "https://bop.felk.cvut.cz/datasets/", "each data set has its own")
@@ -65,7 +65,7 @@ class BOPDataset(FrameDataset):
         self.min_visible = min_visible
         self._files: dict[str, str] = {}
         self._opened = uuid4().hex
-        """Tells what was read for this data set from what was read earlier from the same paths."""
+        """Distinguishes what was read for this data set from earlier reads of the same paths."""
         notes: list[str] = []
         for scene in sorted(filter(Path.is_dir, self.scenes.iterdir()), key=lambda path: natural(path.name)):
             notes += self._add_scene(scene)
@@ -73,12 +73,12 @@ class BOPDataset(FrameDataset):
             raise DatasetError(f"{self.scenes}: expected {layout}, found {contents(self.scenes)}")
         names = list(self._files)
         if targets is not None:
-            wanted = _targets(root / targets)
-            names = [name for name in names if tuple(map(int, name.split("/"))) in wanted]
+            listed = _targets(root / targets)
+            names = [name for name in names if tuple(map(int, name.split("/"))) in listed]
         super().__init__(root, names, options, notes=notes)
 
     def _add_scene(self, scene: Path) -> list[str]:
-        """Add the photos of a scene; returns notes on files left out."""
+        """Add the photos of a scene; return notes on files left out."""
         folder = next((folder for folder in _PHOTO_FOLDERS if (scene / folder).is_dir()), None)
         if folder is None:
             return []
@@ -121,7 +121,7 @@ class BOPDataset(FrameDataset):
         return Annotation(painter.labels, folder / "mask_visib", painter.ignored, fractions or None, painter.notes())
 
     def _shares(self, info: Path, stem: str, count: int) -> list[float]:
-        """How much of each object is visible; empty when the data set does not say and nothing depends on it."""
+        """Return the visible share of each object; empty if the data set lacks it and nothing depends on it."""
         if not info.is_file() and self.min_visible == 0:
             return []
         shares = self._of_image(info, stem, _visible_shares)
@@ -139,7 +139,7 @@ class BOPDataset(FrameDataset):
         return found, self._of_image(folder / "scene_camera.json", stem, _depth_scale) * _MILLIMETRE_M
 
     def _of_image(self, path: Path, stem: str, condense: Callable[[Any, str], T]) -> T:
-        """What is kept of a scene file's entry for one image."""
+        """Return the condensed entry of one image in a scene file."""
         try:
             entries = _entries(path, condense, stamp(path), self._opened)
         except OSError as error:

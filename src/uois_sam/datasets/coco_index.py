@@ -1,4 +1,4 @@
-"""COCO annotation files of any size: an index of offsets in memory, annotations read when asked for."""
+"""COCO annotation files of any size: an index of offsets in memory, annotations read on demand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 class CocoIndex:
-    """Where the images and annotations of a COCO file lie in it.
+    """Offsets of the images and annotations in a COCO file.
 
     ``pycocotools.COCO`` keeps all annotations as Python objects, several times the size of the file; this keeps about
     20 bytes an annotation and 300 an image.
@@ -29,8 +29,8 @@ class CocoIndex:
         path: a JSON file with the arrays ``images`` (``id``, ``file_name``) and ``annotations`` (``id``, ``image_id``).
 
     Raises:
-        DatasetError: unreadable, not such a file, without any annotation, or ids or file names that come twice or lead
-            nowhere.
+        DatasetError: if the file is unreadable, of another form or without annotations, or ids or file names are
+            repeated or lead nowhere.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,21 +69,21 @@ class CocoIndex:
         self._first = np.searchsorted(rows[by_image], np.arange(len(files) + 1))
 
     def image(self, name: str) -> dict[str, Any]:
-        """The image of this name, as the file has it."""
+        """Return the entry of an image by name."""
         row = self._rows[name]
         return read_objects(self.path, self._images[row : row + 1].tolist(), self._opened)[0]
 
     def file(self, name: str, key: str = "file_name") -> str | None:
-        """A file that belongs to an image, relative and with "/"; None where its entry names none.
+        """Return the path of a file of an image, relative and with "/"; None if its entry names none.
 
         Raises:
-            DatasetError: the path leads out of the data set.
+            DatasetError: if the path leads out of the data set.
         """
         value = self.image(name).get(key)
         return checked_name(value, self.path) if isinstance(value, str) and value else None
 
     def annotations(self, name: str) -> list[dict[str, Any]]:
-        """The annotations of an image in the order of their ids."""
+        """Return the annotations of an image, sorted by id."""
         row = self._rows[name]
         places = self._annotations[self._first[row] : self._first[row + 1]].tolist()
         return read_objects(self.path, places, self._opened)
@@ -97,7 +97,7 @@ class CocoIndex:
             image_hw: size of its image.
 
         Raises:
-            DatasetError: no such mask, damaged, or of another size.
+            DatasetError: if the mask is missing, damaged, or of another size.
         """
         try:
             return decode_segmentation(annotation.get(key), image_hw)
@@ -105,7 +105,7 @@ class CocoIndex:
             raise DatasetError(f"{self.where(annotation)}: {key}: {error}") from error
 
     def where(self, annotation: dict[str, Any]) -> str:
-        """File, image and annotation, for messages."""
+        """Name file, image and annotation in messages."""
         return f"{self.path}: image {annotation.get('image_id')}, annotation {annotation.get('id')}"
 
 
@@ -125,7 +125,7 @@ class _Rows:
         self.starts, self.lengths = array("q"), array("q")
 
     def add(self, located: Located, field: str, kind: type[Any]) -> Any:
-        """Note one object; returns the value of ``field``, which for annotations is the owner's id."""
+        """Add one object and return the value of ``field``, which for annotations is the owner's id."""
         identity, value = located.value.get("id"), located.value.get(field)
         numbers = [identity, value] if kind is int else [identity]
         whole = all(type(each) is int and _SMALLEST <= each <= _LARGEST for each in numbers)
@@ -142,7 +142,7 @@ class _Rows:
         return value
 
     def order(self) -> npt.NDArray[np.int64]:
-        """Indices that sort by id."""
+        """Return the indices that sort by id."""
         ids = np.asarray(self.ids, np.int64)
         order = np.argsort(ids, kind="stable")
         twice = np.flatnonzero(np.diff(ids[order]) == 0)
@@ -151,7 +151,7 @@ class _Rows:
         return order
 
     def places(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """(N, 2) int64: offset and length in bytes, in this order."""
+        """Return offset and length in bytes, in this order: (N, 2) int64."""
         return np.stack([np.asarray(self.starts, np.int64)[order], np.asarray(self.lengths, np.int64)[order]], axis=1)
 
 

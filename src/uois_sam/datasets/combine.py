@@ -1,4 +1,4 @@
-"""Several data sets as one."""
+"""Concatenation of data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uois_sam.types import Sample
 
 
 class JoinedDataset:
-    """The samples of several data sets, one set after the other; names get the number of their set in front."""
+    """Samples of several data sets in sequence; names are prefixed by the number of their set."""
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
         self.parts = tuple(parts)

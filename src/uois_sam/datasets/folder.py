@@ -1,4 +1,4 @@
-"""Plain folders of photos and label maps: the layout that ``uois-sam generate`` writes and anyone can make."""
+"""Plain folders of photos and label maps: the layout of ``uois-sam generate``, and the one for your own data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LAYOUTS = "rgb/<name>.{png,jpg,...} with label/<name>.png, or <id>.{jpg,png,...
 _KINDS = ("label", "ignore", "depth")
 _ENDINGS = tuple(f"_{kind}" for kind in _KINDS)
 _FARTHEST_TABLE_M = 5.0
-"""Photos of tables are taken from closer: a larger median of the depth tells of another unit."""
+"""Photos of tables are taken from closer; a larger median depth indicates another unit."""
 _VOID = 255
 
 _logger = logging.getLogger("uois_sam")
@@ -31,7 +31,7 @@ _logger = logging.getLogger("uois_sam")
 class FolderDataset(FrameDataset):
     """A folder of photos with instance labels, in name order.
 
-    Two layouts, told apart by whether there is a folder ``rgb``:
+    Two layouts; a folder ``rgb`` distinguishes them:
 
     * ``rgb/<name>.<suffix>``, ``label/<name>.png`` and optionally ``ignore/<name>.png`` and ``depth/<name>.png``;
       names may contain folders.
@@ -50,7 +50,7 @@ class FolderDataset(FrameDataset):
         void: a label that is no object, whose pixels are left out of training and scoring: 255 in many maps of 8 bits.
 
     Raises:
-        DatasetError: the folder is missing, has no photos, or a photo has no label.
+        DatasetError: if the folder is missing or has no photos, or a photo has no label.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo("labelled folder", "", "yours")
@@ -84,7 +84,7 @@ class FolderDataset(FrameDataset):
         super().__init__(root, names, options, notes=[*notes, *self._first_look(names[0], options)])
 
     def _list(self, options: FrameOptions) -> list[str]:
-        """Find photos and the maps that belong to them; returns notes on files left out."""
+        """Find photos and their maps; return notes on files left out."""
         if self._nested:
             photos = list_pictures(self.root / "rgb", recursive=True)
             files = dict(photos.files)
@@ -111,7 +111,7 @@ class FolderDataset(FrameDataset):
         return notes
 
     def _first_look(self, name: str, options: FrameOptions) -> list[str]:
-        """What the first label and depth map tell of all: a unit or a kind of map that cannot be meant."""
+        """Return notes on the first label and depth map: implausible units and kinds of maps."""
         notes = []
         try:
             notes += list(_doubts(read_label_map(self._beside(name, "label")), self.void))
@@ -154,7 +154,7 @@ class FolderDataset(FrameDataset):
 
 
 def _doubts(labels: LabelMap, void: int) -> list[str]:
-    """What makes it doubtful that a label map means what its values say."""
+    """Return notes on label values that are implausible as objects."""
     values = np.flatnonzero(np.bincount(labels.ravel(), minlength=_VOID + 1))
     values = values[(values > 0) & (values != void)]
     if values.tolist() == [_VOID]:

@@ -18,13 +18,13 @@ class HouseCat6DDataset(SequenceDataset):
 
     Args:
         root: the folder of the scenes.
-        options: sampling (every 10th unless told otherwise), depth (stored in mm), partial.
+        options: sampling (every 10th by default), depth (stored in mm), partial.
         split: ``"all"``, ``"train"`` (``scene*``), ``"val"`` or ``"test"``.
         frame_list: as for :class:`~uois_sam.datasets.phocal.PhoCALDataset`.
 
     Raises:
-        DatasetError: another layout, photos without masks, or frames missing. The pickles in ``labels`` are not needed
-            and never loaded.
+        DatasetError: for another layout, photos without masks, or missing frames. The pickles in ``labels`` are never
+            loaded.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo(

@@ -1,4 +1,4 @@
-"""Where the objects of large JSON files lie, so that each can be read alone: annotation files outgrow memory."""
+"""Offsets of the objects in large JSON files, so that each can be read alone: annotation files outgrow memory."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from uois_sam.io.files import regular_size, stamp
 
 _CHUNK = 1 << 20
 _NUMERIC = "0123456789+-.eE"
-"""What a number may go on with behind the window; the empty string at its end is in here, too."""
+"""Characters that may continue a number beyond the window; the empty string at its end counts, too."""
 _LARGEST = 1 << 28
-"""A single value of more bytes than this is taken for a damaged file."""
+"""A single value of more bytes indicates a damaged file."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """An object in a JSON file and the bytes that it takes there."""
+    """An object in a JSON file and its position there."""
 
     key: str
-    """The top-level array that it is in."""
+    """Top-level array that holds it."""
     start: int
     """Offset of its first byte in the file."""
     length: int
     """Number of bytes."""
     value: dict[str, Any]
-    """Its content."""
+    """Content of the object."""
 
 
 def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
@@ -37,11 +37,11 @@ def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
 
     Args:
         path: a file that holds one object whose values under ``keys`` are arrays of objects.
-        keys: the arrays wanted, in whatever order the file has them; all other values are skipped.
+        keys: arrays to read, in any order; all other values are skipped.
 
     Raises:
-        DatasetError: unreadable, not JSON, of another form, or without one of the arrays; the message has the offset
-            in bytes.
+        DatasetError: if the file is unreadable, not JSON, of another form, or without one of the arrays; the message
+            has the offset in bytes.
     """
     try:
         regular_size(path)
@@ -62,7 +62,7 @@ def read_objects(
         opened: :func:`uois_sam.io.files.stamp` of the file when the places were found.
 
     Raises:
-        DatasetError: the file has changed or is gone.
+        DatasetError: if the file has changed or is gone.
     """
     values = []
     try:
@@ -130,9 +130,9 @@ class _Reader:
         self._expect("]")
 
     def _value(self) -> tuple[Any, str]:
-        """The next value, and the text that it takes."""
+        """Return the next value and its text."""
         self._next()
-        wanted = _CHUNK
+        size = _CHUNK
         while True:
             try:
                 value, end = self.decode(self.text, self.position)
@@ -145,11 +145,11 @@ class _Reader:
                 break
             if len(self.text) - self.position > _LARGEST:
                 self._fail("JSON")
-            if not self._more(wanted):
+            if not self._more(size):
                 if whole:
                     break
                 self._fail("JSON")
-            wanted *= 2
+            size *= 2
         text = self.text[self.position : end]
         self.position = end
         return value, text
@@ -161,7 +161,7 @@ class _Reader:
             self._fail("UTF-8")
 
     def _next(self) -> str:
-        """The next character that is not white space; the window is moved up when much of it has been read."""
+        """Return the next character that is not white space; move the window forward when much of it has been read."""
         if self.position > _CHUNK:
             self.base += self.position
             self.text, self.position = self.text[self.position :], 0

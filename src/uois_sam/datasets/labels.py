@@ -1,4 +1,4 @@
-"""Label maps and depth images exactly as stored, and the few steps from them to a sample's labels."""
+"""Reading of label maps and depth images exactly as stored, and the steps from them to a sample's labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_label_map(path: str | os.PathLike[str], *, red_of_colour: bool = False)
         (H, W) uint16.
 
     Raises:
-        DatasetError: unreadable, colour or float pixels, or values outside 0..65535.
+        DatasetError: for unreadable files, colour or float pixels, or values outside 0..65535.
     """
     values = _read_integers(path, "labels", red_of_colour)
     if values.dtype == np.int32 and values.size and (values.min() < 0 or values.max() > 65535):
@@ -48,7 +48,7 @@ def read_depth(path: str | os.PathLike[str], unit_m: float) -> FloatArray:
         (H, W) float32 metres; 0 where the sensor saw nothing.
 
     Raises:
-        DatasetError: unreadable, or colour or float pixels.
+        DatasetError: for unreadable files, or colour or float pixels.
     """
     return (_read_integers(path, "depth", red_of_colour=False) * np.float32(unit_m)).astype(np.float32)
 
@@ -73,10 +73,10 @@ def keep_objects(labels: LabelMap, first: int) -> LabelMap:
 def check_same_size(
     path: str | os.PathLike[str], found: npt.NDArray[Any], photo: str, image_hw: tuple[int, ...]
 ) -> None:
-    """Make sure that a label map, mask or depth image, (H, W), has the size of its photo.
+    """Check that an (H, W) label map, mask or depth image has the size of its photo.
 
     Raises:
-        DatasetError: it has not.
+        DatasetError: if it has another size.
     """
     if found.shape != image_hw:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""Finding a data set's folder and files, and saying what was looked for, what was found, and what was left alone."""
+"""Layouts of data sets on disk: find their folder and files, or say what was expected and found."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Listing:
     """The pictures of one folder."""
 
     files: Mapping[str, str]
-    """Name without suffix, which may contain folders, to the path below the folder, in natural order."""
+    """Paths below the folder by name (path without suffix), in natural order."""
     unread: Mapping[str, int]
-    """Suffix of pictures in formats that are not read here, and how many there are."""
+    """Number of pictures in unsupported formats, by suffix."""
 
     @property
     def notes(self) -> list[str]:
-        """What a report has to mention of the files left alone."""
+        """Remarks for reports on the files left out."""
         return [
             f"{number} {suffix or 'files without suffix'} left out: not a format that is read here"
             + ("; pip install pillow-heif to read it" if suffix.lower() in (".heic", ".heif") else "")
@@ -43,7 +43,7 @@ class Listing:
 def list_pictures(
     folder: Path, suffixes: Collection[str] | None = None, *, recursive: bool = False, mixed: bool = False
 ) -> Listing:
-    """List the pictures of a folder by name, hidden files left out.
+    """List the pictures of a folder by name, without hidden files.
 
     Args:
         folder: where to look; a missing one has none.
@@ -52,7 +52,7 @@ def list_pictures(
         mixed: the folder holds other things as well, so that only known kinds of pictures count as left out.
 
     Raises:
-        DatasetError: two pictures have the same name but for the suffix.
+        DatasetError: if the names of two pictures differ in their suffix only.
     """
     taken = readable_suffixes() if suffixes is None else suffixes
     files: dict[str, str] = {}
@@ -69,7 +69,7 @@ def list_pictures(
 
 
 def _files(folder: Path, recursive: bool) -> Iterator[str]:
-    """Paths of the files below a folder, relative to it, with "/"; hidden ones left out."""
+    """Return the paths of files below a folder, relative to it and with "/", without hidden files."""
     for top, folders, files in os.walk(folder, onerror=_fail) if folder.is_dir() else ():
         below = os.path.relpath(top, folder).replace(os.sep, "/") + "/" if top != str(folder) else ""
         yield from (below + name for name in files if not name.startswith("."))
@@ -83,7 +83,7 @@ def _fail(error: OSError) -> None:
 
 
 def pair_notes(photos: Collection[str], labels: Iterable[str], kind: str = "label") -> list[str]:
-    """A note on labels that have no photo; none where every label has one."""
+    """Return a note on labels without photo; none if every label has one."""
     lonely = [name for name in labels if name not in photos]
     if not lonely:
         return []
@@ -91,16 +91,16 @@ def pair_notes(photos: Collection[str], labels: Iterable[str], kind: str = "labe
 
 
 def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str, inner: Sequence[str] = ()) -> Path:
-    """The folder that holds a data set: ``root`` itself, or the folder of the archive's name inside it.
+    """Return the folder that holds a data set: ``root``, or the folder with the archive's name inside it.
 
     Args:
-        root: what the user gave.
-        markers: glob patterns relative to the data set's folder; any of them tells that this is it.
-        layout: the layout looked for, in the words of an error message.
-        inner: names that the data set's own folder usually has.
+        root: folder given by the user.
+        markers: glob patterns relative to the data set's folder; any match identifies it.
+        layout: expected layout, worded for an error message.
+        inner: usual names of the data set's own folder.
 
     Raises:
-        DatasetError: no such folder, or a folder of another layout.
+        DatasetError: if there is no such folder, or it has another layout.
     """
     root = Path(root)
     if "\0" in str(root) or not root.is_dir():
@@ -114,7 +114,7 @@ def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str,
 
 
 def contents(folder: Path) -> str:
-    """The first few names in a folder, for error messages."""
+    """Return the first few names in a folder, for error messages."""
     names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
     if not names:
         return "an empty folder"
@@ -122,14 +122,14 @@ def contents(folder: Path) -> str:
 
 
 def checked_name(name: str, source: str | os.PathLike[str]) -> str:
-    """A relative path with "/" between its parts, whichever separators it came with.
+    """Return a relative path with "/" between its parts, whatever its separators.
 
     Args:
         name: from an annotation file or a folder's listing.
         source: where it is from, for messages.
 
     Raises:
-        DatasetError: it leads out of the data set, or no file can have it.
+        DatasetError: if it leads out of the data set, or no file can have it.
     """
     plain = name.replace("\\", "/")
     parts = [part for part in plain.split("/") if part not in ("", ".")]
@@ -140,7 +140,7 @@ def checked_name(name: str, source: str | os.PathLike[str]) -> str:
 
 
 def as_named(path: Path) -> Path:
-    """The path itself, or with its suffix in capitals where only that file is there."""
+    """Return the path, or the one with its suffix in capitals if only that file exists."""
     capitals = path.with_name(path.stem + path.suffix.upper())
     return capitals if not path.is_file() and capitals.is_file() else path
 
@@ -152,10 +152,10 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def check_all_there(root: Path, photos: int, labels: Iterable[Path]) -> None:
-    """Make sure that every photo has its label file.
+    """Check that every photo has its label file.
 
     Raises:
-        DatasetError: some are missing; the message counts them and names the first.
+        DatasetError: if some are missing; the message counts them and names the first.
     """
     missing = [label for label in labels if not label.is_file()]
     if missing:

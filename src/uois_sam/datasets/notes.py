@@ -1,4 +1,4 @@
-"""Notes on single frames summed up to lines for a report."""
+"""Summary of notes on single frames, as lines of a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uois_sam.errors import count
 
 
 def sum_notes(frames: Iterable[tuple[str, Mapping[str, int]]]) -> list[str]:
-    """One line for every kind of note: how often in how many frames, and in which first.
+    """Return one line per kind of note: its count, number of frames, and first frame.
 
     Args:
         frames: name and :attr:`uois_sam.types.Sample.notes` of each.

@@ -1,4 +1,4 @@
-"""OCID: real piles growing object by object, on floors and tables."""
+"""OCID: real piles that grow object by object, on floors and tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {
     "ARID10": ("box", "curved", "fruits", "mixed", "non-fruits"),
     "YCB10": ("cuboid", "curved", "mixed"),
 }
-"""The parts of OCID and the kinds of objects that each is sorted by."""
+"""Parts of OCID, and the kinds of objects in each."""
 _FIRST_OBJECT = {"floor": 2, "table": 3}
 """Smallest label of an object: on floors 1 is the floor; on tables 1 is the floor or wall and 2 the table."""
 _SHIFTED = "ARID10/floor/top/curved/seq05"
@@ -37,8 +37,8 @@ class OCIDDataset(FrameDataset):
     """OCID, 2390 frames of 640x480, by its published layout.
 
     Labels keep objects only, numbered 1..K: background and floor are cleared in floor scenes, background, floor and
-    table in table scenes. Which it is is told by the second part of the path inside the data set, never by a word
-    somewhere in the path. Names are ``ARID20/floor/bottom/seq01/result_<time>``: the path without ``rgb``.
+    table in table scenes. The second part of the path inside the data set decides which it is, never a word elsewhere
+    in the path. Names are ``ARID20/floor/bottom/seq01/result_<time>``: the path without ``rgb``.
 
     One sequence, ``ARID10/floor/top/curved/seq05``, has 16-bit ids that start at 256. Published scores were made
     without correcting that, so that its floor counts as an object; that is the default here.
@@ -50,7 +50,7 @@ class OCIDDataset(FrameDataset):
             be compared with, published ones.
 
     Raises:
-        DatasetError: another layout, photos without labels, or frames missing.
+        DatasetError: for another layout, photos without labels, or missing frames.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -114,15 +114,15 @@ class OCIDDataset(FrameDataset):
         return [fault]
 
     def _has_shifted_ids(self, name: str | None) -> bool:
-        """Look into one label map, since somebody may have corrected the sequence on disk."""
+        """Check one label map, since the sequence on disk may have been corrected."""
         try:
             return name is not None and is_shifted(read_label_map(self._file(name, "label")))
-        except DatasetError:  # told when that sample is read
+        except DatasetError:  # reported when that sample is read
             return False
 
 
 def is_shifted(labels: LabelMap) -> bool:
-    """Whether all labels but 0 start at 256, as in the sequence stored in 16 bits: (H, W) uint16 to bool."""
+    """Return whether all non-zero labels of an (H, W) uint16 map start at 256, as in the sequence stored in 16 bits."""
     return bool(labels.any()) and int(labels[labels > 0].min()) > _SHIFT
 
 

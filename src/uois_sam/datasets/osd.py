@@ -31,7 +31,7 @@ class OSDDataset(FrameDataset):
         annotations: folder of the label maps, ``"annotation_fixed"`` for instance.
 
     Raises:
-        DatasetError: another layout, photos without labels, or frames missing.
+        DatasetError: for another layout, photos without labels, or missing frames.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo(

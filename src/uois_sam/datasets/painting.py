@@ -1,4 +1,4 @@
-"""Label maps painted from one mask an object, with a count of what does not show in them."""
+"""Label maps painted from one mask per object, with counts of what is hidden in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DROPPED = "polygons of fewer than three points left out"
 
 
 class Painter:
-    """Paints masks one over the other: where they overlap, the later one wins.
+    """Painter of masks: where they overlap, the later one wins.
 
     Args:
         image_hw: rows and columns of the image.
@@ -28,7 +28,7 @@ class Painter:
         self._notes: dict[str, int] = {}
 
     def paint(self, mask: BoolArray, label: int) -> bool:
-        """Give the mask's pixels a label; returns whether it has any."""
+        """Label the mask's pixels; return whether it has any."""
         if not mask.any():
             self.count(EMPTY)
             return False
@@ -39,25 +39,25 @@ class Painter:
         return True
 
     def ignore(self, mask: BoolArray) -> None:
-        """Leave the mask's pixels out of training and scoring."""
+        """Exclude the mask's pixels from training and scoring."""
         self._ignore |= mask
         self.count(IGNORED)
 
     def count(self, what: str, number: int = 1) -> None:
-        """Note that something was left out so many times."""
+        """Count something that was left out."""
         if number:
             self._notes[what] = self._notes.get(what, 0) + number
 
     @property
     def ignored(self) -> BoolArray | None:
-        """(H, W) bool; None where nothing is ignored."""
+        """Ignored pixels: (H, W) bool; None if there are none."""
         return self._ignore if self._ignore.any() else None
 
     def visible(self) -> set[int]:
-        """Labels that show."""
+        """Visible labels."""
         return set(np.unique(self.labels).tolist())
 
     def notes(self) -> dict[str, int]:
-        """What does not show, and how many times."""
+        """Counts of what is not visible."""
         covered = len(self._painted) - len(self.visible() & set(self._painted))
         return {**self._notes, **({COVERED: covered} if covered else {})}

@@ -24,7 +24,7 @@ _LARGEST_SPLIT = 1 << 26
 """Bytes of a split file; it holds one number a frame."""
 _Scale = Annotated[float, Meta(gt=0, le=1e9)]
 _MILLIMETRES = 1000.0
-"""Depth steps per metre where the camera file does not say."""
+"""Depth steps per metre if the camera file lacks them."""
 
 
 class PhoCALDataset(SequenceDataset):
@@ -32,13 +32,13 @@ class PhoCALDataset(SequenceDataset):
 
     Args:
         root: the folder of the sequences.
-        options: sampling (every 10th unless told otherwise), depth (unit from ``scene_camera.json``), partial.
+        options: sampling (every 10th by default), depth (unit from ``scene_camera.json``), partial.
         split: ``"all"``, or ``"train"`` or ``"test"`` as each sequence's ``train_test_split.npz`` says.
         frame_list: a text file with one photo a line, each path ending in ``<sequence>/rgb/<frame>.png``, to take in
             place of every 10th.
 
     Raises:
-        DatasetError: another layout, photos without masks, frames missing, or a split file that holds pickled objects
+        DatasetError: for another layout, photos without masks, missing frames, or a split file with pickled objects
             (which are never loaded, because they can run code).
     """
 
@@ -88,7 +88,7 @@ class PhoCALDataset(SequenceDataset):
 
 
 def _split_indices(path: Path, key: str) -> npt.NDArray[np.integer]:
-    """One array of frame numbers of an .npz file, never unpickling anything."""
+    """Read one array of frame numbers from an .npz file, without unpickling."""
     try:
         if regular_size(path) > _LARGEST_SPLIT:
             raise OSError(f"more than {_LARGEST_SPLIT} bytes")

@@ -1,4 +1,4 @@
-"""Data sets by name."""
+"""Registry of data sets by name."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ DATASETS: Mapping[str, type[FrameDataset]] = {
     "bop": BOPDataset,
     "folder": FolderDataset,
 }
-"""Every data set by the name that commands take."""
+"""Data sets by their name on the command line."""
 
 
 def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> FrameDataset:
-    """Open a data set on disk; nothing but listings (and annotation files) is read until samples are asked for.
+    """Open a data set on disk; only listings (and annotation files) are read until samples are requested.
 
     Args:
         name: one of :data:`DATASETS`.
@@ -43,7 +43,7 @@ def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> Fra
             ``partial``) and the keywords of the data set's own class, see :func:`dataset_options`.
 
     Raises:
-        DatasetError: an unknown name or option (the message has the nearest), another layout, missing files.
+        DatasetError: for an unknown name or option (the message has the nearest), another layout, or missing files.
     """
     if name not in DATASETS:
         raise DatasetError(
@@ -66,13 +66,13 @@ def open_dataset(name: str, root: str | os.PathLike[str], **options: Any) -> Fra
 
 
 def dataset_options(name: str) -> dict[str, Any]:
-    """The options that :func:`open_dataset` takes for a data set, with their defaults."""
+    """Return the options of :func:`open_dataset` for a data set, with their defaults."""
     own = inspect.signature(DATASETS[name].__init__).parameters.values()
     return {**_COMMON, **{each.name: each.default for each in own if each.kind is each.KEYWORD_ONLY}}
 
 
 def _check_type(name: str, option: str, value: object, default: object) -> None:
-    """Values may come from a command line, so a wrong type is the user's mistake, not the program's."""
+    """Check the type of an option; values may come from a command line, so a wrong one is a user error."""
     kinds = _KINDS.get(type(default), (int, type(None)) if option == "every" else (str, os.PathLike, type(None)))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds)
@@ -82,7 +82,7 @@ def _check_type(name: str, option: str, value: object, default: object) -> None:
 _KINDS: Mapping[type, tuple[type, ...]] = {
     bool: (bool,), int: (int,), float: (int, float), str: (str,), tuple: (tuple, list),
 }  # fmt: skip
-"""Types that an option may have, by the type of its default; defaults of None are counts or paths."""
+"""Accepted types of an option by the type of its default; defaults of None are counts or paths."""
 _COMMON = {field.name: field.default for field in fields(FrameOptions)}
 
 

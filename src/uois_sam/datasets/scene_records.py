@@ -1,4 +1,4 @@
-"""What ``uois-sam generate`` writes down about its scenes, as far as labels need it."""
+"""Records of scenes by ``uois-sam generate``, as far as labels need them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from uois_sam.validation import Fraction, validated
 
 _INDEX = re.compile(rb'\{"index": ?(\d{1,18})\b')
 _LONGEST = 1 << 24
-"""Bytes of a line; a longer one is no record."""
+"""Maximum bytes of a line; a longer one is no record."""
 
 
 class SceneRecords:
-    """Visible fractions out of a ``scenes.jsonl``: one record a line, of a few kilobytes each.
+    """Visible fractions from a ``scenes.jsonl``: one record per line, of a few kilobytes each.
 
     Only the offset of every line is in memory. Of a scene that was made twice the last record counts; lines that do
-    not begin as a record does (somebody else's file of that name, or one cut short) are passed over.
+    not begin as a record does (another file of that name, or a truncated one) are skipped.
 
     Args:
         path: the file.
 
     Raises:
-        DatasetError: it cannot be read.
+        DatasetError: if the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,13 +49,13 @@ class SceneRecords:
             raise DatasetError(f"{path}: expected records of scenes, found: {error.strerror or error}") from error
 
     def visible_fractions(self, name: str) -> Mapping[int, float] | None:
-        """Label value to visible share of each object of a scene; None where the record does not say.
+        """Return the visible share of each object of a scene by label; None if the record lacks it.
 
         Args:
             name: of the sample, the scene's index in six digits.
 
         Raises:
-            DatasetError: the file has changed since it was opened.
+            DatasetError: if the file has changed since it was opened.
         """
         if name not in self._places:
             return None

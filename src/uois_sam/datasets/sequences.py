@@ -1,4 +1,4 @@
-"""Data sets made of camera runs, one folder each: what PhoCAL and HouseCat6D share."""
+"""Data sets of camera runs, one folder each: base of PhoCAL and HouseCat6D."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SequenceDataset(FrameDataset):
 
     Published scores are made from one frame in ten; how they were counted (through all sequences or in each, and from
     which frame on) is not published. Here every tenth frame of the whole list in name order is taken, beginning with
-    ``options.offset``; a list of frames, where somebody has one, can be given instead.
+    ``options.offset``; a list of frames can be given instead.
     """
 
     _patterns: ClassVar[tuple[str, ...]]
@@ -60,10 +60,10 @@ class SequenceDataset(FrameDataset):
 
     @abstractmethod
     def _missing(self, sequences: list[Path]) -> str:
-        """Which known sequences are not there."""
+        """Describe which known sequences are missing."""
 
     def _frames(self, sequence: Path) -> list[str]:
-        """Stems of the photos of a sequence, in order."""
+        """Return the stems of a sequence's photos, in order."""
         return list(list_pictures(sequence / "rgb", (".png",)).files)
 
     def _left_out(self, sequence: Path) -> list[str]:
@@ -85,7 +85,7 @@ class SequenceDataset(FrameDataset):
 
 
 def _listed(path: Path, names: list[str]) -> list[str]:
-    """The frames that a text file lists, in its order."""
+    """Read a list of frames from a text file, in its order."""
     try:
         lines = read_bounded(path, _LARGEST_LIST).decode("utf-8").split()
     except (OSError, UnicodeDecodeError) as error:

@@ -32,7 +32,7 @@ class TODDataset(FrameDataset):
         first_object: smallest label of an object: 2 (0 is background, 1 the table); 4 in release v6.
 
     Raises:
-        DatasetError: another layout, or a split or view that does not exist.
+        DatasetError: for another layout, or a split or view that does not exist.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo(

@@ -1,4 +1,4 @@
-"""UOAIS-Sim: photorealistic simulated bins and table tops in COCO files; the layout is also one we write ourselves."""
+"""UOAIS-Sim: photorealistic simulated bins and table tops in COCO files; ``uois-sam convert`` writes it, too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class UOAISSimDataset(FrameDataset):
         subset: ``"all"``, ``"bin"`` or ``"tabletop"``, by the first folder of ``file_name``.
 
     Raises:
-        DatasetError: another layout, a damaged JSON file, or annotations that do not belong to an image.
+        DatasetError: for another layout, a damaged JSON file, or annotations that do not belong to an image.
     """
 
     info: ClassVar[DatasetInfo] = DatasetInfo(

@@ -78,7 +78,7 @@ def evaluate(
 
     Raises:
         PredictionError: if predictions are missing, or ``out`` holds those of another method.
-        ReportError: if no frame could be scored.
+        ReportError: if no frame could be scored, or no scored frame has a true object.
         OutputError: if a file cannot be written.
 
     Example:

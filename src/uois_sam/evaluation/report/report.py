@@ -99,7 +99,7 @@ def make_report(
         seconds: run time of scoring.
 
     Raises:
-        ReportError: if no frame could be scored.
+        ReportError: if no frame could be scored, or no scored frame has a true object.
     """
     outcomes = list(outcomes)
     results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]

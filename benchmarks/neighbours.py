@@ -3,14 +3,13 @@
     python benchmarks/neighbours.py examples/scene_crowded.jpg --neighbours 0 1 2 4 --out neighbours.json
 
 Neighbours are endless loops, one process each. The fair time beside n of them, with t threads on t cores, is
-(t + n) / t of the time alone: every runnable thread gets the same share of the processor. Each row is a process of its
-own, because torch reads the policy when it is loaded; rows take turns, so that a slow spell hits all of them.
+(t + n) / t of the time alone: every runnable thread gets the same share of the processor. Each row runs in its
+own process, because torch reads the policy when it is loaded; rows take turns, so that a slow spell hits all of them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,7 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from uois_sam.runtime.provenance import describe_machine, summary
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.runtime.provenance import summary
 
 POLICIES = ("PASSIVE", "ACTIVE")
 TIME = """
@@ -34,7 +34,7 @@ for run in range(runs + 2):
 
 
 def seconds_beside(photo: Path, neighbours: int, policy: str, runs: int) -> list[float]:
-    """Seconds of each photo, after two that are not counted."""
+    """Measure the seconds of each photo, after two of warm-up."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(neighbours)]
     try:
         environment = os.environ | {"OMP_WAIT_POLICY": policy}
@@ -48,7 +48,7 @@ def seconds_beside(photo: Path, neighbours: int, policy: str, runs: int) -> list
 
 
 def measure(photo: Path, neighbours: list[int], runs: int, rounds: int) -> list[dict[str, Any]]:
-    """One row for every number of neighbours and policy."""
+    """Measure one row for every number of neighbours and policy."""
     taken: dict[tuple[int, str], list[float]] = {(n, policy): [] for n in neighbours for policy in POLICIES}
     for number in range(rounds):
         for (count, policy), seconds in taken.items():
@@ -75,14 +75,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON record")
     options = parser.parse_args()
     rows = measure(options.photo, options.neighbours, options.runs, options.rounds)
-    machine = describe_machine()
+    record = make_record("neighbours", {"rows": rows})
     print("neighbours  policy   seconds  highest  times the fair share")
     for row in rows:
         fair = "" if row["times_fair"] is None else f"{row['times_fair']:.2f}"
         print(f"{row['neighbours']:10}  {row['policy']:7}  {row['seconds']:7.2f}  {row['highest']:7.2f}  {fair}")
-    print(summary(machine))
+    print(summary(record["machine"]))
     if options.out is not None:
-        options.out.write_text(json.dumps({"rows": rows, "machine": machine}, indent=1) + "\n")
+        write_record(options.out, record)
     return 0
 
 

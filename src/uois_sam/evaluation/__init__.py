@@ -2,6 +2,7 @@
 
 from uois_sam.evaluation.boundaries import PixelCounts
 from uois_sam.evaluation.evaluate import evaluate
+from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.evaluation.metrics import (
     BOUNDARY_TOLERANCE,
     UCN,
@@ -30,6 +31,7 @@ __all__ = [
     "ModelPredictor",
     "PixelCounts",
     "PrecisionRecallF",
+    "Prediction",
     "PredictionFolder",
     "Predictor",
     "Protocol",

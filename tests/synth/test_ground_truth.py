@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import make_parts
+from uois_sam.synth.assets.collection import BUILT_IN
 from uois_sam.synth.assets.meshes import Mesh
 from uois_sam.synth.rendering.ground_truth import SLIVER_FRACTION, SLIVER_PX, Truth, drop_slivers, mask_box, see
 from uois_sam.synth.rendering.pinhole import camera_from_world, intrinsics, world_from_camera, world_from_object
@@ -178,7 +178,7 @@ def test_all_variants_agree_on_meshes() -> None:
             angle = index * np.pi / 3
             turn = Rotation.from_euler("xyz", [index, 2 * index, 0.0]).as_matrix()
             where = (0.13 * np.cos(angle), 0.13 * np.sin(angle), 0.1)
-            for number, part in enumerate(make_parts(family, 3)):
+            for number, part in enumerate(BUILT_IN.parts(family, 3)):
                 shapes[f"object{index}_{number}"] = mesh_shape(part.mesh.transformed(turn, where))
         loaded = mi.load_dict({"type": "scene", **shapes})
         found.append(see(loaded.shapes(), CAMERA, (120, 160), 6))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets.skies import SKY_HW, paint_sky, register_files
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.assets.skies import SKY_HW, load_skies
 from uois_sam.synth.physics import settle
 from uois_sam.synth.sampling.cameras import FARTHEST_M, NEAREST_M, sample_camera
 from uois_sam.synth.sampling.config import PLACES, Variety
@@ -89,11 +90,11 @@ def test_cameras_look_from_a_stated_distance() -> None:
 
 @pytest.mark.parametrize("kind", ["room", "outdoors"])
 def test_skies_are_positive_and_scale(kind: str) -> None:
-    sky = paint_sky(Sky(kind, 3, 1.0))
+    sky = BUILT_IN.paint_sky(Sky(kind, 3, 1.0))
     assert sky.shape == (*SKY_HW, 3)
     assert sky.dtype == np.float32
     assert sky.min() > 0
-    assert np.allclose(paint_sky(Sky(kind, 3, 2.0)), 2 * sky)
+    assert np.allclose(BUILT_IN.paint_sky(Sky(kind, 3, 2.0)), 2 * sky)
 
 
 def test_own_hdr_pictures_become_skies(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -101,14 +102,15 @@ def test_own_hdr_pictures_become_skies(tmp_path) -> None:  # type: ignore[no-unt
     light[:4] = 40
     cv2.imwrite(str(tmp_path / "hall.hdr"), light)
     (tmp_path / "broken.hdr").write_bytes(b"nothing")
-    assert register_files(tmp_path) == ("file/hall.hdr",)
-    sky = paint_sky(Sky("file/hall.hdr", 0, 1.0))
+    assets = Assets.load(hdris=tmp_path)
+    assert assets.own_skies == ["file/hall.hdr"]
+    sky = assets.paint_sky(Sky("file/hall.hdr", 0, 1.0))
     assert sky.mean() == pytest.approx(0.6, rel=0.05)
     assert sky[0].mean() > 5 * sky[-1].mean()
 
 
 def test_unknown_skies_and_empty_folders_are_errors(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(DatasetError, match="unknown sky"):
-        paint_sky(Sky("file/nowhere.hdr"))
+        BUILT_IN.paint_sky(Sky("file/nowhere.hdr"))
     with pytest.raises(DatasetError, match=r"expected a folder with \.hdr or \.exr"):
-        register_files(tmp_path)
+        load_skies(tmp_path)

@@ -15,7 +15,8 @@ from PIL import Image
 from synth.conftest import TINY
 from uois_sam.cli.main import main
 from uois_sam.errors import DatasetError, UOISError
-from uois_sam.synth.assets import skies, textures
+from uois_sam.synth.assets.skies import load_skies
+from uois_sam.synth.assets.textures import load_textures
 from uois_sam.synth.dataset.generate import GenerateConfig, with_preset
 from uois_sam.synth.dataset.writer import Store, config_json
 from uois_sam.synth.rendering import render
@@ -137,7 +138,7 @@ def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.Lo
     (tmp_path / "text.png").write_text("no picture")
     save(tmp_path / "inner" / "deeper.png", PHOTO)
     with caplog.at_level(logging.WARNING):
-        assert textures.register_files(tmp_path) == ("file/good.jpg",)
+        assert list(load_textures(tmp_path)) == ["file/good.jpg"]
     skipped = [record.getMessage() for record in caplog.records]
     assert [line.split(":")[0] for line in skipped] == [
         f"skipped {tmp_path / name}" for name in ("cut.jpg", "cut.png", "text.png")
@@ -147,7 +148,7 @@ def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.Lo
 def test_panoramas_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "bad.hdr").write_text("no picture")
     with caplog.at_level(logging.WARNING), pytest.raises(DatasetError, match="found none to read"):
-        skies.register_files(tmp_path)
+        load_skies(tmp_path)
     assert f"skipped {tmp_path / 'bad.hdr'}: expected a Radiance HDR picture" in caplog.text
 
 

@@ -8,7 +8,8 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import collision_pieces, make_parts
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.assets.families import collision_pieces
 from uois_sam.synth.assets.meshes import Array
 from uois_sam.synth.assets.shapes.pieces import brick
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
@@ -42,7 +43,7 @@ class UnsettledError(RuntimeError):
     """The simulation of a scene blew up: contacts that MuJoCo could not resolve."""
 
 
-def settle(scene: Scene) -> Scene:
+def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
     """The scene with every object at rest; those that fell off the support are removed.
 
     Objects collide as unions of their convex pieces, so that things lie in bowls and lean into handles; one that
@@ -53,7 +54,7 @@ def settle(scene: Scene) -> Scene:
     """
     if not scene.objects:
         return scene
-    shapes = [_pieces(spec) for spec in scene.objects]
+    shapes = [_pieces(spec, assets) for spec in scene.objects]
     clouds = [np.concatenate(pieces) for pieces in shapes]
     starts = _stack_above_each_other(scene, clouds)
     model, data = _build(scene, shapes, starts)
@@ -127,8 +128,8 @@ def _park(data: mujoco.MjData, objects: list[int]) -> None:
         data.qvel[6 * index : 6 * index + 6] = 0
 
 
-def _pieces(spec: ObjectSpec) -> list[Array]:
-    return [_outermost(piece) for piece in collision_pieces(make_parts(spec.family, spec.seed))]
+def _pieces(spec: ObjectSpec, assets: Assets) -> list[Array]:
+    return [_outermost(piece) for piece in collision_pieces(assets.parts(spec.family, spec.seed))]
 
 
 def _outermost(points: Array) -> Array:

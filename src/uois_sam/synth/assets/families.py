@@ -1,4 +1,4 @@
-"""The register of object families: each draws one shape of its kind from a random generator. Unit: metres; real sizes.
+"""The built-in object families: each draws one shape of its kind from a random generator. Unit: metres; real sizes.
 
 A scene description stores a family's name and a seed, not meshes; shapes live in :mod:`uois_sam.synth.assets.shapes`.
 """
@@ -139,13 +139,13 @@ FAMILIES: dict[str, Family] = {
     "gadget": Family(abstract.gadget, "abstract", 0.8),
     "device": Family(abstract.device, "abstract", 0.6, 0.6),
 }
-"""Every family by name."""
+"""Built-in families by name."""
 
 
 @functools.lru_cache(maxsize=96)
-def make_parts(family: str, seed: int) -> tuple[Part, ...]:
-    """The parts of one object: the same family and seed give the same meshes."""
-    return tuple(FAMILIES[family].draw(np.random.default_rng(seed)))
+def make_parts(family: Family, seed: int) -> tuple[Part, ...]:
+    """Make the parts of one object: the same family and seed give the same meshes."""
+    return tuple(family.draw(np.random.default_rng(seed)))
 
 
 def collision_pieces(parts: Sequence[Part]) -> list[Array]:

@@ -10,20 +10,22 @@ from pathlib import Path
 _LOG = logging.getLogger(__name__)
 
 
-def usable_files(folder: Path, suffixes: Collection[str], read: Callable[[Path], object]) -> list[Path]:
-    """The files of a folder, in name order, that ``read`` takes without complaint; folders in it are not searched.
+def usable_files(folder: Path, suffixes: Collection[str], read: Callable[[Path], object]) -> dict[str, Path]:
+    """Return the files of a folder that ``read`` accepts, as ``file/<name>`` -> path in name order.
+
+    Folders in it are not searched.
 
     Args:
-        folder: where they are; there are none where it is no folder.
-        suffixes: in lower case, with the dot; other files, and hidden ones, are passed over.
-        read: reads a file, raising anything when it cannot.
+        folder: where to look; the result is empty if it is not a folder.
+        suffixes: in lower case, with the dot; other files and hidden ones are ignored.
+        read: reads a file, and raises any exception if it cannot.
     """
     names = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [
-        path
+    return {
+        f"file/{path.name}": path
         for path in names
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and _is_usable(path, read)
-    ]
+    }
 
 
 def _is_usable(path: Path, read: Callable[[Path], object]) -> bool:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from uois_sam.errors import DatasetError, MissingExtraError, OutputError
 from uois_sam.io.files import write_atomically
-from uois_sam.synth.assets.families import FAMILIES, Family, Part, make_parts
+from uois_sam.synth.assets.families import Draw, Family, Part
 from uois_sam.synth.assets.meshes import Array, Mesh
 from uois_sam.synth.assets.solids import faceted
 from uois_sam.synth.assets.user_files import tell, tell_skipped
@@ -54,8 +54,8 @@ class _Loaded:
         return float(np.ptp(self.points, axis=0).max())
 
 
-def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | None = None) -> tuple[str, ...]:
-    """Make the meshes of a folder (and of folders in it) available as families in this process.
+def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | None = None) -> dict[str, Family]:
+    """Return the meshes of a folder, and of folders in it, as families ``mesh/<name>`` in alphabetical order.
 
     OBJ, PLY and STL files are taken as z up, GLB as y up. Textures and colours of the files are kept; parts without
     any get a sampled surface. Files that cannot be used are logged, with the reason, and left out.
@@ -66,12 +66,9 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
             are taken as millimetres, centimetres or inches, whichever fits; the choice is logged.
         cache: where convex pieces are kept; default: ``uois-sam/pieces`` in the user's cache folder.
 
-    Returns:
-        Names of the families, in alphabetical order.
-
     Raises:
-        DatasetError: no such folder, a scale that is not positive, or no mesh that can be used.
-        MissingExtraError: trimesh or coacd is not installed.
+        DatasetError: if there is no such folder, the scale is not positive, or no mesh can be used.
+        MissingExtraError: if trimesh or coacd is not installed.
     """
     folder = Path(folder)
     if not (np.isfinite(scale) and scale > 0):
@@ -82,19 +79,17 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
     if not loaded:
         raise DatasetError(f"{folder}: expected meshes ({', '.join(SUFFIXES)}), found none that can be used")
     unit = _unit(folder, list(loaded.values()), scale)
-    names = []
+    families = {}
     for name, item in loaded.items():
         if not SIZE_M[0] <= item.size * unit <= SIZE_M[1]:
             length = f"{item.size * unit:.3g} m long, expected {SIZE_M[0]} to {SIZE_M[1]} m"
             tell_skipped(item.path, f"{length}; --mesh-scale?")
             continue
         pieces = _pieces(item, cache or _cache_folder())
-        FAMILIES[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
-        names.append(name)
-    if not names:
+        families[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
+    if not families:
         raise DatasetError(f"{folder}: none of its {len(loaded)} meshes has a tabletop object's size; --mesh-scale?")
-    make_parts.cache_clear()
-    return tuple(names)
+    return families
 
 
 def _read_all(folder: Path) -> dict[str, _Loaded]:
@@ -200,7 +195,7 @@ def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
     return scale
 
 
-def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Any:
+def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Draw:
     """The family's draw function: every seed gives the same shape; only its look and place differ."""
     scaled = tuple(piece * unit for piece in pieces)
     parts = [

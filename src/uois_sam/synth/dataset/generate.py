@@ -17,7 +17,7 @@ from uois_sam.runtime.ray import ray_cluster
 from uois_sam.runtime.workers import MAX_DEATHS, Done, Failure, as_error, attempt, run_jobs
 from uois_sam.synth.dataset.annotations import SceneRecord
 from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
-from uois_sam.synth.dataset.make_scene import GenerateConfig, Job, MadeScene, make_scene, sources_of, start
+from uois_sam.synth.dataset.make_scene import GenerateConfig, Job, MadeScene, assets_of, make_scene, start
 from uois_sam.synth.dataset.reader import NativeScene, read_descriptions
 from uois_sam.synth.dataset.writer import Store, config_json, differences
 from uois_sam.synth.rendering.render import check_variant
@@ -53,7 +53,7 @@ class Run:
             raise DatasetError(f"workers: expected 1 or more, got {self.workers}")
         if self.ray is None:
             check_variant(self.config.variant)
-        sources_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
+        assets_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
         self._store = Store(self.config, self.out)
         jobs = _jobs(self.config)
         self.total = len(jobs)

@@ -16,12 +16,12 @@ from PIL import Image
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import encode_mask
 from uois_sam.runtime.timing import measured, stage
-from uois_sam.synth.assets import skies, textures
+from uois_sam.synth.assets.collection import Assets
 from uois_sam.synth.dataset.annotations import SceneRecord, describe
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.rendering.ground_truth import Truth
 from uois_sam.synth.rendering.render import Rendering, choose_variant, limit_threads, render
-from uois_sam.synth.sampling.config import Sources, Variety
+from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Scene
 
@@ -107,28 +107,19 @@ def start(config: GenerateConfig, threads: int | None) -> None:
         DatasetError: own files cannot be used.
     """
     choose_variant(config.variant)
-    sources_of(config)
+    assets_of(config)
     if threads is not None:
         limit_threads(threads)
 
 
 @cache
-def sources_of(config: GenerateConfig) -> Sources:
-    """Make the user's own files known in this process, once.
+def assets_of(config: GenerateConfig) -> Assets:
+    """Return what the scenes are made of; a user's own files are read once in a process.
 
     Raises:
-        DatasetError: a folder holds nothing that can be used.
+        DatasetError: if a folder holds no file that can be used.
     """
-    meshes: tuple[str, ...] = ()
-    if config.meshes is not None:
-        from uois_sam.synth.assets import user_meshes as usermeshes
-
-        meshes = tuple(usermeshes.register(config.meshes, config.mesh_scale))
-    return Sources(
-        textures=textures.register_files(config.textures) if config.textures is not None else (),
-        skies=skies.register_files(config.hdris) if config.hdris is not None else (),
-        meshes=meshes,
-    )
+    return Assets.load(textures=config.textures, hdris=config.hdris, meshes=config.meshes, mesh_scale=config.mesh_scale)
 
 
 def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
@@ -156,9 +147,9 @@ def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[st
     for attempt in range(MAX_DRAWS):
         try:
             with stage("draw"):
-                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, sources_of(config))
+                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, assets_of(config))
             with stage("physics"):
-                scene = settle(drawn)
+                scene = settle(drawn, assets_of(config))
         except UnsettledError:
             reason = "unsettled"
         else:
@@ -173,7 +164,7 @@ def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[st
 
 def _render(config: GenerateConfig, scene: Scene) -> Rendering:
     with stage("render"):
-        return render(scene, (config.height, config.width), config.samples)
+        return render(scene, (config.height, config.width), config.samples, assets_of(config))
 
 
 def view_is_blocked(truth: Truth) -> bool:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.runtime.timing import stage
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.rendering.denoising import guide_layers
 from uois_sam.synth.rendering.ground_truth import Truth, see
 from uois_sam.synth.rendering.mitsuba_scene import build
@@ -108,17 +109,18 @@ def _resolve(wanted: str) -> str:
     return "llvm" if wanted == "auto" else wanted
 
 
-def render(scene: Scene, size_hw: tuple[int, int], samples: int) -> Rendering:
+def render(scene: Scene, size_hw: tuple[int, int], samples: int, assets: Assets = BUILT_IN) -> Rendering:
     """Draw a scene whose objects are settled.
 
     Args:
         scene: the scene; :func:`choose_variant` must have been called in this process.
         size_hw: rows and columns of the picture.
         samples: light paths a pixel before denoising.
+        assets: where the names in the scene are looked up.
     """
     import mitsuba as mi
 
-    loaded = build(scene, size_hw)
+    loaded = build(scene, size_hw, assets)
     seed = scene.seed % 2**31
     with stage("trace"):
         colour = np.array(mi.render(loaded, integrator=_light_transport(mi.variant()), spp=samples, seed=seed))

@@ -77,23 +77,10 @@ class Variety:
                 raise DatasetError(f"variety: expected {field.name} between 0 and 1, got {value}")
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Names of a user's own files that scenes may draw from, as registered in this process."""
-
-    textures: tuple[str, ...] = ()
-    """``file/...`` names of :func:`uois_sam.synth.assets.textures.register_files`."""
-    skies: tuple[str, ...] = ()
-    """``file/...`` names of :func:`uois_sam.synth.assets.skies.register_files`."""
-    meshes: tuple[str, ...] = ()
-    """``mesh/...`` families of :func:`uois_sam.synth.assets.user_meshes.register`."""
-
-
 def _known(name: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
     unknown = [value for value in given if value not in known]
     if unknown:
         raise DatasetError(f"variety: unknown {name} {', '.join(map(repr, unknown))}; expected of {', '.join(known)}")
 
 
-NO_SOURCES = Sources()
 DEFAULT = Variety()

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.assets.textures import TEXTURES, in_split
-from uois_sam.synth.sampling.config import NO_SOURCES, Sources, Variety
+from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.scene import Surface
 
 Rng = np.random.Generator
@@ -87,12 +88,13 @@ def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
     return str(rng.choice(list(left), p=shares / shares.sum()))
 
 
-def sample_surface(rng: Rng, role: str, variety: Variety, sources: Sources = NO_SOURCES) -> Surface:
+def sample_surface(rng: Rng, role: str, variety: Variety, assets: Assets = BUILT_IN) -> Surface:
     """Draw the look of a part from its role."""
     material = MATERIALS[role]
     kind = draw_kind(rng, material.textures, variety)
-    if sources.textures and role in ("carton", "label", "body", "fabric", "paper") and rng.random() < 0.5:
-        kind = str(rng.choice(list(sources.textures)))
+    own = assets.own_textures
+    if own and role in ("carton", "label", "body", "fabric", "paper") and rng.random() < 0.5:
+        kind = str(rng.choice(own))
     metallic = rng.random() < material.metallic
     clear = rng.uniform(0.55, 0.97) if rng.random() < material.clear else 0.0
     return Surface(
@@ -106,11 +108,12 @@ def sample_surface(rng: Rng, role: str, variety: Variety, sources: Sources = NO_
     )
 
 
-def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, sources: Sources = NO_SOURCES) -> Surface:
+def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, assets: Assets = BUILT_IN) -> Surface:
     """Draw the look of a support or a piece of furniture: duller colours than objects have."""
     kind = draw_kind(rng, weights, variety)
-    if sources.textures and rng.random() < 0.3:
-        kind = str(rng.choice(list(sources.textures)))
+    own = assets.own_textures
+    if own and rng.random() < 0.3:
+        kind = str(rng.choice(own))
     natural = kind in NATURAL
     return Surface(
         texture=kind,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uois_sam.synth.sampling.config import NO_SOURCES, PLACES, Sources, Variety
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.sampling.config import PLACES, Variety
 from uois_sam.synth.sampling.furniture import box_prop, sample_furniture, sample_robot
 from uois_sam.synth.sampling.materials import CLOTHS, FLOORS, FURNITURE, SUPPORTS, sample_furnishing
 from uois_sam.synth.scene import Pose, Prop, Surface
@@ -37,17 +38,17 @@ class _Draw:
 
     rng: Rng
     variety: Variety
-    sources: Sources
+    assets: Assets
 
     def surface(self, weights: dict[str, float]) -> Surface:
-        return sample_furnishing(self.rng, weights, self.variety, self.sources)
+        return sample_furnishing(self.rng, weights, self.variety, self.assets)
 
 
-def sample_place(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> Place:
+def sample_place(rng: Rng, variety: Variety, assets: Assets = BUILT_IN) -> Place:
     """Draw one of the places that ``variety`` allows."""
     shares = np.array([PLACES[name] for name in variety.places])
     name = str(rng.choice(list(variety.places), p=shares / shares.sum()))
-    return MAKERS[name](_Draw(rng, variety, sources))
+    return MAKERS[name](_Draw(rng, variety, assets))
 
 
 def _table(d: _Draw) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ class Texture:
     paint: Painter
     """Draws (S, S, 3) uint8 sRGB; those of supports tile."""
     group: str
-    """``plain``, ``material``, ``pattern`` or ``print``: what the switches of ``Variety`` turn off."""
+    """``plain``, ``material``, ``pattern``, ``print`` (which the switches of ``Variety`` turn off) or ``file``."""
     heldout: bool = False
     """Kept for validation scenes: no training scene shows it."""
 
@@ -70,9 +71,6 @@ TEXTURES: dict[str, Texture] = {
 }
 """Built-in kinds. ``plain`` is the only kind that training and validation share (see :func:`in_split`)."""
 
-FILE_PREFIX = "file/"
-_FILES: dict[str, Path] = {}
-
 
 def in_split(kind: str, split: str) -> bool:
     """Whether scenes of ``split`` (train, val or all) may show this kind."""
@@ -80,20 +78,24 @@ def in_split(kind: str, split: str) -> bool:
     return split == "all" or texture.group == "plain" or texture.heldout == (split == "val")
 
 
-def register_files(folder: Path) -> tuple[str, ...]:
-    """Make the pictures of a folder available as textures ``file/<name>`` in this process.
+def load_textures(folder: Path) -> dict[str, Texture]:
+    """Return the pictures of a folder as textures ``file/<name>``.
 
     Those that cannot be read are logged and left out; folders in it are not searched.
 
     Raises:
-        DatasetError: no readable picture in it.
+        DatasetError: if it holds no readable picture.
     """
     suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, suffixes, _decode)}
+    found = usable_files(folder, suffixes, _decode)
     if not found:
         raise DatasetError(f"{folder}: expected a folder with pictures for --textures, found none that can be read")
-    _FILES.update(found)
-    return tuple(found)
+    return {name: Texture(partial(_resized_file, path), "file") for name, path in found.items()}
+
+
+def _resized_file(path: Path, rng: Rng, size: int) -> Picture:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _decode(path: Path) -> None:
@@ -103,23 +105,13 @@ def _decode(path: Path) -> None:
         image.load()
 
 
-def paint(kind: str, seed: int, size: int, wear: float = 0.0) -> Picture:
-    """The texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels.
-
-    Raises:
-        DatasetError: a kind that is neither built in nor registered.
-    """
+def paint(texture: Texture, seed: int, size: int, wear: float = 0.0) -> Picture:
+    """Paint the texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels."""
     rng = np.random.default_rng(seed)
-    if kind in TEXTURES:
-        pixels = TEXTURES[kind].paint(rng, size)
-    elif kind in _FILES:
-        with Image.open(_FILES[kind]) as image:
-            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
-    else:
-        raise DatasetError(f"unknown texture {kind!r}; pictures of your own need --textures")
+    pixels = texture.paint(rng, size)
     if wear > 0:
         pixels = wear_down(pixels, rng, wear)
-    return np.array(pixels, order="C")  # writable, as Mitsuba wants it
+    return np.array(pixels, order="C")  # writable, as Mitsuba requires
 
 
 def desaturate(pixels: Picture, saturation: float) -> Picture:

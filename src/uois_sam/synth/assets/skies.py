@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets.user_files import usable_files
+from uois_sam.synth.assets.user_files import read_usable
 
 FloatImage = npt.NDArray[np.float32]
 SKY_HW = (64, 128)
@@ -58,18 +58,22 @@ def load_skies(folder: Path) -> dict[str, SkyPainter]:
     Raises:
         DatasetError: if it holds no readable HDR picture.
     """
-    found = usable_files(folder, (".hdr", ".exr"), _read)
+    found = read_usable(folder, (".hdr", ".exr"), _read)
     if not found:
         raise DatasetError(f"{folder}: expected a folder with .hdr or .exr pictures for --hdris, found none to read")
-    return {name: partial(_turned_file, path) for name, path in found.items()}
+    return {name: partial(_turned, pixels) for name, pixels in found.items()}
 
 
-def _turned_file(path: Path, rng: np.random.Generator) -> FloatImage:
-    return np.roll(_read(path), int(rng.integers(SKY_HW[1])), axis=1)
+def _turned(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
+    return np.roll(pixels, int(rng.integers(SKY_HW[1])), axis=1)
 
 
 def _read(path: Path) -> FloatImage:
-    """Radiance at our size, scaled to a mean of 0.6 so that exposure settings keep their meaning."""
+    """Read radiance at ``SKY_HW``, scaled to a mean of 0.6 so that exposure settings keep their meaning.
+
+    Mitsuba's reader of EXR files waits forever once Dr.Jit is limited to one thread, as it is in workers: files are
+    read before.
+    """
     if path.suffix.lower() == ".exr":
         import mitsuba as mi
 

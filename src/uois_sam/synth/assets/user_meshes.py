@@ -20,7 +20,7 @@ from uois_sam.io.files import write_atomically
 from uois_sam.synth.assets.families import Draw, Family, Part
 from uois_sam.synth.assets.meshes import Array, Mesh
 from uois_sam.synth.assets.solids import faceted
-from uois_sam.synth.assets.user_files import tell, tell_skipped
+from uois_sam.synth.assets.user_files import warn, warn_skipped
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 PREFIX = "mesh/"
@@ -83,7 +83,7 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
     for name, item in loaded.items():
         if not SIZE_M[0] <= item.size * unit <= SIZE_M[1]:
             length = f"{item.size * unit:.3g} m long, expected {SIZE_M[0]} to {SIZE_M[1]} m"
-            tell_skipped(item.path, f"{length}; --mesh-scale?")
+            warn_skipped(item.path, f"{length}; --mesh-scale?")
             continue
         pieces = _pieces(item, cache or _cache_folder())
         families[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
@@ -98,12 +98,12 @@ def _read_all(folder: Path) -> dict[str, _Loaded]:
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         name = PREFIX + path.relative_to(folder).with_suffix("").as_posix()
         if name in loaded:
-            tell_skipped(path, f"{loaded[name].path.name} has the same name")
+            warn_skipped(path, f"{loaded[name].path.name} has the same name")
             continue
         try:
             loaded[name] = _Loaded(path, _read(trimesh, path))
         except Exception as error:  # a reader of foreign files may raise anything
-            tell_skipped(path, error)
+            warn_skipped(path, error)
     return loaded
 
 
@@ -190,7 +190,7 @@ def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
         return scale
     for unit, name in UNITS.items():
         if LIKELY_SIZE_M[0] <= size * unit <= LIKELY_SIZE_M[1]:
-            tell(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
+            warn(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
             return unit
     return scale
 
@@ -245,7 +245,7 @@ def _keep(path: Path, pieces: list[Array]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, write)
     except (OSError, OutputError) as error:
-        tell(f"cannot keep convex pieces for the next run: {error}")
+        warn(f"cannot keep convex pieces for the next run: {error}")
 
 
 def _decompose(points: Array, faces: npt.NDArray[np.int64]) -> list[Array]:

@@ -14,7 +14,7 @@ from uois_sam.errors import DatasetError
 from uois_sam.synth.assets.textures import materials, patterns, prints
 from uois_sam.synth.assets.textures.fields import Picture, Rng, to_uint8
 from uois_sam.synth.assets.textures.wear import wear_down
-from uois_sam.synth.assets.user_files import usable_files
+from uois_sam.synth.assets.user_files import read_usable
 
 Painter = Callable[[Rng, int], Picture]
 
@@ -87,7 +87,7 @@ def load_textures(folder: Path) -> dict[str, Texture]:
         DatasetError: if it holds no readable picture.
     """
     suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-    found = usable_files(folder, suffixes, _decode)
+    found = read_usable(folder, suffixes, _checked)
     if not found:
         raise DatasetError(f"{folder}: expected a folder with pictures for --textures, found none that can be read")
     return {name: Texture(partial(_resized_file, path), "file") for name, path in found.items()}
@@ -98,11 +98,12 @@ def _resized_file(path: Path, rng: Rng, size: int) -> Picture:
         return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _decode(path: Path) -> None:
-    """Raise for a file that cannot be decoded to its end."""
+def _checked(path: Path) -> Path:
+    """Return the path of a file that can be decoded to its end; raise for any other."""
     with Image.open(path) as image:
         image.draft("RGB", (64, 64))  # a JPEG at an eighth of its size shows as well whether it is cut short
         image.load()
+    return path
 
 
 def paint(texture: Texture, seed: int, size: int, wear: float = 0.0) -> Picture:

@@ -104,8 +104,8 @@ def test_a_missing_package_is_told_before_anything_is_rendered(
 def test_a_share_shortens_everything(tmp_path: Path) -> None:
     whole, tenth = TrainShipped(tmp_path), TrainShipped(tmp_path, share=0.1)
     for number, part in enumerate(PARTS):
-        assert whole.scenes_of(part).scenes == part.scenes
-        assert tenth.scenes_of(part).scenes == round(part.scenes / 10)
+        assert whole.scenes_of(part).config.scenes == part.scenes
+        assert tenth.scenes_of(part).config.scenes == round(part.scenes / 10)
         assert tenth.training_of(number).steps == round(part.steps / 10)
 
 

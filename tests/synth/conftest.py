@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from uois_sam.synth.dataset.annotations import SceneRecord
-from uois_sam.synth.dataset.generate import GenerateConfig, Run
+from uois_sam.synth.dataset.config import GenerateConfig
+from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.sampling.config import Variety
 
 TINY = GenerateConfig(

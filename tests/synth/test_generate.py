@@ -20,7 +20,8 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
 from uois_sam.synth.dataset.annotations import SceneRecord
-from uois_sam.synth.dataset.generate import PRESETS, GenerateConfig, Run, with_preset
+from uois_sam.synth.dataset.config import PRESETS, GenerateConfig, with_preset
+from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.dataset.make_scene import scene_seed
 from uois_sam.synth.dataset.reader import read_descriptions, read_records
 

@@ -17,8 +17,8 @@ from uois_sam.cli.main import main
 from uois_sam.errors import DatasetError, UOISError
 from uois_sam.synth.assets.skies import load_skies
 from uois_sam.synth.assets.textures import load_textures
-from uois_sam.synth.dataset.generate import GenerateConfig, with_preset
-from uois_sam.synth.dataset.writer import Store, config_json
+from uois_sam.synth.dataset.config import GenerateConfig, config_json, with_preset
+from uois_sam.synth.dataset.writer import Store
 from uois_sam.synth.rendering import render
 from uois_sam.synth.sampling.config import Variety
 

@@ -6,18 +6,20 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from uois_sam.cli.convert import convert
-from uois_sam.synth.sampling.config import Variety
+from uois_sam.synth.dataset.config import GenerateConfig, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.synth.dataset.generate import GenerateConfig, Run
+    from uois_sam.synth.dataset.generate import Run
 
 SECONDS_BETWEEN_LINES = 60.0
 
@@ -34,46 +36,18 @@ class Generate:
 
     out: Path
     """Folder to write into."""
-    scenes: int = 100
-    """Number of scenes."""
-    seed: int = 0
-    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
-    height: int = 480
-    """Rows of each picture."""
-    width: int = 640
-    """Columns of each picture."""
-    samples: int = 8
-    """Light paths a pixel before denoising."""
-    amodal: bool = False
-    """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""
+    config: Annotated[GenerateConfig, tyro.conf.arg(name="")] = field(default_factory=GenerateConfig)
+    """Settings of the scenes."""
     format: Literal["native", "uoais", "bop"] = "native"
     """Also write the finished data set as UOAIS-Sim's COCO files below OUT/uoais or in BOP's format below OUT/bop;
     implies --amodal. "uois-sam convert" does the same later."""
     preset: Literal["tabletop-val"] | None = None
-    """A data set that is the same for everybody, instead of the options above and the variety: tabletop-val is 300
-    scenes of shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
-    from_scenes: Path | None = None
-    """Render the descriptions in this file (the scenes.jsonl of a data set) again instead of drawing new scenes; with
-    another --height, --width or --samples, say."""
+    """A data set that is the same for everybody, instead of the settings of scenes: tabletop-val is 300 scenes of
+    shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
     workers: int = os.cpu_count() or 1
     """Processes that render side by side; each takes about 1 GB."""
-    variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
-    """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
-    meshes: Path | None = None
-    """Folder of your own meshes (OBJ, PLY, GLB, STL), those of folders in it as well: half of the objects are drawn
-    from them."""
-    mesh_scale: float = 1.0
-    """Metres that one unit of your meshes stands for: 0.001 for millimetres. At 1, files too large for any tabletop are
-    taken as millimetres, centimetres or inches, whichever fits, and the choice is told."""
-    textures: Path | None = None
-    """Folder of your own pictures for surfaces, used beside the built-in textures; folders in it are not searched."""
-    hdris: Path | None = None
-    """Folder of your own HDR panoramas (.hdr, .exr) for light and mirrors, used beside the built-in skies; folders in
-    it are not searched."""
     ray: str | None = None
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
-    variety: Variety = field(default_factory=Variety)
-    """What varies from scene to scene, and the switches that turn it off."""
 
     def run(self, console: Console) -> int:
         """Render what is missing; returns the exit status."""
@@ -84,7 +58,7 @@ class Generate:
             from uois_sam.synth.dataset.generate import Run
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
-        run = Run(self._config(), self.out, self.workers, self.ray)
+        run = Run(self._resolved_config(), self.out, self.workers, self.ray)
         there = run.total - len(run.todo)
         if there:
             print_line(console, f"{there} of {run.total} scenes are there already")
@@ -95,15 +69,8 @@ class Generate:
             convert(self.out, self.out / self.format, self.format, split, console)
         return 0
 
-    def _config(self) -> GenerateConfig:
-        from uois_sam.synth.dataset.generate import GenerateConfig, with_preset
-
-        config = GenerateConfig(
-            scenes=self.scenes, seed=self.seed, height=self.height, width=self.width, samples=self.samples,
-            variant=self.variant, amodal=self.amodal or self.format != "native", variety=self.variety,
-            from_scenes=self.from_scenes, meshes=self.meshes, mesh_scale=self.mesh_scale, textures=self.textures,
-            hdris=self.hdris,
-        )  # fmt: skip
+    def _resolved_config(self) -> GenerateConfig:
+        config = replace(self.config, amodal=self.config.amodal or self.format != "native")
         return with_preset(config, self.preset) if self.preset else config
 
 

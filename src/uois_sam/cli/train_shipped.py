@@ -79,12 +79,12 @@ class TrainShipped:
     def scenes_of(self, part: TrainingPart) -> Generate:
         """The command that renders a part's new scenes."""
         from uois_sam.cli.generate import Generate
+        from uois_sam.synth.dataset.config import GenerateConfig
 
         height, width = SCENE_HW
-        return Generate(
-            out=self._folder(part.seed), scenes=self._shortened(part.scenes, 3), seed=part.seed, height=height,
-            width=width, workers=self.workers,
-        )  # fmt: skip
+        scenes = self._shortened(part.scenes, 3)
+        config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width)
+        return Generate(self._folder(part.seed), config, workers=self.workers)
 
     def training_of(self, number: int) -> TrainCompact:
         """The command that trains a part."""

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,25 @@ from uois_sam.runtime import timing as stages
 from uois_sam.runtime.ray import ray_cluster
 from uois_sam.runtime.workers import MAX_DEATHS, Done, Failure, as_error, attempt, run_jobs
 from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
-from uois_sam.synth.dataset.make_scene import GenerateConfig, Job, MadeScene, assets_of, make_scene, start
+from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_scene, start
 from uois_sam.synth.dataset.reader import NativeScene, read_descriptions
-from uois_sam.synth.dataset.writer import Store, config_json, differences
+from uois_sam.synth.dataset.writer import Store
 from uois_sam.synth.rendering.render import check_variant
-from uois_sam.synth.sampling.config import Variety
-
-__all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
-
-PRESETS = {
-    "tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val", framing=(0.7, 1.6)))
-}
-"""Their scenes stay the same whatever happens to the defaults: scores of years compare."""
-"""Data sets that are the same for everybody, by name."""
 
 
 @dataclass
 class Run:
     """A data set being made; iterate over it to make the scenes that its folder does not hold yet.
 
+    Layout: ``rgb/<index>.png``, ``label/<index>.png`` (uint16), ``depth/<index>.png`` (uint16 mm), with ``amodal`` also
+    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneRecord` a line), ``dataset.json``
+    (configuration, statistics, versions, measurements) and ``contact_sheet.jpg``.
+
     Raises:
-        DatasetError: fewer than one worker, own files that cannot be used, or a folder with other scenes.
-        UOISError: the renderer's variant does not work on this machine.
+        DatasetError: if ``workers`` is below 1, a user's own files cannot be used, or the folder holds other scenes.
+        UOISError: if the renderer's variant does not work on this machine.
     """
 
     config: GenerateConfig
@@ -53,7 +49,7 @@ class Run:
             raise DatasetError(f"workers: expected 1 or more, got {self.workers}")
         if self.ray is None:
             check_variant(self.config.variant)
-        assets_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
+        assets_of(self.config)  # bad files are reported before anything is written; pieces are cut once for all workers
         self._store = Store(self.config, self.out)
         jobs = _jobs(self.config)
         self.total = len(jobs)
@@ -62,11 +58,11 @@ class Run:
         """Scenes that are not there yet."""
 
     def __iter__(self) -> Iterator[SceneRecord]:
-        """Make what is missing; every scene is on disk when its record comes.
+        """Make the missing scenes; each is on disk before it is yielded.
 
         Raises:
-            DatasetError: a scene cannot be made, or processes keep dying over it.
-            UOISError: making a scene failed; the message names it.
+            DatasetError: if a scene cannot be made, or processes keep dying over it.
+            UOISError: if making a scene fails; the message names it.
         """
         measured = Measured(self.workers)
         try:
@@ -95,19 +91,6 @@ class Run:
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         begin = partial(start, self.config, threads)
         return run_jobs(partial(make_scene, self.config), self.todo, self.workers, begin)
-
-
-def generate(config: GenerateConfig, out: Path, workers: int) -> Iterator[SceneRecord]:
-    """Write the scenes that ``out`` does not hold yet, yielding each as it lands on disk.
-
-    Layout: ``rgb/<index>.png``, ``label/<index>.png`` (uint16), ``depth/<index>.png`` (uint16 mm), with ``amodal`` also
-    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneRecord` a line), ``dataset.json``
-    (configuration, statistics, versions, measurements) and ``contact_sheet.jpg``.
-
-    Raises:
-        DatasetError: ``out`` holds a data set made with another configuration, or a scene cannot be made.
-    """
-    return iter(Run(config, out, workers))
 
 
 @dataclass
@@ -154,22 +137,6 @@ def _jobs(config: GenerateConfig) -> list[Job]:
     if config.from_scenes is None:
         return [Job(index) for index in range(config.scenes)]
     return [Job(index, scene) for index, scene in sorted(read_descriptions(config.from_scenes).items())]
-
-
-def with_preset(config: GenerateConfig, name: str) -> GenerateConfig:
-    """The preset's data set, rendered with the variant and labels that ``config`` asks for.
-
-    Raises:
-        DatasetError: ``config`` asks for anything else that is not as usual: the preset would silently drop it.
-    """
-    preset = replace(PRESETS[name], variant=config.variant, amodal=config.amodal)
-    usual = replace(GenerateConfig(), variant=config.variant, amodal=config.amodal)
-    dropped = {option: value for option, _, value in differences(config_json(usual), config_json(config))}
-    fixed = {option for option, _, _ in differences(config_json(preset), config_json(config))}
-    told = ", ".join(f"{option} {value!r}" for option, value in dropped.items() if option in fixed)
-    if told:
-        raise DatasetError(f"preset {name} is the same for everybody: expected no setting of yours besides, got {told}")
-    return preset
 
 
 QUEUED_PER_CPU = 2

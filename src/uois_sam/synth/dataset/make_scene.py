@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,14 @@ from PIL import Image
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import encode_mask
+from uois_sam.runtime.provenance import peak_memory_mib
 from uois_sam.runtime.timing import measured, stage
 from uois_sam.synth.assets.collection import Assets
 from uois_sam.synth.dataset.annotations import SceneRecord, describe
+from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.rendering.ground_truth import Truth
 from uois_sam.synth.rendering.render import Rendering, choose_variant, limit_threads, render
-from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Scene
 
@@ -30,47 +30,6 @@ MAX_DRAWS = 8
 BLOCKED_MM = 180
 BLOCKED_SHARE = 0.3
 """A view of which this share is nearer than ``BLOCKED_MM`` is drawn again."""
-
-
-@dataclass(frozen=True)
-class GenerateConfig:
-    """What a data set is made from; two runs with equal values write the same scenes.
-
-    Raises:
-        DatasetError: a number is too small.
-    """
-
-    scenes: int = 100
-    """Number of scenes."""
-    seed: int = 0
-    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
-    height: int = 480
-    """Rows of each picture."""
-    width: int = 640
-    """Columns of each picture."""
-    samples: int = 8
-    """Light paths a pixel before denoising."""
-    variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
-    """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed, else the slower scalar one."""
-    amodal: bool = False
-    """Also write the whole shape of every object, hidden parts included."""
-    variety: Variety = field(default_factory=Variety)
-    """What varies from scene to scene."""
-    from_scenes: Path | None = None
-    """Render the descriptions in this file (``scenes.jsonl`` of a data set) instead of drawing new ones."""
-    meshes: Path | None = None
-    """Folder of meshes (OBJ, PLY, GLB, STL) that scenes hold beside the built-in shapes."""
-    mesh_scale: float = 1.0
-    """Metres that one unit of those meshes stands for."""
-    textures: Path | None = None
-    """Folder of pictures that surfaces show beside the built-in textures."""
-    hdris: Path | None = None
-    """Folder of HDR panoramas (.hdr, .exr) that light scenes beside the built-in skies."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("scenes", 1), ("seed", 0), ("height", 1), ("width", 1), ("samples", 1)):
-            if (value := getattr(self, name)) < least:
-                raise DatasetError(f"{name}: expected {least} or more, got {value}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +98,9 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
             rendering = _render(config, scene)
         with stage("encode"):
             files = _encode(job.index, rendering, config.amodal)
-    return MadeScene(describe(job.index, scene, rendering.truth, redraws), files, seconds, peak_memory_mb())
+    return MadeScene(
+        describe(job.index, scene, rendering.truth, redraws), files, seconds, (peak_memory_mib() or 0) * 1.048576
+    )
 
 
 def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
@@ -175,18 +136,6 @@ def view_is_blocked(truth: Truth) -> bool:
 def scene_seed(seed: int, index: int, attempt: int) -> int:
     """A 63-bit seed that differs for every data set, scene and attempt."""
     return int(np.random.SeedSequence([seed, index, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def peak_memory_mb() -> float:
-    """Most resident memory this process has held so far, in 10**6 bytes; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _encode(index: int, rendering: Rendering, amodal: bool) -> dict[str, bytes]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
 from uois_sam.synth.dataset.annotations import SceneRecord
-from uois_sam.synth.dataset.make_scene import GenerateConfig, MadeScene
+from uois_sam.synth.dataset.config import GenerateConfig, config_json, differences, with_defaults
+from uois_sam.synth.dataset.make_scene import MadeScene
 from uois_sam.synth.dataset.reader import parse_records
+from uois_sam.synth.dataset.statistics import statistics
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
 NOT_COMPARED = ("scenes", "variant")
@@ -77,7 +75,7 @@ class Store:
             write_atomically(marker, json.dumps({"config": wanted}).encode())
             return
         try:
-            found = _completed(json.loads(marker.read_text(encoding="utf-8"))["config"])
+            found = with_defaults(json.loads(marker.read_text(encoding="utf-8"))["config"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{marker}: expected the configuration of a data set, found other content") from error
         other = [change for change in differences(found, wanted) if change[0] not in NOT_COMPARED]
@@ -108,75 +106,6 @@ class Store:
     def _has_files(self, index: int) -> bool:
         suffixes = {"amodal": ".json"}
         return all((self.out / f / f"{index:06d}{suffixes.get(f, '.png')}").exists() for f in self.folders)
-
-
-def config_json(config: GenerateConfig) -> dict[str, Any]:
-    """The configuration in plain JSON types."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    return values
-
-
-def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Name, our and their value of every setting in which two configurations in plain JSON types differ.
-
-    Settings in a group are named as options are: ``variety.most_objects``.
-    """
-    ours, theirs = _flat(ours), _flat(theirs)
-    names = {**ours, **theirs}
-    return [(name, ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)]
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat.update({f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value})
-    return flat
-
-
-def _completed(found: dict[str, Any]) -> dict[str, Any]:
-    """A saved configuration with the defaults of options that it does not know yet, one level deep."""
-    defaults = config_json(GenerateConfig())
-    nested = {key: {**value, **found.get(key, {})} for key, value in defaults.items() if isinstance(value, dict)}
-    return {**defaults, **found, **nested}
-
-
-def statistics(records: list[SceneRecord]) -> dict[str, Any]:
-    """What a data set holds, in numbers."""
-    counts = [len(record.objects) for record in records]
-    objects = [one for record in records for one in record.objects]
-    visible = [one.visible_fraction for one in objects]
-    share = [one.visible_px / (record.size_hw[0] * record.size_hw[1]) for record in records for one in record.objects]
-    redraws: dict[str, int] = {}
-    for record in records:
-        for reason, count in record.redraws.items():
-            redraws[reason] = redraws.get(reason, 0) + count
-    return {
-        "scenes": len(records),
-        "empty_scenes": counts.count(0),
-        "objects": len(objects),
-        "objects_a_scene": _spread(counts),
-        "slivers": sum(record.slivers for record in records),
-        "visible_fraction": _spread(visible),
-        "share_of_frame": _spread(share),
-        "places": _tally(record.scene.place for record in records),
-        "families": _tally(one.family for one in objects),
-        "redraws": redraws,
-    }
-
-
-def _spread(values: list[Any]) -> dict[str, float]:
-    if not values:
-        return {}
-    points = {"least": 0, "p10": 10, "median": 50, "p90": 90, "most": 100}
-    spread = {name: round(float(np.percentile(values, point)), 5) for name, point in points.items()}
-    return {"mean": round(float(np.mean(values)), 5), **spread}
-
-
-def _tally(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _version(package: str) -> str:

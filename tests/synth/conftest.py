@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.sampling.config import Variety
@@ -18,7 +18,7 @@ TINY = GenerateConfig(
 """A data set that takes seconds: a few scalar rays need less time than LLVM's compiler."""
 
 
-def make(out: Path, config: GenerateConfig, workers: int = 1) -> list[SceneRecord]:
+def make(out: Path, config: GenerateConfig, workers: int = 1) -> list[SceneAnnotation]:
     """Make a whole data set."""
     return list(Run(config, out, workers))
 

@@ -18,8 +18,8 @@ from uois_sam.errors import DatasetError, UOISError
 from uois_sam.synth.assets.skies import load_skies
 from uois_sam.synth.assets.textures import load_textures
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, with_preset
-from uois_sam.synth.dataset.writer import Store
-from uois_sam.synth.rendering import render
+from uois_sam.synth.dataset.writer import DatasetWriter
+from uois_sam.synth.rendering import variants
 from uois_sam.synth.sampling.config import Variety
 
 
@@ -77,7 +77,7 @@ def test_a_variant_that_does_not_work_is_told_before_anything_is_written(
         line = refused(capsys, "generate", "--out", str(tmp_path / "out"), "--variant", variant)
         assert f"--variant {variant}: {needed}" in line
         with pytest.raises(UOISError, match=needed):
-            render.choose_variant(variant)
+            variants.choose_variant(variant)
     assert not (tmp_path / "out").exists()
 
 
@@ -89,9 +89,9 @@ def test_the_denoiser_keeps_to_its_share_of_the_cores(monkeypatch: pytest.Monkey
     for name in ("OIDN_NUM_THREADS", "OIDN_SET_AFFINITY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    render.limit_threads(4)
+    variants.limit_threads(4)
     assert "OIDN_NUM_THREADS" not in os.environ, "a single worker may use them all"
-    render.limit_threads(2)
+    variants.limit_threads(2)
     assert given == [4, 2]
     assert (os.environ["OIDN_NUM_THREADS"], os.environ["OIDN_SET_AFFINITY"]) == ("2", "0")
 
@@ -106,18 +106,18 @@ def test_a_preset_is_refused_beside_what_it_would_drop(tmp_path: Path, capsys: p
 
 
 def test_a_folder_claimed_but_without_a_scene_is_claimed_anew(tmp_path: Path) -> None:
-    Store(TINY, tmp_path).close({})
+    DatasetWriter(TINY, tmp_path).close({})
     other = replace(TINY, seed=8, amodal=False)
-    Store(other, tmp_path)
+    DatasetWriter(other, tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text())["config"] == config_json(other)
 
 
 def test_a_folder_with_scenes_says_which_side_is_which_and_stays_as_it_is(tmp_path: Path) -> None:
     first = replace(TINY, amodal=False)
-    Store(first, tmp_path)
+    DatasetWriter(first, tmp_path)
     save(tmp_path / "rgb" / "000000.png", PHOTO)
     with pytest.raises(DatasetError, match="made with seed 7, amodal False, but asked for was seed 8, amodal True"):
-        Store(replace(TINY, seed=8), tmp_path)
+        DatasetWriter(replace(TINY, seed=8), tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text())["config"] == config_json(first)
     assert not (tmp_path / "amodal").exists()
 
@@ -125,7 +125,7 @@ def test_a_folder_with_scenes_says_which_side_is_which_and_stays_as_it_is(tmp_pa
 def test_pictures_of_somebody_else_are_not_overwritten(tmp_path: Path) -> None:
     save(tmp_path / "rgb" / "000000.png", PHOTO)
     with pytest.raises(DatasetError, match=r"holds pictures, but no dataset\.json"):
-        Store(TINY, tmp_path)
+        DatasetWriter(TINY, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["rgb"]
 
 

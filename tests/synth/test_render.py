@@ -9,7 +9,8 @@ import pytest
 
 from uois_sam.synth.assets.collection import BUILT_IN
 from uois_sam.synth.physics import settle
-from uois_sam.synth.rendering.render import choose_variant, render
+from uois_sam.synth.rendering.render import render
+from uois_sam.synth.rendering.variants import choose_variant
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface
 

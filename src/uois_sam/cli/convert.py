@@ -61,12 +61,12 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
     from uois_sam.errors import MissingExtraError
 
     try:
-        from uois_sam.synth.dataset.export import WRITERS
+        from uois_sam.synth.dataset.export import EXPORTERS
         from uois_sam.synth.dataset.reader import read_scenes
     except ImportError as error:
         raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
     scenes = read_scenes(data)
-    written = WRITERS[layout](scenes, out, split)
+    written = EXPORTERS[layout](scenes, out, split)
     return sum(1 for _ in track(written, description=layout, total=len(scenes), console=console))
 
 

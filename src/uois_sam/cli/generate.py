@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -76,12 +77,11 @@ class Generate:
 
 def _make(run: Run, console: Console) -> list[str]:
     """Make the scenes behind a progress bar; returns the lines to tell at the end."""
-    made, objects, redraws = 0, 0, dict[str, int]()
+    made, objects, redraws = 0, 0, Counter[str]()
     with _progress(console, len(run.todo)) as advance:
-        for record in run:
-            made, objects = made + 1, objects + len(record.objects)
-            for reason, count in record.redraws.items():
-                redraws[reason] = redraws.get(reason, 0) + count
+        for annotation in run:
+            made, objects = made + 1, objects + len(annotation.objects)
+            redraws.update(annotation.redraws)
             advance()
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
     return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",

@@ -15,9 +15,9 @@ from uois_sam.synth.assets.shapes.pieces import brick
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
 
 TIME_STEP_S = 0.004
-LOOK_S = 0.12
+CHECK_INTERVAL_S = 0.12
 """Simulated time between looks at whether all has come to rest."""
-CALM_LOOKS = 2
+CALM_CHECKS = 2
 """So many looks in a row must find everything at rest."""
 MAX_SETTLE_S = 4.0
 LOW_WALL_M = 0.25
@@ -26,7 +26,7 @@ REST_SPEED = 0.02
 """Metres a second (and 10x radians a second) below which an object counts as resting."""
 DEEP_M = 0.003
 """Objects that reach further than this into another are jammed ..."""
-JAM_LOOKS = 4
+JAMMED_CHECKS = 4
 """... and taken out when they stay so for this many looks."""
 MASS_KG = (0.08, 0.6)
 """Objects are made no lighter and no heavier: a carton of a kilogram would press a paper clip through the table."""
@@ -57,7 +57,7 @@ def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
     shapes = [_pieces(spec, assets) for spec in scene.objects]
     clouds = [np.concatenate(pieces) for pieces in shapes]
     starts = _stack_above_each_other(scene, clouds)
-    model, data = _build(scene, shapes, starts)
+    model, data = _build_model(scene, shapes, starts)
     _run_until_calm(model, data, scene.seed)
     _park(data, jammed_objects(model, data))
     mujoco.mj_kinematics(model, data)
@@ -70,7 +70,7 @@ def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
     return scene.with_objects(tuple(settled))
 
 
-def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:
+def _build_model(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:
     mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
     spec = mujoco.MjSpec()
     spec.option.timestep = TIME_STEP_S
@@ -95,14 +95,14 @@ def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple
 
 
 def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
-    steps, calm = round(LOOK_S / TIME_STEP_S), 0
+    steps, calm = round(CHECK_INTERVAL_S / TIME_STEP_S), 0
     stuck: dict[int, int] = {}
-    while data.time < MAX_SETTLE_S and calm < CALM_LOOKS:
+    while data.time < MAX_SETTLE_S and calm < CALM_CHECKS:
         mujoco.mj_step(model, data, nstep=steps)
         if any(warning.number for warning in data.warning):
             raise UnsettledError(f"scene {seed}: unstable after {data.time:.1f} s")
         stuck = {index: stuck.get(index, 0) + 1 for index in jammed_objects(model, data)}
-        _park(data, [index for index, looks in stuck.items() if looks >= JAM_LOOKS])
+        _park(data, [index for index, checks in stuck.items() if checks >= JAMMED_CHECKS])
         present = data.qpos.reshape(-1, 7)[:, 2] > LOWEST_Z_M
         speed = np.abs(data.qvel.reshape(-1, 6)[present])
         resting = speed[:, :3].max(initial=0) < REST_SPEED and speed[:, 3:].max(initial=0) < 10 * REST_SPEED

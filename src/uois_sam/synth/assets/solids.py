@@ -100,21 +100,6 @@ def union(solids: Sequence[Solid]) -> Solid:
     return m3.Manifold.batch_boolean(list(solids), m3.OpType.Add)
 
 
-def solid_of(mesh: Mesh) -> Solid:
-    """A solid from a closed mesh.
-
-    Raises:
-        ValueError: the mesh is not closed.
-    """
-    m3 = library()
-    raw = m3.Mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
-    raw.merge()
-    solid = m3.Manifold(raw)
-    if solid.status() != m3.Error.NoError or solid.is_empty():
-        raise ValueError(f"not a closed mesh: {solid.status()}")
-    return solid
-
-
 def mesh_of(solid: Solid) -> Mesh:
     """A mesh whose texture is projected from the six sides of the solid's box, nowhere mirrored or stretched.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from uois_sam.synth.rendering.ground_truth import Truth
+from uois_sam.synth.rendering.ground_truth import GroundTruth
 from uois_sam.synth.rendering.pinhole import camera_from_world, intrinsics, world_from_object
 from uois_sam.synth.scene import Scene
 
@@ -37,7 +37,7 @@ class LabelledObject:
 
 
 @dataclass(frozen=True)
-class SceneRecord:
+class SceneAnnotation:
     """What became of one scene."""
 
     index: int
@@ -62,8 +62,8 @@ class SceneRecord:
         return json.dumps({**values, "objects": objects, "scene": json.loads(self.scene.to_json())})
 
     @classmethod
-    def from_json(cls, line: str) -> SceneRecord:
-        """Rebuild a record from :meth:`to_json`'s line."""
+    def from_json(cls, line: str) -> SceneAnnotation:
+        """Rebuild a annotation from :meth:`to_json`'s line."""
         values = json.loads(line)
         for one in values["objects"]:
             del one["visible_fraction"]
@@ -79,8 +79,8 @@ class SceneRecord:
         )  # fmt: skip
 
 
-def describe(index: int, scene: Scene, truth: Truth, redraws: dict[str, int]) -> SceneRecord:
-    """The record of a rendered scene."""
+def annotate(index: int, scene: Scene, truth: GroundTruth, redraws: dict[str, int]) -> SceneAnnotation:
+    """The annotation of a rendered scene."""
     size_hw = truth.labels.shape
     visible, amodal = truth.visible_px.tolist(), truth.amodal_px.tolist()
     objects = tuple(
@@ -96,7 +96,7 @@ def describe(index: int, scene: Scene, truth: Truth, redraws: dict[str, int]) ->
         for k, spec in enumerate(scene.objects)
         if visible[k]
     )
-    return SceneRecord(
+    return SceneAnnotation(
         index=index,
         size_hw=(size_hw[0], size_hw[1]),
         intrinsics=_matrix(intrinsics(scene.camera, (size_hw[0], size_hw[1])).tolist()),

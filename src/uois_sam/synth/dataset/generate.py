@@ -15,13 +15,13 @@ from uois_sam.errors import DatasetError
 from uois_sam.runtime import timing as stages
 from uois_sam.runtime.ray import ray_cluster
 from uois_sam.runtime.workers import MAX_DEATHS, Done, Failure, as_error, attempt, run_jobs
-from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
-from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_scene, start
-from uois_sam.synth.dataset.reader import NativeScene, read_descriptions
-from uois_sam.synth.dataset.writer import Store
-from uois_sam.synth.rendering.render import check_variant
+from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_scene, prepare_process
+from uois_sam.synth.dataset.reader import StoredScene, read_descriptions
+from uois_sam.synth.dataset.writer import DatasetWriter
+from uois_sam.synth.rendering.variants import check_variant
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Run:
     """A data set being made; iterate over it to make the scenes that its folder does not hold yet.
 
     Layout: ``rgb/<index>.png``, ``label/<index>.png`` (uint16), ``depth/<index>.png`` (uint16 mm), with ``amodal`` also
-    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneRecord` a line), ``dataset.json``
+    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneAnnotation` a line), ``dataset.json``
     (configuration, statistics, versions, measurements) and ``contact_sheet.jpg``.
 
     Raises:
@@ -50,33 +50,33 @@ class Run:
         if self.ray is None:
             check_variant(self.config.variant)
         assets_of(self.config)  # bad files are reported before anything is written; pieces are cut once for all workers
-        self._store = Store(self.config, self.out)
+        self._writer = DatasetWriter(self.config, self.out)
         jobs = _jobs(self.config)
         self.total = len(jobs)
         """Number of scenes of the whole data set."""
-        self.todo = [job for job in jobs if job.index not in self._store.records]
+        self.todo = [job for job in jobs if job.index not in self._writer.annotations]
         """Scenes that are not there yet."""
 
-    def __iter__(self) -> Iterator[SceneRecord]:
+    def __iter__(self) -> Iterator[SceneAnnotation]:
         """Make the missing scenes; each is on disk before it is yielded.
 
         Raises:
             DatasetError: if a scene cannot be made, or processes keep dying over it.
             UOISError: if making a scene fails; the message names it.
         """
-        measured = Measured(self.workers)
+        measured = Measurements(self.workers)
         try:
             for done in self._made():
                 with measured.writing():
-                    self._store.add(done.result)
+                    self._writer.add(done.result)
                 measured.count(done)
-                yield done.result.record
+                yield done.result.annotation
         finally:
-            self._store.close(measured.as_json())
+            self._writer.close(measured.as_json())
         self._draw_contact_sheet()
 
     def _draw_contact_sheet(self) -> None:
-        scenes = [NativeScene(self.out, record) for _, record in sorted(self._store.records.items())]
+        scenes = [StoredScene(self.out, annotation) for _, annotation in sorted(self._writer.annotations.items())]
 
         def read(index: int) -> Picture:
             return scenes[index].image(), scenes[index].labels()
@@ -89,12 +89,12 @@ class Run:
         if self.ray is not None:
             return run_on_ray(self.config, self.todo, self.ray)
         threads = max(1, (os.cpu_count() or 1) // self.workers)
-        begin = partial(start, self.config, threads)
+        begin = partial(prepare_process, self.config, threads)
         return run_jobs(partial(make_scene, self.config), self.todo, self.workers, begin)
 
 
 @dataclass
-class Measured:
+class Measurements:
     """Facts about a run that differ from machine to machine."""
 
     workers: int
@@ -194,4 +194,4 @@ def _answer(ray: Any, reference: Any, job: Job) -> MadeScene:
 
 def _make(config: GenerateConfig, job: Job) -> MadeScene | Failure:
     """Body of a task."""
-    return attempt(partial(make_scene, config), partial(start, config, 1), job)
+    return attempt(partial(make_scene, config), partial(prepare_process, config, 1), job)

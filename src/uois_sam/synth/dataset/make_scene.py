@@ -17,11 +17,12 @@ from uois_sam.io.masks import encode_mask
 from uois_sam.runtime.provenance import peak_memory_mib
 from uois_sam.runtime.timing import measured, stage
 from uois_sam.synth.assets.collection import Assets
-from uois_sam.synth.dataset.annotations import SceneRecord, describe
+from uois_sam.synth.dataset.annotations import SceneAnnotation, annotate
 from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.physics import UnsettledError, settle
-from uois_sam.synth.rendering.ground_truth import Truth
-from uois_sam.synth.rendering.render import Rendering, choose_variant, limit_threads, render
+from uois_sam.synth.rendering.ground_truth import GroundTruth
+from uois_sam.synth.rendering.render import Rendering, render
+from uois_sam.synth.rendering.variants import choose_variant, limit_threads
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Scene
 
@@ -48,7 +49,7 @@ class Job:
 class MadeScene:
     """A finished scene, not yet on disk."""
 
-    record: SceneRecord
+    annotation: SceneAnnotation
     files: dict[str, bytes]
     """Path below the data set's folder -> content."""
     seconds: dict[str, float]
@@ -58,7 +59,7 @@ class MadeScene:
 
 
 @cache
-def start(config: GenerateConfig, threads: int | None) -> None:
+def prepare_process(config: GenerateConfig, threads: int | None) -> None:
     """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads.
 
     Raises:
@@ -84,11 +85,11 @@ def assets_of(config: GenerateConfig) -> Assets:
 def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
     """Make one scene; the same arguments give the same files on the same renderer.
 
-    :func:`start` must have been called in this process. A draw that does not come to rest or whose view is blocked is
-    replaced by one from the next sub-seed.
+    :func:`prepare_process` must have been called in this process. A draw that does not come to rest, or whose view is
+    blocked, is replaced by one from the next sub-seed.
 
     Raises:
-        DatasetError: ``MAX_DRAWS`` draws in a row came to nothing, or a given description cannot be rendered.
+        DatasetError: if ``MAX_DRAWS`` draws in a row fail, or a given description cannot be rendered.
     """
     with measured() as seconds:
         if job.description is None:
@@ -99,7 +100,7 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
         with stage("encode"):
             files = _encode(job.index, rendering, config.amodal)
     return MadeScene(
-        describe(job.index, scene, rendering.truth, redraws), files, seconds, (peak_memory_mib() or 0) * 1.048576
+        annotate(job.index, scene, rendering.truth, redraws), files, seconds, (peak_memory_mib() or 0) * 1.048576
     )
 
 
@@ -128,7 +129,7 @@ def _render(config: GenerateConfig, scene: Scene) -> Rendering:
         return render(scene, (config.height, config.width), config.samples, assets_of(config))
 
 
-def view_is_blocked(truth: Truth) -> bool:
+def view_is_blocked(truth: GroundTruth) -> bool:
     """Whether something right before the lens (a wall the camera stands in, say) hides much of the view."""
     return float((truth.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
 

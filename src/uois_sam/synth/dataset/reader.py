@@ -1,4 +1,4 @@
-"""Read data sets in the native layout back: records, descriptions, pixels."""
+"""Read data sets in the native layout back: annotations, descriptions, pixels."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from PIL import Image
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
-from uois_sam.synth.dataset.annotations import LabelledObject, SceneRecord
+from uois_sam.synth.dataset.annotations import LabelledObject, SceneAnnotation
 from uois_sam.synth.scene import Scene
 from uois_sam.types import BoolArray, ImageArray, LabelMap
 
 
 @dataclass(frozen=True)
-class NativeScene:
+class StoredScene:
     """One scene of a data set on disk; pixels are read when asked for."""
 
     folder: Path
-    record: SceneRecord
+    annotation: SceneAnnotation
 
     @property
     def photo(self) -> Path:
         """The picture's file."""
-        return self.folder / "rgb" / f"{self.record.index:06d}.png"
+        return self.folder / "rgb" / f"{self.annotation.index:06d}.png"
 
     def image(self) -> ImageArray:
         """(H, W, 3) uint8 RGB."""
@@ -50,28 +50,28 @@ class NativeScene:
         Raises:
             DatasetError: the data set has no amodal masks.
         """
-        path = self.folder / "amodal" / f"{self.record.index:06d}.json"
+        path = self.folder / "amodal" / f"{self.annotation.index:06d}.json"
         try:
             encoded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             told = f"{path}: expected amodal masks, found none; make the data set with --amodal"
             raise DatasetError(told) from error
         labels = self.labels()
-        for one in self.record.objects:
+        for one in self.annotation.objects:
             yield one, labels == one.label, decode_mask(encoded[str(one.label)])
 
 
-def read_scenes(folder: Path) -> list[NativeScene]:
+def read_scenes(folder: Path) -> list[StoredScene]:
     """The scenes of a data set in order.
 
     Raises:
         DatasetError: there is no ``scenes.jsonl`` or it has other content.
     """
-    return [NativeScene(folder, record) for record in read_records(folder)]
+    return [StoredScene(folder, annotation) for annotation in read_annotations(folder)]
 
 
-def read_records(folder: Path) -> list[SceneRecord]:
-    """The records of a data set in the native layout, in order of the scenes.
+def read_annotations(folder: Path) -> list[SceneAnnotation]:
+    """The annotations of a data set in the native layout, in order of the scenes.
 
     Raises:
         DatasetError: there is no ``scenes.jsonl`` or it has other content.
@@ -79,23 +79,23 @@ def read_records(folder: Path) -> list[SceneRecord]:
     log = folder / "scenes.jsonl"
     if not log.is_file():
         raise DatasetError(f"{folder}: expected a data set made by 'uois-sam generate', found no scenes.jsonl")
-    records = parse_records(log, log.read_text(encoding="utf-8").splitlines())
-    return sorted({record.index: record for record in records}.values(), key=lambda record: record.index)
+    annotations = parse_annotations(log, log.read_text(encoding="utf-8").splitlines())
+    return [one for _, one in sorted({one.index: one for one in annotations}.items())]
 
 
-def parse_records(log: Path, lines: Iterable[str]) -> list[SceneRecord]:
-    """The record of every line.
+def parse_annotations(log: Path, lines: Iterable[str]) -> list[SceneAnnotation]:
+    """The annotation of every line.
 
     Raises:
-        DatasetError: a line is not a record.
+        DatasetError: a line is not a annotation.
     """
-    records = []
+    annotations = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(SceneRecord.from_json(line))
+            annotations.append(SceneAnnotation.from_json(line))
         except (ValueError, KeyError, TypeError, DatasetError) as error:
-            raise DatasetError(f"{log}, line {number}: expected a scene's record, found other content") from error
-    return records
+            raise DatasetError(f"{log}, line {number}: expected a scene's annotation, found other content") from error
+    return annotations
 
 
 def read_descriptions(path: Path) -> dict[int, Scene]:

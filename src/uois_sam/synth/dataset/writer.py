@@ -9,10 +9,10 @@ from typing import Any
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
-from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, differences, with_defaults
 from uois_sam.synth.dataset.make_scene import MadeScene
-from uois_sam.synth.dataset.reader import parse_records
+from uois_sam.synth.dataset.reader import parse_annotations
 from uois_sam.synth.dataset.statistics import statistics
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
@@ -20,7 +20,7 @@ NOT_COMPARED = ("scenes", "variant")
 """Networks of the configuration that may differ between runs into one folder."""
 
 
-class Store:
+class DatasetWriter:
     """A data set folder that scenes are added to.
 
     Args:
@@ -39,14 +39,14 @@ class Store:
         self._claim()
         for folder in self.folders:
             make_output_folder(out / folder)
-        self.records = {record.index: record for record in self._whole_records()}
+        self.annotations = {annotation.index: annotation for annotation in self._whole_annotations()}
 
     def add(self, made: MadeScene) -> None:
         """Write a scene's files, then the line that says they are whole."""
         write_together({self.out / path: content for path, content in made.files.items()})
         with (self.out / "scenes.jsonl").open("a", encoding="utf-8") as log:
-            log.write(made.record.to_json() + "\n")
-        self.records[made.record.index] = made.record
+            log.write(made.annotation.to_json() + "\n")
+        self.annotations[made.annotation.index] = made.annotation
 
     def close(self, measured: dict[str, Any]) -> None:
         """Put the lines in order of the scenes and write ``dataset.json``.
@@ -54,7 +54,7 @@ class Store:
         Args:
             measured: facts about this run (time, memory); all else in the folder depends on the configuration only.
         """
-        ordered = [self.records[index] for index in sorted(self.records)]
+        ordered = [self.annotations[index] for index in sorted(self.annotations)]
         write_atomically(self.out / "scenes.jsonl", "".join(r.to_json() + "\n" for r in ordered).encode())
         summary = {
             "config": config_json(self.config),
@@ -92,7 +92,7 @@ class Store:
         log = self.out / "scenes.jsonl"
         return any((self.out / "rgb").glob("*.*g")) or (log.exists() and log.stat().st_size > 0)
 
-    def _whole_records(self) -> list[SceneRecord]:
+    def _whole_annotations(self) -> list[SceneAnnotation]:
         """Records of the scenes whose files are all there; a last line cut short by a killed run is removed."""
         log = self.out / "scenes.jsonl"
         if not log.exists():
@@ -101,7 +101,7 @@ class Store:
         if lines and not lines[-1].endswith("\n"):
             lines.pop()
             write_atomically(log, "".join(lines).encode())
-        return [record for record in parse_records(log, lines) if self._has_files(record.index)]
+        return [annotation for annotation in parse_annotations(log, lines) if self._has_files(annotation.index)]
 
     def _has_files(self, index: int) -> bool:
         suffixes = {"amodal": ".json"}

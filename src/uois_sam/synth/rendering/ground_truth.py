@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.synth.rendering.pinhole import pixel_window
-from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, Window, canvas_window, cast, frame_window
+from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, Window, canvas_window, cast_rays, frame_window
 from uois_sam.synth.scene import Camera
 from uois_sam.types import BoolArray, LabelMap
 
@@ -29,7 +29,7 @@ FARTHEST_M = 65.535
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The labels of one view. Frame: image, pixels; rays go through pixel centres."""
 
     labels: LabelMap
@@ -54,7 +54,7 @@ class Truth:
         return self.amodal.sum(axis=(1, 2), dtype=np.int64)
 
 
-def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects: int) -> Truth:
+def compute_ground_truth(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects: int) -> GroundTruth:
     """Label a view.
 
     Args:
@@ -67,7 +67,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
     for shape in shapes:
         groups[_owner(shape.id())].append(shape)
     frame = frame_window(size_hw)
-    nearest = cast(groups[0], camera, size_hw, frame)
+    nearest = cast_rays(groups[0], camera, size_hw, frame)
     labels = np.zeros(size_hw, dtype=np.uint16)
     amodal = np.zeros((objects, *size_hw), dtype=np.bool_)
     whole_px = np.zeros(objects, dtype=np.int64)
@@ -76,7 +76,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
         window = _window_of(parts, camera, size_hw) if parts else None
         if window is None:
             continue
-        distance = cast(parts, camera, size_hw, window)
+        distance = cast_rays(parts, camera, size_hw, window)
         there = np.isfinite(distance)
         whole_px[index] = there.sum()
         if not whole_px[index]:
@@ -90,7 +90,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
         amodal[index][shared.slices] = there[shared.within(window)]
         labels[shared.slices][closer] = index + 1
         nearest[shared.slices][closer] = inside[closer]
-    return Truth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px, whole_boxes)
+    return GroundTruth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px, whole_boxes)
 
 
 def drop_slivers(labels: LabelMap) -> LabelMap:

@@ -30,8 +30,8 @@ CLEAR_FROM = 0.01
 """Surfaces that let through more than this share of light take the clear material."""
 
 
-def build(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
-    """Load a scene for rendering; :func:`~uois_sam.synth.rendering.render.choose_variant` must have been called.
+def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
+    """Load a scene for rendering; :func:`~uois_sam.synth.rendering.variants.choose_variant` must have been called.
 
     Shapes of ``scene.objects[i]`` are named ``object{i}_{part}``, everything else otherwise.
     """

@@ -66,7 +66,7 @@ def canvas_window(size_hw: tuple[int, int]) -> Window:
     return Window(-reach_x, -reach_y, size_hw[1] + reach_x, size_hw[0] + reach_y)
 
 
-def cast(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window: Window) -> Depth:
+def cast_rays(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window: Window) -> Depth:
     """Cast one ray through every pixel centre of a window.
 
     Args:

@@ -25,8 +25,8 @@ def develop(light: npt.NDArray[np.floating[Any]], camera: Camera) -> ImageArray:
         (H, W, 3) uint8 sRGB.
     """
     linear = np.maximum(light, 0).astype(np.float32) * np.array(camera.white_balance, dtype=np.float32)
-    linear = _vignette(_smear(linear, camera), camera.vignetting)
-    encoded = encode(linear * _gain(linear, camera.exposure))
+    linear = _vignette(_blur(linear, camera), camera.vignetting)
+    encoded = encode_srgb(linear * _gain(linear, camera.exposure))
     encoded = _tone(encoded, camera.contrast)
     encoded = _add_noise(encoded, camera)
     if camera.sharpen > 0:
@@ -34,7 +34,7 @@ def develop(light: npt.NDArray[np.floating[Any]], camera: Camera) -> ImageArray:
     return _compress(np.rint(np.clip(encoded, 0, 1) * 255).astype(np.uint8), camera.jpeg)
 
 
-def encode(linear: npt.NDArray[Any]) -> FloatImage:
+def encode_srgb(linear: npt.NDArray[Any]) -> FloatImage:
     """Linear light to sRGB values in 0..1, with a soft shoulder instead of hard clipping."""
     shoulder = np.where(linear < 0.6, linear, 0.6 + 0.4 * (1 - np.exp(-(np.maximum(linear, 0.6) - 0.6) / 0.4)))
     curve = 1.055 * np.maximum(shoulder, 1e-8) ** (1 / 2.4) - 0.055
@@ -47,11 +47,11 @@ def _gain(linear: FloatImage, exposure: float) -> np.float32:
     small = linear[::8, ::8]
     for _ in range(24):
         gain = float(np.sqrt(low * high))
-        low, high = (gain, high) if encode(small * gain).mean() < exposure else (low, gain)
+        low, high = (gain, high) if encode_srgb(small * gain).mean() < exposure else (low, gain)
     return np.float32(gain)
 
 
-def _smear(linear: FloatImage, camera: Camera) -> FloatImage:
+def _blur(linear: FloatImage, camera: Camera) -> FloatImage:
     """Motion of the camera, then the softness of the lens."""
     width = linear.shape[1]
     dx, dy = camera.motion[0] * width, camera.motion[1] * width

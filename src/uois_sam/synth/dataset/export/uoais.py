@@ -18,8 +18,8 @@ from PIL import Image
 
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.masks import encode_mask
-from uois_sam.synth.dataset.export.place import place
-from uois_sam.synth.dataset.reader import NativeScene
+from uois_sam.synth.dataset.export.hard_links import link_or_copy
+from uois_sam.synth.dataset.reader import StoredScene
 from uois_sam.synth.rendering.ground_truth import mask_box
 
 BIN_PLACES = frozenset({"bin", "tray", "drawer"})
@@ -27,7 +27,7 @@ BIN_PLACES = frozenset({"bin", "tray", "drawer"})
 DEPTH_STEPS_PER_MM = 10
 
 
-def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[NativeScene]:
+def write_uoais(scenes: list[StoredScene], out: Path, split: str) -> Iterator[StoredScene]:
     """Write scenes in UOAIS-Sim's layout; image ids count from 1, bins first, as in the original.
 
     Args:
@@ -43,7 +43,7 @@ def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[Na
         for kind in ("color", "depth"):
             make_output_folder(out / split / subset / kind)
     make_output_folder(out / "annotations")
-    ordered = sorted(scenes, key=lambda scene: (subset_of(scene) != "bin", scene.record.index))
+    ordered = sorted(scenes, key=lambda scene: (subset_of(scene) != "bin", scene.annotation.index))
     images = []
     annotations: list[str] = []  # as text: an eighth of the memory of the same in dictionaries
     for image_id, scene in enumerate(ordered, 1):
@@ -54,22 +54,22 @@ def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[Na
     write_atomically(path, lambda file: _write_json(file, images, annotations))
 
 
-def subset_of(scene: NativeScene) -> str:
+def subset_of(scene: StoredScene) -> str:
     """``bin`` or ``tabletop``."""
-    return "bin" if scene.record.scene.place in BIN_PLACES else "tabletop"
+    return "bin" if scene.annotation.scene.place in BIN_PLACES else "tabletop"
 
 
-def _place_image(scene: NativeScene, image_id: int, folder: Path) -> dict[str, Any]:
+def _place_image(scene: StoredScene, image_id: int, folder: Path) -> dict[str, Any]:
     """Put photo and depth below the split's folder; returns the entry in ``images``."""
     subset, name = subset_of(scene), scene.photo.name
-    height, width = scene.record.size_hw
-    place(scene.photo, folder / subset / "color" / name)
+    height, width = scene.annotation.size_hw
+    link_or_copy(scene.photo, folder / subset / "color" / name)
     write_atomically(folder / subset / "depth" / name, _depth_png(scene.depth_mm()))
     return {"id": image_id, "file_name": f"{subset}/color/{name}", "depth_file_name": f"{subset}/depth/{name}",
             "height": height, "width": width}  # fmt: skip
 
 
-def _annotations(scene: NativeScene, image_id: int, first_id: int) -> Iterator[dict[str, Any]]:
+def _annotations(scene: StoredScene, image_id: int, first_id: int) -> Iterator[dict[str, Any]]:
     for annotation_id, (one, visible, amodal) in enumerate(scene.masks(), first_id):
         x0, y0, x1, y1 = mask_box(amodal).tolist()
         yield {

@@ -9,7 +9,7 @@ from pathlib import Path
 from uois_sam.io.files import write_atomically
 
 
-def place(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """Make ``target`` the same file as ``source`` (a hard link), or a copy where links are not possible.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from uois_sam.benchmark.lower_bound import counting_lower_bound
 from uois_sam.geometry import grid_points
 from uois_sam.instances import Instances
+from uois_sam.io.encoding import encode_png
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
@@ -139,7 +138,7 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
     with clock.on("run-length encoding"):
         instances.to_coco()
     with clock.on("label PNG"):
-        Image.fromarray(labels).save(io.BytesIO(), "PNG")
+        encode_png(labels)
     return clock.seconds, encoded, instances
 
 

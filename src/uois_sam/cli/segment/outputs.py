@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from uois_sam.errors import OutputError
 
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
-    from uois_sam.types import ImageArray, LabelMap, ModelCard, PromptMaps
+    from uois_sam.types import ImageArray, ModelCard, PromptMaps
 
 RECORD = ".json"
 """The file that is written last: its presence tells that all of a photo's files are there."""
@@ -87,9 +86,10 @@ def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
 def _files(
     photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
 ) -> dict[str, bytes]:
+    from uois_sam.io.encoding import encode_png
     from uois_sam.io.overlay import foreground_picture, heatmap_picture
 
-    files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
+    files = {"_label.png": encode_png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
     if maps is not None:
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))
@@ -161,19 +161,7 @@ def _brief(value: object) -> str:
     return "others" if isinstance(value, dict) else str(value)[:16]
 
 
-def _png(labels: LabelMap) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(labels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _jpeg(picture: ImageArray) -> bytes:
-    from PIL import Image
+    from uois_sam.io.encoding import encode_jpeg
 
-    shown = Image.fromarray(picture)
-    shown.thumbnail((65500, 65500))  # JPEG has no room for more
-    buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=92, subsampling="4:4:4")
-    return buffer.getvalue()
+    return encode_jpeg(picture, quality=92, subsampling="4:4:4")

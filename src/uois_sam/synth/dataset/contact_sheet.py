@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.files import write_atomically
 from uois_sam.io.overlay import overlay
 from uois_sam.types import ImageArray, LabelMap
@@ -43,7 +43,7 @@ def write_contact_sheet(read: Callable[[int], Picture], total: int, out: Path, c
     columns = int(np.ceil(np.sqrt(len(chosen) * 4 / 3)))
     width = (SHEET_WIDTH_PX - GAP_PX) // max(columns, 4) - GAP_PX
     tiles = [_tile(*read(index), width) for index in chosen]
-    write_atomically(out, _jpeg(_grid(tiles, columns)))
+    write_atomically(out, encode_jpeg(_grid(tiles, columns), quality=88))
     return len(tiles)
 
 
@@ -75,9 +75,3 @@ def _grid(tiles: list[ImageArray], columns: int) -> ImageArray:
         x = GAP_PX + index % columns * (width + GAP_PX)
         sheet[y : y + tile.shape[0], x : x + width] = tile
     return sheet
-
-
-def _jpeg(picture: ImageArray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=88)
-    return buffer.getvalue()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.masks import encode_mask
 from uois_sam.runtime.provenance import peak_memory_mib
 from uois_sam.runtime.timing import measured, stage
 from uois_sam.synth.assets.collection import Assets
 from uois_sam.synth.dataset.annotations import SceneAnnotation, annotate
-from uois_sam.synth.dataset.config import GenerateConfig
+from uois_sam.synth.dataset.config import PNG_LEVEL, GenerateConfig
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.rendering.ground_truth import GroundTruth
 from uois_sam.synth.rendering.render import Rendering, render
@@ -142,17 +139,11 @@ def scene_seed(seed: int, index: int, attempt: int) -> int:
 def _encode(index: int, rendering: Rendering, amodal: bool) -> dict[str, bytes]:
     name, truth = f"{index:06d}", rendering.truth
     files = {
-        f"rgb/{name}.png": _png(rendering.image),
-        f"depth/{name}.png": _png(truth.depth_mm),
-        f"label/{name}.png": _png(truth.labels),
+        f"rgb/{name}.png": encode_png(rendering.image, PNG_LEVEL),
+        f"depth/{name}.png": encode_png(truth.depth_mm, PNG_LEVEL),
+        f"label/{name}.png": encode_png(truth.labels, PNG_LEVEL),
     }
     if amodal:
         masks = {str(k + 1): encode_mask(truth.amodal[k]) for k in np.flatnonzero(truth.visible_px).tolist()}
         files[f"amodal/{name}.json"] = json.dumps(masks).encode()
     return files
-
-
-def _png(pixels: npt.NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()

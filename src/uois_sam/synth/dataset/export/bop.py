@@ -6,7 +6,6 @@ conventions. Every shape has its own ``obj_id``; ``objects.json`` says which fam
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from itertools import groupby
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.synth.dataset.annotations import LabelledObject, SceneAnnotation
+from uois_sam.synth.dataset.config import PNG_LEVEL
 from uois_sam.synth.dataset.export.hard_links import link_or_copy
 from uois_sam.synth.dataset.reader import StoredScene
 from uois_sam.synth.rendering.ground_truth import mask_box
@@ -101,6 +101,4 @@ def _xywh(box_xyxy: list[int]) -> list[int]:
 
 
 def _mask_png(mask: BoolArray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()
+    return encode_png(np.where(mask, 255, 0).astype(np.uint8), PNG_LEVEL)

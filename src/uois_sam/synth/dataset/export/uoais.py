@@ -6,7 +6,6 @@ Depth is uint16 in 0.1 mm as there: 0 beyond 6.55 m.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.masks import encode_mask
+from uois_sam.synth.dataset.config import PNG_LEVEL
 from uois_sam.synth.dataset.export.hard_links import link_or_copy
 from uois_sam.synth.dataset.reader import StoredScene
 from uois_sam.synth.rendering.ground_truth import mask_box
@@ -91,6 +91,4 @@ def _write_json(file: BinaryIO, images: list[dict[str, Any]], annotations: list[
 
 def _depth_png(depth_mm: npt.NDArray[np.uint16]) -> bytes:
     steps = depth_mm.astype(np.int64) * DEPTH_STEPS_PER_MM
-    buffer = io.BytesIO()
-    Image.fromarray(np.where(steps <= 65535, steps, 0).astype(np.uint16)).save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()
+    return encode_png(np.where(steps <= 65535, steps, 0).astype(np.uint16), PNG_LEVEL)

@@ -43,10 +43,10 @@ class Family:
 
     draw: Draw
     group: str
-    """What it belongs to: packaging, vessels, kitchen, tools, hardware, wire, soft, produce, paper, electronics, toys,
-    abstract or mesh (users' own)."""
+    """Kind of goods: packaging, vessels, kitchen, tools, hardware, wire, soft, produce, paper, electronics, toys,
+    abstract, or mesh for a user's own."""
     frequency: float = 0.5
-    """How often it is drawn, relative to the others."""
+    """Relative frequency with which it is drawn."""
     upright: float = 0.0
     """Share that starts on its base, or flat on its back; the rest is dropped in any orientation."""
     nests: bool = False
@@ -149,10 +149,10 @@ def make_parts(family: Family, seed: int) -> tuple[Part, ...]:
 
 
 def collision_pieces(parts: Sequence[Part]) -> list[Array]:
-    """Convex point sets, (P, 3) float64 metres each, that stand for the object in the physics."""
+    """Return convex point sets, (P, 3) float64 metres each, that the object collides as."""
     return [piece for part in parts for piece in part.pieces or (part.mesh.vertices,)]
 
 
 def mesh_points(parts: Sequence[Part]) -> Array:
-    """(V, 3) float64 vertices of all parts, metres."""
+    """Return the (V, 3) float64 vertices of all parts, metres."""
     return np.concatenate([part.mesh.vertices for part in parts])

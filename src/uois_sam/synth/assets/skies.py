@@ -1,4 +1,4 @@
-"""Equirectangular light from everywhere: rooms, open sky, or a user's own HDR pictures."""
+"""Environment light as equirectangular pictures: rooms, open skies, or a user's own HDR panoramas."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Users' own meshes as object families ``mesh/<name>``: read by trimesh, cut into convex pieces by CoACD.
+"""A user's own meshes as object families ``mesh/<name>``: read by trimesh, decomposed into convex pieces by CoACD.
 
-Cutting takes seconds a mesh and is done once: pieces are kept in a cache, nothing is written beside the user's files.
+Decomposing takes seconds a mesh and is done once: pieces are cached, and nothing is written beside the user's files.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from uois_sam.synth.assets.user_files import warn, warn_skipped
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 PREFIX = "mesh/"
 SIZE_M = (0.005, 0.6)
-"""Meshes whose longest side is outside these bounds are no tabletop objects."""
+"""Bounds of the longest side of a tabletop object."""
 LIKELY_SIZE_M = (0.03, 0.4)
 UNITS = {0.001: "millimetres", 0.01: "centimetres", 0.0254: "inches"}
-"""What is tried, in this order, where metres make the meshes too large."""
+"""Units tried, in this order, if the meshes are too large in metres."""
 MOST_FACES = 400_000
 MOST_PARTS = 12
 MOST_PIECES = 32
 CONVEX_SHARE = 0.97
-"""Meshes that fill this much of their hull collide as their hull."""
+"""Share of its convex hull from which on a mesh collides as the hull."""
 LARGEST_TEXTURE = 1024
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A user's mesh in its own units."""
+    """A mesh in the units of its file."""
 
     path: Path
     parts: tuple[Part, ...]
@@ -58,7 +58,7 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
     """Return the meshes of a folder, and of folders in it, as families ``mesh/<name>`` in alphabetical order.
 
     OBJ, PLY and STL files are taken as z up, GLB as y up. Textures and colours of the files are kept; parts without
-    any get a sampled surface. Files that cannot be used are logged, with the reason, and left out.
+    any are given a drawn surface. Files that cannot be used are logged, with the reason, and left out.
 
     Args:
         folder: where the meshes are.
@@ -139,7 +139,7 @@ def _read(trimesh: Any, path: Path) -> tuple[Part, ...]:
 
 
 def _part(trimesh: Any, mesh: Any) -> Part:
-    """One geometry with its own texture or colours, where it has any."""
+    """Return one geometry as a part, with its texture or colours if it has any."""
     visual = mesh.visual
     corners = np.asarray(mesh.vertices, dtype=float)[mesh.faces]
     if visual.kind == "texture":
@@ -167,7 +167,7 @@ def _texture(material: Any) -> npt.NDArray[np.uint8] | None:
 
 
 def _painted(corners: Array, colours: npt.NDArray[np.uint8]) -> Part:
-    """Colours of faces as a texture: a grid of cells, one for each of at most 4096 rounded colours."""
+    """Turn colours of faces into a texture: a grid of cells, one for each of at most 4096 rounded colours."""
     rounded = (colours // 16).astype(np.uint8)
     palette, index = np.unique(rounded, axis=0, return_inverse=True)
     index = index.reshape(-1)
@@ -184,7 +184,7 @@ def _painted(corners: Array, colours: npt.NDArray[np.uint8]) -> Part:
 
 
 def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
-    """Metres that one unit stands for; one guess for the whole folder, from its median size."""
+    """Return metres a unit: one guess for the whole folder, from its median size."""
     size = float(np.median([item.size for item in loaded]))
     if scale != 1.0 or size <= SIZE_M[1]:
         return scale
@@ -196,7 +196,7 @@ def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
 
 
 def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Draw:
-    """The family's draw function: every seed gives the same shape; only its look and place differ."""
+    """Return the draw function of the family, which gives the same shape for every seed."""
     scaled = tuple(piece * unit for piece in pieces)
     parts = [
         replace(part.placed(unit * np.eye(3)), pieces=scaled if k == 0 else scaled[:1])
@@ -214,7 +214,7 @@ def _cache_folder() -> Path:
 
 
 def _pieces(item: _Loaded, cache: Path) -> list[Array]:
-    """Convex pieces in the mesh's own units: of unit size in the cache, named by the shape's hash."""
+    """Return convex pieces in the mesh's own units; the cache holds them at unit size, named by the shape's hash."""
     points = item.points / item.size
     offsets = np.cumsum([0, *(len(part.mesh.vertices) for part in item.parts[:-1])])
     faces = np.concatenate([part.mesh.faces + k for part, k in zip(item.parts, offsets, strict=True)])
@@ -222,7 +222,7 @@ def _pieces(item: _Loaded, cache: Path) -> list[Array]:
     path = cache / f"{digest.hexdigest()[:32]}-{MOST_PIECES}.npz"
     pieces = _cached(path)
     if pieces is None:
-        pieces = [piece.astype(np.float32) for piece in _decompose(points, faces)]  # as they are kept
+        pieces = [piece.astype(np.float32) for piece in _decompose(points, faces)]  # precision of the cache
         _keep(path, pieces)
     return [piece.astype(float) * item.size for piece in pieces]
 
@@ -232,7 +232,7 @@ def _cached(path: Path) -> list[Array] | None:
         with np.load(path, allow_pickle=False) as archive:
             return [np.asarray(archive[key]) for key in sorted(archive.files)]
     except (OSError, ValueError, EOFError, KeyError):
-        return None  # not there, or a broken file: cut again
+        return None  # missing or broken: decompose again
 
 
 def _keep(path: Path, pieces: list[Array]) -> None:

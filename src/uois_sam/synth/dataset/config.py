@@ -75,9 +75,11 @@ def with_preset(config: GenerateConfig, name: str) -> GenerateConfig:
     usual = replace(GenerateConfig(), variant=config.variant, amodal=config.amodal)
     dropped = {option: value for option, _, value in differences(config_json(usual), config_json(config))}
     fixed = {option for option, _, _ in differences(config_json(preset), config_json(config))}
-    told = ", ".join(f"{option} {value!r}" for option, value in dropped.items() if option in fixed)
-    if told:
-        raise DatasetError(f"preset {name} is the same for everybody: expected no setting of yours besides, got {told}")
+    settings = ", ".join(f"{option} {value!r}" for option, value in dropped.items() if option in fixed)
+    if settings:
+        raise DatasetError(
+            f"preset {name} is the same for everybody: expected no setting of yours besides, got {settings}"
+        )
     return preset
 
 

@@ -1,4 +1,4 @@
-"""Many scenes at a glance: a grid of pictures with their labels drawn over them."""
+"""Contact sheets: a grid of pictures with their labels drawn over them."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def write_contact_sheet(read: Callable[[int], Picture], total: int, out: Path, c
     """Draw up to ``count`` scenes of a data set, spread evenly over it, into one JPEG.
 
     Args:
-        read: gives the scene of an index from 0 to ``total`` - 1; called once for each that is shown.
+        read: return the scene of an index from 0 to ``total`` - 1; called once for each that is shown.
         total: number of scenes of the data set.
-        out: where the sheet goes.
+        out: JPEG file to write.
         count: scenes to show; the more there are, the smaller each is.
 
     Returns:
         Number of scenes shown.
 
     Raises:
-        DatasetError: ``count`` or ``total`` is not positive.
+        DatasetError: if ``count`` or ``total`` is not positive.
     """
     if min(count, total) < 1:
         raise DatasetError(f"contact sheet: expected at least one scene, got {min(count, total)}")
@@ -58,7 +58,7 @@ def _tile(image: ImageArray, labels: LabelMap | None, width: int) -> ImageArray:
 
 
 def _numbered(labels: LabelMap) -> LabelMap:
-    """The same label map with its objects numbered 1, 2, ... in ascending order."""
+    """Return the label map with its objects numbered 1, 2, ... in ascending order."""
     values = np.unique(labels[labels > 0])
     return np.where(labels > 0, np.searchsorted(values, labels) + 1, 0).astype(np.uint16)
 

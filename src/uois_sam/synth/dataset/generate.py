@@ -1,4 +1,4 @@
-"""Write data sets of rendered scenes, on this machine's cores or on a Ray cluster; resumable."""
+"""Make data sets of rendered scenes on this machine's cores or on a Ray cluster; runs can be resumed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Run:
         self.total = len(jobs)
         """Number of scenes of the whole data set."""
         self.todo = [job for job in jobs if job.index not in self._writer.annotations]
-        """Scenes that are not there yet."""
+        """Scenes still to make."""
 
     def __iter__(self) -> Iterator[SceneAnnotation]:
         """Make the missing scenes; each is on disk before it is yielded.
@@ -95,7 +95,7 @@ class Run:
 
 @dataclass
 class Measurements:
-    """Facts about a run that differ from machine to machine."""
+    """Time, memory and deaths of processes of one run."""
 
     workers: int
     started: float = field(default_factory=time.monotonic)
@@ -120,7 +120,7 @@ class Measurements:
         self.seconds["write"] = self.seconds.get("write", 0.0) + seconds["write"]
 
     def as_json(self) -> dict[str, Any]:
-        """Rates and means, rounded."""
+        """Return rates and means, rounded."""
         elapsed = time.monotonic() - self.started
         return {
             "workers": self.workers,

@@ -1,4 +1,4 @@
-"""One scene from a number to finished files: draw, settle, render, encode. Runs in any process and touches no disk."""
+"""Make one scene from its number: draw, settle, render, encode. Runs in any process and writes no file."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Scene
 
 MAX_DRAWS = 8
-"""So many draws in a row that come to nothing are an error."""
+"""Failed draws of one scene after which making it is an error."""
 BLOCKED_MM = 180
 BLOCKED_SHARE = 0.3
-"""A view of which this share is nearer than ``BLOCKED_MM`` is drawn again."""
+"""Share of a view nearer than ``BLOCKED_MM`` from which on it is drawn again."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One scene to be made."""
+    """A scene to make."""
 
     index: int
     description: Scene | None = None
-    """A settled scene to render as it is; None: draw one."""
+    """A settled scene to render unchanged; None: draw one."""
 
     def __str__(self) -> str:
         return f"scene {self.index}"
@@ -50,18 +50,18 @@ class MadeScene:
     files: dict[str, bytes]
     """Path below the data set's folder -> content."""
     seconds: dict[str, float]
-    """Stage -> time it took."""
+    """Stage -> seconds."""
     peak_mb: float
-    """Most memory that the process has held so far."""
+    """Peak memory of the process so far, in 10**6 bytes."""
 
 
 @cache
 def prepare_process(config: GenerateConfig, threads: int | None) -> None:
-    """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads.
+    """Prepare the process for :func:`make_scene`, once: choose the renderer's variant, load assets, limit threads.
 
     Raises:
-        UOISError: the variant does not work on this machine.
-        DatasetError: own files cannot be used.
+        UOISError: if the variant does not work on this machine.
+        DatasetError: if a user's own files cannot be used.
     """
     choose_variant(config.variant)
     assets_of(config)
@@ -71,7 +71,7 @@ def prepare_process(config: GenerateConfig, threads: int | None) -> None:
 
 @cache
 def assets_of(config: GenerateConfig) -> Assets:
-    """Return what the scenes are made of; a user's own files are read once in a process.
+    """Load the assets; a user's own files are read once in a process.
 
     Raises:
         DatasetError: if a folder holds no file that can be used.
@@ -127,12 +127,12 @@ def _render(config: GenerateConfig, scene: Scene) -> Rendering:
 
 
 def view_is_blocked(truth: GroundTruth) -> bool:
-    """Whether something right before the lens (a wall the camera stands in, say) hides much of the view."""
+    """Return True if something close to the lens (such as a wall around the camera) hides much of the view."""
     return float((truth.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
 
 
 def scene_seed(seed: int, index: int, attempt: int) -> int:
-    """A 63-bit seed that differs for every data set, scene and attempt."""
+    """Return a 63-bit seed that differs for every data set, scene and attempt."""
     return int(np.random.SeedSequence([seed, index, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

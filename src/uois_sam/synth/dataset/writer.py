@@ -1,4 +1,4 @@
-"""The native layout on disk: ``rgb/ label/ depth/ [amodal/] scenes.jsonl dataset.json``."""
+"""Writer of the native layout: ``rgb/ label/ depth/ [amodal/] scenes.jsonl dataset.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uois_sam.synth.dataset.statistics import statistics
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
 NOT_COMPARED = ("scenes", "variant")
-"""Networks of the configuration that may differ between runs into one folder."""
+"""Settings that may differ between runs into one folder."""
 
 
 class DatasetWriter:
@@ -25,11 +25,11 @@ class DatasetWriter:
 
     Args:
         config: what the scenes are made from.
-        out: the folder; made if missing.
+        out: the folder; created if missing.
 
     Raises:
-        DatasetError: the folder holds scenes made with another configuration, or pictures of somebody else.
-        OutputError: the folder cannot be written.
+        DatasetError: if the folder holds scenes of another configuration, or pictures of unknown origin.
+        OutputError: if the folder cannot be written.
     """
 
     def __init__(self, config: GenerateConfig, out: Path) -> None:
@@ -39,17 +39,17 @@ class DatasetWriter:
         self._claim()
         for folder in self.folders:
             make_output_folder(out / folder)
-        self.annotations = {annotation.index: annotation for annotation in self._whole_annotations()}
+        self.annotations = {one.index: one for one in self._complete_annotations()}
 
     def add(self, made: MadeScene) -> None:
-        """Write a scene's files, then the line that says they are whole."""
+        """Write a scene's files, then its line, which marks them as complete."""
         write_together({self.out / path: content for path, content in made.files.items()})
         with (self.out / "scenes.jsonl").open("a", encoding="utf-8") as log:
             log.write(made.annotation.to_json() + "\n")
         self.annotations[made.annotation.index] = made.annotation
 
     def close(self, measured: dict[str, Any]) -> None:
-        """Put the lines in order of the scenes and write ``dataset.json``.
+        """Sort the lines by scene and write ``dataset.json``.
 
         Args:
             measured: facts about this run (time, memory); all else in the folder depends on the configuration only.
@@ -66,34 +66,34 @@ class DatasetWriter:
 
     def _claim(self) -> None:
         marker = self.out / "dataset.json"
-        wanted = config_json(self.config)
+        ours = config_json(self.config)
         if not marker.exists():
             if self._holds_pictures():
                 raise DatasetError(f"{self.out} holds pictures, but no dataset.json that says how they were made: "
                                    "choose another --out")  # fmt: skip
             make_output_folder(self.out)
-            write_atomically(marker, json.dumps({"config": wanted}).encode())
+            write_atomically(marker, json.dumps({"config": ours}).encode())
             return
         try:
             found = with_defaults(json.loads(marker.read_text(encoding="utf-8"))["config"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{marker}: expected the configuration of a data set, found other content") from error
-        other = [change for change in differences(found, wanted) if change[0] not in NOT_COMPARED]
+        other = [change for change in differences(found, ours) if change[0] not in NOT_COMPARED]
         if other and self._holds_pictures():
             there = ", ".join(f"{name} {value!r}" for name, value, _ in other)
             asked = ", ".join(f"{name} {value!r}" for name, _, value in other)
             raise DatasetError(f"{self.out} holds scenes made with {there}, but asked for was {asked}: "
                                "choose another --out")  # fmt: skip
         if other:  # left by a run that stopped before its first scene
-            write_atomically(marker, json.dumps({"config": wanted}).encode())
+            write_atomically(marker, json.dumps({"config": ours}).encode())
 
     def _holds_pictures(self) -> bool:
-        """Whether there is a PNG or JPEG in ``rgb``, whoever put it there, or a line about a scene."""
+        """Return True if there is a PNG or JPEG in ``rgb``, of any origin, or a line about a scene."""
         log = self.out / "scenes.jsonl"
         return any((self.out / "rgb").glob("*.*g")) or (log.exists() and log.stat().st_size > 0)
 
-    def _whole_annotations(self) -> list[SceneAnnotation]:
-        """Records of the scenes whose files are all there; a last line cut short by a killed run is removed."""
+    def _complete_annotations(self) -> list[SceneAnnotation]:
+        """Read the annotations of scenes whose files are all there; remove a last line cut short by a killed run."""
         log = self.out / "scenes.jsonl"
         if not log.exists():
             return []

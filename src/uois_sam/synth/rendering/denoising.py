@@ -1,6 +1,6 @@
-"""Albedo and normals of what is seen first: they tell the denoiser which edges are real.
+"""Denoising by Open Image Denoise, guided by albedo and normals of the first hits.
 
-Vectorised variants of Mitsuba use its own integrator for that. Its scalar build spends about 9 microseconds a ray
+Vectorised variants of Mitsuba render these by its own integrator. Its scalar build spends about 9 microseconds a ray
 there (a whole light path takes 3), so it casts the rays one by one, and fewer of them.
 """
 
@@ -41,14 +41,14 @@ def render_features(loaded: Any, size_hw: tuple[int, int], seed: int) -> tuple[F
 
 @functools.cache
 def _integrator(_variant: str) -> Any:
-    """One integrator a variant: those of another cannot be used."""
+    """Return the integrator of the variant: that of another cannot be used."""
     import mitsuba as mi
 
     return mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"})
 
 
 def _render_scalar(loaded: Any, size_hw: tuple[int, int], seed: int) -> FloatImage:
-    """(H, W, 6) float32."""
+    """Return (H, W, 6) float32: albedo, normal."""
     import mitsuba as mi
 
     sensor = loaded.sensors()[0]

@@ -1,8 +1,8 @@
-"""A scene in Mitsuba's terms: shapes, materials, lamps, sky and camera.
+"""Scenes as Mitsuba scenes: shapes, materials, lamps, sky and camera.
 
 All scenes share a handful of compiled kernels, because a kernel depends on which plugins there are and on how many
 surfaces: every scene has the same two materials (one of them perhaps only on a speck), the same kind of texture, three
-lamps, a lens, and a rounded number of shapes. With a free mix the compiler takes longer than the light does.
+lamps, a lens, and a rounded number of shapes. With a free mix, compiling takes longer than rendering.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ TEXTURE_SIDE = 384
 SHAPES_STEP = 32
 """Shape counts are padded to multiples of this (see :func:`_pad`)."""
 SHARP_APERTURE_M = 1e-6
-"""Lens opening that stands for a pinhole: the plugin wants one above zero."""
+"""Lens opening that stands for a pinhole: the plugin requires one above zero."""
 CLEAR_FROM = 0.01
-"""Surfaces that let through more than this share of light take the clear material."""
+"""Share of transmitted light above which a surface has the clear material."""
 
 
 def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
@@ -66,7 +66,7 @@ def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
 
 
 def _free_lens(loaded: Any) -> None:
-    """Make the lens' numbers data: constants would be baked into a kernel of every scene's own."""
+    """Make the lens' parameters data: constants would be compiled into a kernel for every scene."""
     import drjit as dr
     import mitsuba as mi
 
@@ -80,7 +80,7 @@ def _free_lens(loaded: Any) -> None:
 
 
 def _lamp(name: str, lamp: Lamp) -> Any:
-    """An area light as a mesh: a ``rectangle`` would bake its position into the kernel."""
+    """Make an area light as a mesh: the position of a ``rectangle`` would be compiled into the kernel."""
     import mitsuba as mi
 
     turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
@@ -127,7 +127,7 @@ def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture: Picture
 
 
 def _material(surface: Surface, pixels: Picture) -> dict[str, Any]:
-    """Opaque things are solid; clear ones are thin shells, so that light goes straight on and shadows stay light."""
+    """Return an opaque solid, or for clear surfaces a thin shell: light goes straight on and shadows stay light."""
     import mitsuba as mi
 
     picture = mi.Bitmap(np.ascontiguousarray(pixels[::-1]))  # first row is v = 0, and v points up

@@ -1,4 +1,4 @@
-"""Mitsuba draws a settled scene: photo, label map and depth."""
+"""Render a settled scene: photo, label map and depth."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Rendering:
     image: ImageArray
     """(H, W, 3) uint8 RGB."""
     truth: GroundTruth
-    """Labels, depth and amodal masks; not touched by lens or sensor."""
+    """Labels, depth and amodal masks; unaffected by lens and sensor."""
 
 
 def render(scene: Scene, size_hw: tuple[int, int], samples: int, assets: Assets = BUILT_IN) -> Rendering:
-    """Draw a scene whose objects are settled.
+    """Render a scene whose objects are settled.
 
     Args:
         scene: the scene; a variant must have been chosen in this process (:mod:`~uois_sam.synth.rendering.variants`).
@@ -66,7 +66,7 @@ def render(scene: Scene, size_hw: tuple[int, int], samples: int, assets: Assets 
 
 @functools.cache
 def _light_transport(_variant: str) -> Any:
-    """One integrator a variant: those of another cannot be used."""
+    """Return the integrator of the variant: that of another cannot be used."""
     import mitsuba as mi
 
     return mi.load_dict({"type": "path", "max_depth": MAX_BOUNCES, "rr_depth": ROULETTE_FROM})

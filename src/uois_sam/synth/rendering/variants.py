@@ -8,47 +8,47 @@ from pathlib import Path
 from uois_sam.errors import MissingExtraError, UOISError
 
 LLVM_CANDIDATES = ("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1")
-"""Where Debian and Ubuntu put a libLLVM that is known to work; versions 15 and 16 abort on AVX-512 machines."""
+"""Paths on Debian and Ubuntu of a libLLVM that is known to work; versions 15 and 16 abort on AVX-512 machines."""
 
 
-def choose_variant(wanted: str = "auto") -> str:
-    """Pick and activate a Mitsuba variant: ``llvm`` where a good libLLVM is found, else ``scalar``.
+def choose_variant(variant: str = "auto") -> str:
+    """Choose and activate a Mitsuba variant; return its full name.
 
     Args:
-        wanted: ``auto``, ``llvm``, ``scalar`` or ``cuda``.
+        variant: ``llvm``, ``scalar``, ``cuda`` or ``auto``: ``llvm`` if a libLLVM that works is found, else ``scalar``.
 
     Raises:
-        MissingExtraError: Mitsuba is not installed.
-        UOISError: the variant does not work on this machine.
+        MissingExtraError: if Mitsuba is not installed.
+        UOISError: if the variant does not work on this machine.
     """
     try:
         import mitsuba as mi
     except ImportError as error:
         raise MissingExtraError("rendering scenes", "synth", "mitsuba") from error
-    wanted = _resolve(wanted)
-    check_variant(wanted)
-    name = {"llvm": "llvm_ad_rgb", "scalar": "scalar_rgb", "cuda": "cuda_ad_rgb"}[wanted]
-    mi.set_variant(name)
-    return name
+    variant = _resolve(variant)
+    check_variant(variant)
+    full_name = {"llvm": "llvm_ad_rgb", "scalar": "scalar_rgb", "cuda": "cuda_ad_rgb"}[variant]
+    mi.set_variant(full_name)
+    return full_name
 
 
-def check_variant(wanted: str) -> None:
-    """Find out cheaply, without Mitsuba, whether a variant works on this machine; ``auto`` is taken to.
+def check_variant(variant: str) -> None:
+    """Check without loading Mitsuba that a variant works on this machine; ``auto`` is assumed to.
 
     Raises:
-        MissingExtraError: Dr.Jit, which comes with Mitsuba, is not installed.
-        UOISError: it does not.
+        MissingExtraError: if Dr.Jit, which comes with Mitsuba, is not installed.
+        UOISError: if it does not.
     """
-    if wanted not in _NEEDS:
+    if variant not in _NEEDS:
         return
-    _resolve(wanted)
+    _resolve(variant)
     try:
         import drjit
     except ImportError as error:
         raise MissingExtraError("rendering scenes", "synth", "drjit") from error
-    backend = {"llvm": drjit.JitBackend.LLVM, "cuda": drjit.JitBackend.CUDA}[wanted]
+    backend = {"llvm": drjit.JitBackend.LLVM, "cuda": drjit.JitBackend.CUDA}[variant]
     if not drjit.has_backend(backend):
-        raise UOISError(f"--variant {wanted}: expected {_NEEDS[wanted]}, found none that works")
+        raise UOISError(f"--variant {variant}: expected {_NEEDS[variant]}, found none that works")
 
 
 _NEEDS = {
@@ -58,7 +58,7 @@ _NEEDS = {
 
 
 def limit_threads(count: int) -> None:
-    """Let renderer and denoiser use so many threads of this process; before the first picture."""
+    """Limit the threads of renderer and denoiser in this process; call it before the first picture."""
     import drjit
 
     drjit.set_thread_count(count)
@@ -68,12 +68,12 @@ def limit_threads(count: int) -> None:
         os.environ.setdefault("OIDN_SET_AFFINITY", "0")
 
 
-def _resolve(wanted: str) -> str:
-    """``scalar`` in place of ``auto`` where no libLLVM is found; where one is, Dr.Jit learns of it."""
-    if wanted in ("auto", "llvm") and "DRJIT_LIBLLVM_PATH" not in os.environ:
+def _resolve(variant: str) -> str:
+    """Resolve ``auto`` to ``llvm`` or ``scalar``; tell Dr.Jit where libLLVM is."""
+    if variant in ("auto", "llvm") and "DRJIT_LIBLLVM_PATH" not in os.environ:
         found = [path for path in LLVM_CANDIDATES if Path(path).exists()]
         if found:
             os.environ["DRJIT_LIBLLVM_PATH"] = found[0]
-        elif wanted == "auto":
-            wanted = "scalar"
-    return "llvm" if wanted == "auto" else wanted
+        elif variant == "auto":
+            variant = "scalar"
+    return "llvm" if variant == "auto" else variant

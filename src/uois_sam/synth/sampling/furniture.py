@@ -1,4 +1,4 @@
-"""Distractors: what stands, hangs and lies around the support and is not to be found. Unit: metres."""
+"""Distractors: things around the support that are no objects to find. Unit: metres."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BIG_FAMILIES = ("carton", "container", "bottle", "vessel", "lump", "bag", "book"
 
 
 def prop_mesh(prop: Prop) -> Mesh:
-    """The mesh of a prop in its own frame, centred at the origin but for ``cable``."""
+    """Return the mesh of a prop in its own frame, centred at the origin but for ``cable``."""
     if prop.kind == "box":
         return box(prop.size, uv_metres=prop.texture_metres)
     half = np.array(prop.size) / 2

@@ -19,14 +19,14 @@ Lamps = tuple[Lamp, ...]
 
 
 def lamp(rng: Rng, angle: float, away: float, height: float, side: float, power: float, tint: float = 0.12) -> Lamp:
-    """One lamp; ``power`` is radiance times area, ``tint`` the spread of its colour."""
+    """One lamp; ``power`` is radiance times area, ``tint`` the deviation of its colour."""
     colour = np.exp(rng.normal(0, tint, 3))
     position = (float(away * np.cos(angle)), float(away * np.sin(angle)), float(height))
     return Lamp(position, float(side), tuple((power / side**2 * colour).tolist()))
 
 
 def off(rng: Rng) -> Lamp:
-    """A lamp that is as good as off."""
+    """A lamp too weak to be seen."""
     return lamp(rng, 0.0, 2.0, 2.0, 0.1, 1e-5)
 
 

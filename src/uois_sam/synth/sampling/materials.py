@@ -1,4 +1,4 @@
-"""What a part is made of and how it looks, from its role; and the looks of supports and furniture."""
+"""Random surfaces: of a part from its role, and of supports and furniture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Material:
-    """How parts of one role look. Weights are relative; kinds outside a split or switched off drop out."""
+    """Surfaces of one role. Weights are relative; kinds outside the split or switched off drop out."""
 
     textures: dict[str, float]
     roughness: tuple[float, float]
@@ -74,11 +74,11 @@ WALLS = {"plain": 0.6, "concrete": 0.25, "wood": 0.1, "stripes": 0.05, "mottled"
 
 
 NATURAL = frozenset({"wood", "parquet", "cork", "cardboard", "jute", "leather", "mottled"})
-"""Textures whose colours are their own: greyed wood looks like nothing."""
+"""Textures that keep their colours: greyed wood looks unnatural."""
 
 
 def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
-    """One of the texture kinds that the split and the switches leave; ``plain`` where they leave none."""
+    """Draw one of the texture kinds that the split and the switches leave; ``plain`` if they leave none."""
     off = {group for group, on in (("print", variety.prints), ("material", variety.patterns),
                                    ("pattern", variety.patterns)) if not on}  # fmt: skip
     left = {k: w for k, w in weights.items() if in_split(k, variety.split) and TEXTURES[k].group not in off}
@@ -89,7 +89,7 @@ def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
 
 
 def sample_surface(rng: Rng, role: str, variety: Variety, assets: Assets = BUILT_IN) -> Surface:
-    """Draw the look of a part from its role."""
+    """Draw the surface of a part from its role."""
     material = MATERIALS[role]
     kind = draw_kind(rng, material.textures, variety)
     own = assets.own_textures
@@ -109,7 +109,7 @@ def sample_surface(rng: Rng, role: str, variety: Variety, assets: Assets = BUILT
 
 
 def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, assets: Assets = BUILT_IN) -> Surface:
-    """Draw the look of a support or a piece of furniture: duller colours than objects have."""
+    """Draw the surface of a support or a piece of furniture, in duller colours than those of objects."""
     kind = draw_kind(rng, weights, variety)
     own = assets.own_textures
     if own and rng.random() < 0.3:
@@ -127,7 +127,7 @@ def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, ass
 
 
 def camouflaged(surface: Surface, support: Surface) -> Surface:
-    """The part in the colours of the support."""
+    """Return the surface in the colours of the support."""
     return replace(support, roughness=surface.roughness, clear=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Where objects lie: tables, floors, bins, trays, shelves, drawers, seats. Unit: metres; objects stand on z = 0."""
+"""Places of objects: tables, floors, bins, trays, shelves, drawers, seats. Unit: metres; objects stand on z = 0."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Place:
     name: str
     props: tuple[Prop, ...]
     half_xy: tuple[float, float]
-    """Objects are dropped within this far from the centre along x and y."""
+    """Half extents of the area into which objects are dropped."""
     support: Surface
-    """What they stand on."""
+    """Surface that they stand on."""
     elevation_deg: tuple[float, float] = (18.0, 88.0)
     """Range of the camera's height above the horizon."""
     azimuth_deg: tuple[float, float] = (0.0, 360.0)
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class _Draw:
-    """What the makers of places share."""
+    """Arguments that the makers of places share."""
 
     rng: Rng
     variety: Variety
@@ -147,7 +147,7 @@ MAKERS: dict[str, Callable[[_Draw], Place]] = {
 
 
 def _under(d: _Draw) -> list[Prop]:
-    """What a bin or tray stands on, with its surroundings."""
+    """Draw the support of a bin or tray, and its surroundings."""
     if d.rng.random() < 0.3:
         return [_ground(d, 0.0), *sample_furniture(d.rng, 0.0, 0.6, d.variety)]
     props, _, floor_z, _ = _table_props(d)

@@ -1,4 +1,4 @@
-"""Draw whole scenes from a seed and the generator's knobs."""
+"""Random scenes from a seed, the settings of their variety, and assets."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from uois_sam.synth.scene import ObjectSpec, Pose, Scene
 
 Rng = np.random.Generator
 AREA_PER_OBJECT_M2 = 0.0035
-"""Counts are cut to what the place can hold in about two layers."""
+"""Area of the place for each object: a place holds about two layers of them."""
 OWN_MESH_SHARE = 0.5
-"""Share of objects that are a user's own meshes, where there are any."""
+"""Share of a user's own meshes among objects, if there are any."""
 
 
 def sample_scene(seed: int, variety: Variety = DEFAULT, assets: Assets = BUILT_IN) -> Scene:
     """Draw a whole scene; objects float above the support until physics settles them.
 
     Raises:
-        DatasetError: ``variety`` names families that do not exist or leaves none.
+        DatasetError: if ``variety`` names families that do not exist, or leaves none.
     """
     rng = np.random.default_rng(seed)
     place = sample_place(rng, variety, assets)
@@ -45,10 +45,10 @@ def sample_scene(seed: int, variety: Variety = DEFAULT, assets: Assets = BUILT_I
 
 
 def families_of(variety: Variety, assets: Assets = BUILT_IN) -> list[str]:
-    """The built-in shape families that scenes of this variety may hold.
+    """Return the built-in shape families that scenes of this variety may hold.
 
     Raises:
-        DatasetError: a family does not exist, or none is left.
+        DatasetError: if a family does not exist, or none is left.
     """
     unknown = [name for name in variety.families if name not in assets.families]
     if unknown:
@@ -60,7 +60,7 @@ def families_of(variety: Variety, assets: Assets = BUILT_IN) -> list[str]:
 
 
 def sample_object(rng: Rng, variety: Variety, assets: Assets = BUILT_IN) -> ObjectSpec:
-    """Draw one object's shape and look, at the origin."""
+    """Draw one object's shape and surfaces, at the origin."""
     names = families_of(variety, assets)
     weights = np.array([assets.families[name].frequency for name in names])
     family = str(rng.choice(names, p=weights / weights.sum()))
@@ -78,7 +78,7 @@ def _sample_objects(
     empty = rng.random() < variety.empty_share or variety.most_objects == 0
     count = 0 if empty else int(rng.integers(1, most + 1))
     objects = [sample_object(rng, variety, assets) for _ in range(count)]
-    if count > 2 and rng.random() < variety.twins_share:  # nothing but the edges tells them apart
+    if count > 2 and rng.random() < variety.twins_share:  # only edges separate them
         objects = [replace(objects[0]) for _ in objects]
     if rng.random() < variety.camouflage_share:
         objects = [_hidden(item, place) if rng.random() < 0.5 else item for item in objects]
@@ -91,7 +91,7 @@ def _sample_objects(
 
 
 def _dressed(rng: Rng, family: str, seed: int, variety: Variety, assets: Assets) -> ObjectSpec:
-    """An object with a surface for every part; parts of one role often share theirs."""
+    """Draw a surface for every part of an object; parts of one role often share theirs."""
     shared = {}
     surfaces = []
     for part in assets.parts(family, seed):

@@ -1,4 +1,4 @@
-"""Every texture by name and split: a scene description stores name and seed, not pixels."""
+"""Textures by name and split: a scene description stores name and seed, not pixels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Texture:
     """One kind of texture."""
 
     paint: Painter
-    """Draws (S, S, 3) uint8 sRGB; those of supports tile."""
+    """Draw (S, S, 3) uint8 sRGB; the textures of supports tile."""
     group: str
     """``plain``, ``material``, ``pattern``, ``print`` (which the switches of ``Variety`` turn off) or ``file``."""
     heldout: bool = False
@@ -73,7 +73,7 @@ TEXTURES: dict[str, Texture] = {
 
 
 def in_split(kind: str, split: str) -> bool:
-    """Whether scenes of ``split`` (train, val or all) may show this kind."""
+    """Return True if scenes of ``split`` (train, val or all) may show this kind."""
     texture = TEXTURES[kind]
     return split == "all" or texture.group == "plain" or texture.heldout == (split == "val")
 
@@ -101,7 +101,7 @@ def _resized_file(path: Path, rng: Rng, size: int) -> Picture:
 def _checked(path: Path) -> Path:
     """Return the path of a file that can be decoded to its end; raise for any other."""
     with Image.open(path) as image:
-        image.draft("RGB", (64, 64))  # a JPEG at an eighth of its size shows as well whether it is cut short
+        image.draft("RGB", (64, 64))  # a truncated JPEG fails at an eighth of its size as well
         image.load()
     return path
 

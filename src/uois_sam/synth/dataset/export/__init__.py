@@ -1,4 +1,4 @@
-"""Other layouts for finished data sets: converted from the native one, so that there is one path that makes scenes."""
+"""Conversion of finished data sets from the native layout to those of UOAIS-Sim and BOP."""
 
 from __future__ import annotations
 

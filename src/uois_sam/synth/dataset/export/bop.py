@@ -24,7 +24,7 @@ from uois_sam.synth.rendering.ground_truth import mask_box
 from uois_sam.types import BoolArray
 
 FRAMES_A_SCENE = 1000
-"""As in BOP's own rendered training sets; the frames of a ``scene`` have nothing to do with each other."""
+"""As in BOP's own rendered training sets; the frames of a ``scene`` are unrelated."""
 
 Entries = dict[str, dict[str, Any]]
 
@@ -38,8 +38,8 @@ def write_bop(scenes: list[StoredScene], out: Path, split: str) -> Iterator[Stor
         split: ``train`` or ``val``.
 
     Raises:
-        DatasetError: there are no amodal masks.
-        OutputError: a file cannot be written.
+        DatasetError: if there are no amodal masks.
+        OutputError: if a file cannot be written.
     """
     ids: dict[tuple[str, int], int] = {}
     for number, chunk in groupby(scenes, key=lambda scene: scene.annotation.index // FRAMES_A_SCENE):
@@ -59,7 +59,7 @@ def write_bop(scenes: list[StoredScene], out: Path, split: str) -> Iterator[Stor
 
 
 def _write_frame(scene: StoredScene, folder: Path, frame: int, ids: dict[tuple[str, int], int]) -> dict[str, Any]:
-    """Write one frame's pictures; returns its entries in the scene's three files."""
+    """Write one frame's pictures; return its entries in the scene's three files."""
     annotation, name = scene.annotation, f"{frame:06d}.png"
     link_or_copy(scene.photo, folder / "rgb" / name)
     link_or_copy(scene.folder / "depth" / scene.photo.name, folder / "depth" / name)

@@ -23,7 +23,7 @@ from uois_sam.synth.dataset.reader import StoredScene
 from uois_sam.synth.rendering.ground_truth import mask_box
 
 BIN_PLACES = frozenset({"bin", "tray", "drawer"})
-"""Places that UOAIS-Sim would call a bin; all others are table tops to it."""
+"""Places that count as bins in UOAIS-Sim; all others count as table tops."""
 DEPTH_STEPS_PER_MM = 10
 
 
@@ -36,8 +36,8 @@ def write_uoais(scenes: list[StoredScene], out: Path, split: str) -> Iterator[St
         split: ``train`` or ``val``.
 
     Raises:
-        DatasetError: there are no amodal masks.
-        OutputError: a file cannot be written.
+        DatasetError: if there are no amodal masks.
+        OutputError: if a file cannot be written.
     """
     for subset in ("bin", "tabletop"):
         for kind in ("color", "depth"):
@@ -60,7 +60,7 @@ def subset_of(scene: StoredScene) -> str:
 
 
 def _place_image(scene: StoredScene, image_id: int, folder: Path) -> dict[str, Any]:
-    """Put photo and depth below the split's folder; returns the entry in ``images``."""
+    """Put photo and depth below the split's folder; return the entry in ``images``."""
     subset, name = subset_of(scene), scene.photo.name
     height, width = scene.annotation.size_hw
     link_or_copy(scene.photo, folder / subset / "color" / name)

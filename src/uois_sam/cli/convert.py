@@ -39,7 +39,7 @@ class Convert:
     """Draw the objects' masks on a contact sheet."""
 
     def run(self, console: Console) -> int:
-        """Convert; returns the exit status."""
+        """Convert; return the exit status."""
         from uois_sam.runtime.progress import print_line
 
         if self.to == "sheet":
@@ -55,7 +55,7 @@ class Convert:
 
 
 def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, console: Console) -> int:
-    """Convert behind a progress bar; returns the number of scenes."""
+    """Convert while showing progress; return the number of scenes."""
     from rich.progress import track
 
     from uois_sam.errors import MissingExtraError
@@ -71,7 +71,7 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
 
 
 def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
-    """Reader and number of the scenes of a labelled folder."""
+    """Return a reader and the number of scenes of a labelled folder."""
     from uois_sam.datasets import FolderDataset
     from uois_sam.errors import DatasetError
 
@@ -90,7 +90,7 @@ def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
 
 
 def _alone(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
-    """As :func:`_labelled`, without labels, which need not be there."""
+    """Do as :func:`_labelled` without labels, which may be missing."""
     from uois_sam.datasets import FolderDataset
     from uois_sam.errors import DatasetError
     from uois_sam.io.images import read_image

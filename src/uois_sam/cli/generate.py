@@ -51,7 +51,7 @@ class Generate:
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
 
     def run(self, console: Console) -> int:
-        """Render what is missing; returns the exit status."""
+        """Render the missing scenes; return the exit status."""
         from uois_sam.errors import MissingExtraError
         from uois_sam.runtime.progress import print_line
 

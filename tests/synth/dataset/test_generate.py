@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synth.conftest import TINY, make
+from synth.conftest import TINY, contents, make
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
@@ -26,12 +26,6 @@ from uois_sam.synth.dataset.make_scene import scene_seed
 from uois_sam.synth.dataset.reader import read_annotations, read_descriptions
 
 pytestmark = pytest.mark.slow
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file that has to be the same on each run of one machine."""
-    kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "dataset.json"]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in kept}
 
 
 def test_the_folder_is_a_data_set(tiny_scenes: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,24 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_texture_is_an_error() -> None:
     with pytest.raises(DatasetError, match="unknown texture 'file/nowhere.png'"):
         BUILT_IN.paint("file/nowhere.png", 0, 32)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    save(tmp_path / "good.jpg", np.full((6, 8, 3), 200, dtype=np.uint8))
+    for name in ("cut.jpg", "cut.png"):
+        save(tmp_path / name, rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-900])
+    (tmp_path / "text.png").write_text("no picture")
+    save(tmp_path / "inner" / "deeper.png", np.full((6, 8, 3), 200, dtype=np.uint8))
+    with caplog.at_level(logging.WARNING):
+        assert list(load_textures(tmp_path)) == ["file/good.jpg"]
+    skipped = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in skipped] == [
+        f"skipped {tmp_path / name}" for name in ("cut.jpg", "cut.png", "text.png")
+    ]

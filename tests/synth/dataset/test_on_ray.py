@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from synth.conftest import TINY
-from synth.test_generate import contents
+from synth.conftest import TINY, contents
 from uois_sam.errors import UOISError
 from uois_sam.synth.dataset.generate import Run, run_on_ray
 from uois_sam.synth.dataset.make_scene import Job

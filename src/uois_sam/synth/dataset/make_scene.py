@@ -88,42 +88,42 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
     Raises:
         DatasetError: if ``MAX_DRAWS`` draws in a row fail, or a given description cannot be rendered.
     """
+    assets = assets_of(config)
     with measured() as seconds:
         if job.description is None:
-            scene, rendering, redraws = _draw(config, job.index)
+            scene, rendering, redraws = _draw(config, assets, job.index)
         else:
             scene, redraws = job.description, {}
-            rendering = _render(config, scene)
+            rendering = _render(config, assets, scene)
         with stage("encode"):
             files = _encode(job.index, rendering, config.amodal)
-    return MadeScene(
-        annotate(job.index, scene, rendering.truth, redraws), files, seconds, (peak_memory_mib() or 0) * 1.048576
-    )
+    peak_mb = (peak_memory_mib() or 0) * 2**20 / 1e6
+    return MadeScene(annotate(job.index, scene, rendering.truth, redraws), files, seconds, peak_mb)
 
 
-def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
+def _draw(config: GenerateConfig, assets: Assets, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
     redraws: dict[str, int] = {}
     for attempt in range(MAX_DRAWS):
         try:
             with stage("draw"):
-                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, assets_of(config))
+                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, assets)
             with stage("physics"):
-                scene = settle(drawn, assets_of(config))
+                scene = settle(drawn, assets)
         except UnsettledError:
             reason = "unsettled"
         else:
-            rendering = _render(config, scene)
+            rendering = _render(config, assets, scene)
             if not view_is_blocked(rendering.truth):
                 return scene, rendering, redraws
             reason = "view blocked"
         redraws[reason] = redraws.get(reason, 0) + 1
-    told = ", ".join(f"{reason}: {count}" for reason, count in redraws.items())
-    raise DatasetError(f"scene {index}: {MAX_DRAWS} draws in a row came to nothing ({told})")
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in redraws.items())
+    raise DatasetError(f"scene {index}: {MAX_DRAWS} draws in a row came to nothing ({reasons})")
 
 
-def _render(config: GenerateConfig, scene: Scene) -> Rendering:
+def _render(config: GenerateConfig, assets: Assets, scene: Scene) -> Rendering:
     with stage("render"):
-        return render(scene, (config.height, config.width), config.samples, assets_of(config))
+        return render(scene, (config.height, config.width), config.samples, assets)
 
 
 def view_is_blocked(truth: GroundTruth) -> bool:

@@ -84,7 +84,7 @@ def _tone(encoded: FloatImage, contrast: float) -> FloatImage:
 
 
 def _add_noise(encoded: FloatImage, camera: Camera) -> FloatImage:
-    """Add shot noise (a quarter of it in the dark), which grows with the square root of light, and coarser colour noise."""
+    """Add shot noise, which grows with the square root of light (a quarter is constant), and coarser colour noise."""
     if camera.noise == 0:
         return encoded
     rng = np.random.default_rng(camera.noise_seed)

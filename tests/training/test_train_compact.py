@@ -15,7 +15,7 @@ from uois_sam.checkpoints.folder import read_folder
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.compact.model import CompactModel
-from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.stages import ProgressCallback
@@ -24,7 +24,7 @@ from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 RECIPE = CompactTrainingConfig(
     deploy_hw=(96, 128),
     architecture=replace(TINY, evidence_width=8),
-    base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
+    base=NetworkTrainingConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
     features=FeatureConfig(views=2, prompts=8, own_peaks=3),
     hdnet=FitConfig(epochs=3, hdnet_images=4),
     evidence=FitConfig(epochs=2, hdnet_images=4),
@@ -97,7 +97,7 @@ def train_with_stops(data: FolderDataset, folder: Path, stops: list[int]) -> dic
         torch.manual_seed(0)
         model = CompactModel(TINY)
         try:
-            train_base(model, data, RECIPE.base, folder, report)
+            train_network(model, data, RECIPE.base, folder, report)
         except KeyboardInterrupt:
             continue
     return model.state_dict()
@@ -107,7 +107,7 @@ def test_learning_lowers_the_loss(rectangles: Path, tmp_path: Path) -> None:
     losses: list[float] = []
     torch.manual_seed(0)
     config = replace(RECIPE.base, steps=60, warmup=5, rate=3e-3, encoder_rate=3e-3, save_every=1000)
-    train_base(
+    train_network(
         CompactModel(TINY), FolderDataset(rectangles), config, tmp_path, lambda step, v: losses.append(v["loss"])
     )
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])

@@ -37,7 +37,7 @@ FROZEN_STRIDE = 4
 
 
 @dataclass(frozen=True)
-class BaseConfig:
+class NetworkTrainingConfig:
     """Schedule of the base training."""
 
     steps: int = 3000
@@ -91,7 +91,9 @@ class Batch:
 class StepDataset(TorchDataset[tuple[Tensor, ...]]):
     """Item i is always the same view: what step i // B trains on does not depend on where a run was resumed."""
 
-    def __init__(self, data: Dataset, config: BaseConfig, input_hw: tuple[int, int], first_item: int) -> None:
+    def __init__(
+        self, data: Dataset, config: NetworkTrainingConfig, input_hw: tuple[int, int], first_item: int
+    ) -> None:
         self.data, self.config, self.input_hw, self.first_item = data, config, input_hw, first_item
 
     def __len__(self) -> int:
@@ -117,10 +119,10 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
         )
 
 
-def train_base(
+def train_network(
     model: CompactModel,
     data: Dataset,
-    config: BaseConfig,
+    config: NetworkTrainingConfig,
     folder: Path,
     report: Callable[[int, dict[str, float]], None],
 ) -> None:
@@ -137,7 +139,7 @@ def train_base(
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
     for step, batch in enumerate(_batches(data, config, model.config.input_hw, start), start=start):
         began = time.monotonic()
-        losses = base_losses(model, batch, config)
+        losses = network_losses(model, batch, config)
         total = torch.stack(list(losses.values())).sum()
         model.zero_grad(set_to_none=True)
         total.backward()
@@ -151,7 +153,7 @@ def train_base(
     model.eval()
 
 
-def base_losses(model: CompactModel, batch: Batch, config: BaseConfig) -> dict[str, Tensor]:
+def network_losses(model: CompactModel, batch: Batch, config: NetworkTrainingConfig) -> dict[str, Tensor]:
     """The weighted parts of the loss of one step."""
     features = model.encoder.encode_batch(batch.images.permute(0, 3, 1, 2).float())
     logits, heatmap = model.hpg(features.prompt_features)
@@ -190,14 +192,14 @@ def cv2_single_thread() -> None:
     cv2.setNumThreads(0)
 
 
-def _batches(data: Dataset, config: BaseConfig, input_hw: tuple[int, int], start: int) -> Iterator[Batch]:
+def _batches(data: Dataset, config: NetworkTrainingConfig, input_hw: tuple[int, int], start: int) -> Iterator[Batch]:
     items = StepDataset(data, config, input_hw, start * config.images)
     loader = DataLoader(items, batch_size=config.images, shuffle=False, num_workers=1, prefetch_factor=4)
     for fields in loader:
         yield Batch(*fields)
 
 
-def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
+def _optimiser(model: CompactModel, config: NetworkTrainingConfig) -> MatrixOptimiser:
     encoder = tuple(p for p in model.encoder.backbone.parameters() if p.requires_grad)
     known = {id(p) for p in model.encoder.backbone.parameters()}
     rest = tuple(p for p in model.parameters() if id(p) not in known)
@@ -205,7 +207,7 @@ def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
     return MatrixOptimiser(groups, config.weight_decay, muon=config.muon)
 
 
-def _share_of_rate(step: int, config: BaseConfig) -> float:
+def _share_of_rate(step: int, config: NetworkTrainingConfig) -> float:
     """Linear warm-up, then half a cosine to zero."""
     if step < config.warmup:
         return (step + 1) / config.warmup

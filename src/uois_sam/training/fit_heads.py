@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,20 +11,11 @@ from torch import Tensor, nn
 from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.training.feature_cache.rows import (
-    EvidenceRows,
-    MapRows,
-    Rows,
-    RowSource,
-    TokenRows,
-)
-from uois_sam.training.fit_loop import Fit, FitConfig, FitContext
+from uois_sam.training.feature_cache.rows import EvidenceRows, MapRows, Rows, RowSource, TokenRows
+from uois_sam.training.fit_loop import FitConfig, FitContext, FitLoop
 from uois_sam.training.losses import hpg_loss, score_loss
 from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
-
-if TYPE_CHECKING:
-    pass
 
 
 def fit_hpg(
@@ -47,7 +37,7 @@ def fit_hpg(
         targets = map_targets(batch.labels, target, (logits.shape[-2], logits.shape[-1])).to(logits.device)
         return hpg_loss(logits, heatmap, targets.foreground, targets.heatmap, targets.counted)
 
-    fit = Fit("hpg", config.hpg_images, config.hpg_at_once, validation, config, place, {"target": asdict(target)})
+    fit = FitLoop("hpg", config.hpg_images, config.hpg_at_once, validation, config, place, {"target": asdict(target)})
     return fit.run(head, rows, loss)
 
 
@@ -60,7 +50,9 @@ def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: 
     def loss(module: nn.Module, batch: TokenRows) -> Tensor:
         return score_loss(module(as_predictions(batch)), batch.true_iou.flatten(0, 1).float())
 
-    return Fit("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(head, rows, loss)
+    return FitLoop("hdnet", config.hdnet_images, config.hdnet_images, validation, config, place, {}).run(
+        head, rows, loss
+    )
 
 
 def fit_evidence(
@@ -76,7 +68,7 @@ def fit_evidence(
             return module(batch.evidence[:1].float()).sum() * 0
         return score_loss(module(batch.evidence[batch.counted].float()), batch.true_iou[batch.counted].float())
 
-    fit = Fit("evidence", config.hdnet_images, config.hdnet_images, validation, config, place, {})
+    fit = FitLoop("evidence", config.hdnet_images, config.hdnet_images, validation, config, place, {})
     return fit.run(head, rows, loss)
 
 

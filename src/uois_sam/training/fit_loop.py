@@ -99,7 +99,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitLoop:
     """The loop that both heads share."""
 
     name: str

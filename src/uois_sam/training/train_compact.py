@@ -6,10 +6,11 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -22,20 +23,18 @@ from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
-from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.runtime.device import choose_device
+from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.feature_cache.shards import CacheRequest, CacheState
+from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
-from uois_sam.training.splits import look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, ProgressCallback, cache_features, fit_heads
+from uois_sam.training.splits import Split, look_through, sample_percent, split_data
+from uois_sam.training.stages import Cache, Fit, ProgressCallback, Run, Save, Stage, run
 from uois_sam.types import ModelCard
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
@@ -55,7 +54,7 @@ class CompactTrainingConfig:
     """Everything that decides the weights, besides the data."""
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
-    base: BaseConfig = field(default_factory=BaseConfig)
+    base: NetworkTrainingConfig = field(default_factory=NetworkTrainingConfig)
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
         views=2, prompts=COMPACT_SETTINGS.max_prompts, own_peaks=COMPACT_SETTINGS.max_prompts,
         foreground_threshold=COMPACT_SETTINGS.foreground_threshold,
@@ -77,12 +76,13 @@ class CompactTrainingConfig:
 
 def train_compact(
     data: Dataset,
-    recipe: CompactTrainingConfig,
+    config: CompactTrainingConfig,
     out: Path,
-    watch: ProgressCallback,
+    progress: ProgressCallback,
     *,
     start: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    device: str = "auto",
 ) -> Path:
     """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
 
@@ -91,12 +91,13 @@ def train_compact(
 
     Args:
         data: labelled images that the base is trained on.
-        recipe: the settings.
+        config: the settings.
         out: folder for all results.
-        watch: where progress goes.
+        progress: where progress goes.
         start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
-            sizes take the place of ``recipe.architecture``, but for the size of the views.
-        name: what results call the model; the name of ``out`` if left out.
+            sizes take the place of ``config.architecture``, but for the size of the views.
+        name: name of the model in results; the name of ``out`` by default.
+        device: where to compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; a run may go on on another one.
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
@@ -105,90 +106,104 @@ def train_compact(
         UOISError: too few images, none with an object, or ``out`` belongs to a run with other settings.
         MissingExtraError: a package of the extra ``train`` is not installed.
     """
-    processes = start_processes("cpu")
+    chosen = choose_device(device)
+    processes = start_processes(str(chosen))
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
-    split = split_data(for_heads, recipe.validation_share, recipe.seed)
+    for_heads = sample_percent(data, min(100.0, 100 * config.head_images / max(1, len(data))), config.seed)
+    split = split_data(for_heads, config.validation_share, config.seed)
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
-    torch.manual_seed(recipe.seed)
-    if recipe.base.muon:
-        expect_muon()
-    trained, recipe, earlier = _begin(recipe, start)  # here, because a package or file may be missing
-    watch.stage("data", len(data))
-    facts = look_through(data, lambda done: watch.advance(done, "images"))
-    _train_base(trained, data, recipe, out, watch)
-    model = at_size(trained, recipe.deploy_hw)
-    cache = _cache(model, split.data, facts.sha256, recipe, out, processes, watch)
-    held_out = split.validation * recipe.features.views
-    losses = fit_heads(_head_fits(model, cache, held_out, recipe), cache, out, processes, watch, Curves(out))
-    record = {
-        "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
-        **({"started_from": earlier} if earlier else {}),
+    torch.manual_seed(config.seed)
+    expect_muon()
+    trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
+    progress.stage("data", len(data))
+    facts = look_through(data, lambda done: progress.advance(done, "images"))
+    origin = {"images": len(data), "data_sha256": facts.sha256, **({"started_from": earlier} if earlier else {})}
+
+    def save(model: CompactModel, run: Run, folder: Path) -> None:
+        record = {"recipe": asdict(config), **origin, "losses": run.losses, **_machine(started, chosen)}
+        card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
+        save_folder(dict(model.cpu().state_dict()), card, folder)
+
+    stages = _stages(trained.to(chosen), data, split, facts.sha256, config, save)
+    run(stages, Run(out, processes, progress, Curves(out)))
+    return out / "model"
+
+
+def _stages(
+    trained: CompactModel,
+    data: Dataset,
+    split: Split,
+    sha256: str,
+    config: CompactTrainingConfig,
+    save: Callable[[CompactModel, Run, Path], None],
+) -> Iterator[Stage]:
+    yield Fit("base", config.base.steps, lambda run: _train_network(trained, data, config.base, run))
+    model = at_size(trained, config.deploy_hw)
+    yield Cache(_cache_request(model, split.data, sha256, config))
+    held_out = split.validation * config.features.views
+    hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
+    yield Fit("hdnet", config.hdnet.epochs,
+              lambda run: fit_hdnet(hdnet, run.cache.tokens(), held_out, config.hdnet, run.fit_context("hdnet")),
+              )  # fmt: skip
+    if evidence is not None:
+        scorer = evidence.requires_grad_(True)
+        yield Fit("evidence", config.evidence.epochs,
+                  lambda run: fit_evidence(scorer, run.cache.evidence(), held_out, config.evidence,
+                                           run.fit_context("evidence")))  # fmt: skip
+    yield Save(lambda run, folder: save(model, run, folder))
+
+
+def _train_network(model: CompactModel, data: Dataset, config: NetworkTrainingConfig, run: Run) -> None:
+    folder = run.folder("base")
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+
+        def report(step: int, values: dict[str, float]) -> None:
+            log.write(json.dumps({"step": step, **values}) + "\n")
+            run.progress.advance(step, f"loss {values['loss']:.3f}")
+
+        train_network(model, data, config, folder, report)
+
+
+def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: CompactTrainingConfig) -> CacheRequest:
+    """What HDNet and the mask scorer learn from; the prompt generator is trained with the network."""
+    parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
+    features = replace(config.features, view_hw=model.config.input_hw)
+    device = next(model.parameters()).device
+    return CacheRequest(compact_base(model, "compact", device), data, sha256, features, model.hpg, parts)
+
+
+def _machine(started: float, device: torch.device) -> dict[str, Any]:
+    return {
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads(), "device": str(device),
     }  # fmt: skip
-    folder = out / "model"
-    card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
-    save_folder(dict(model.state_dict()), card, folder)
-    return folder
 
 
 def _begin(
-    recipe: CompactTrainingConfig, start: str | os.PathLike[str] | None
+    config: CompactTrainingConfig, start: str | os.PathLike[str] | None
 ) -> tuple[CompactModel, CompactTrainingConfig, dict[str, Any]]:
-    """The networks before the first step, the recipe with what they settle, and where they come from."""
+    """The networks before the first step, the config with what they settle, and where they come from."""
     if start is None:
-        model = CompactModel(recipe.architecture)
+        model = CompactModel(config.architecture)
         start_from_imagenet(model)
-        return model, recipe, {}
+        return model, config, {}
     earlier, card = load_compact(start)
-    model = at_size(earlier, recipe.architecture.input_hw).requires_grad_(True)
-    base = replace(recipe.base, start=card.weights_sha256)
+    model = at_size(earlier, config.architecture.input_hw).requires_grad_(True)
+    base = replace(config.base, start=card.weights_sha256)
     lineage = {"name": card.name, "version": card.version, "full_name": card.full_name,
                "weights_sha256": card.weights_sha256, "training": dict(card.training)}  # fmt: skip
-    return model, replace(recipe, architecture=model.config, base=base), lineage
+    return model, replace(config, architecture=model.config, base=base), lineage
 
 
 def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
     """The same weights, frozen, working at another input size."""
-    resized = CompactModel(replace(model.config, input_hw=input_hw))
+    resized = CompactModel(replace(model.config, input_hw=input_hw)).to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict())
     return resized.requires_grad_(False).eval()
-
-
-def _cache(
-    model: CompactModel,
-    data: Dataset,
-    sha256: str,
-    recipe: CompactTrainingConfig,
-    out: Path,
-    processes: Accelerator,
-    watch: ProgressCallback,
-) -> CacheState:
-    """What HDNet and the scores that see masks learn from; the prompt generator needs nothing beyond the base."""
-    parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
-    features = replace(recipe.features, view_hw=model.config.input_hw)
-    base = compact_base(model, "compact", torch.device("cpu"))
-    return cache_features(CacheRequest(base, data, sha256, features, model.hpg, parts), out / "cache", processes, watch)
-
-
-def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: CompactTrainingConfig) -> list[HeadFit]:
-    hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
-    fits = [
-        HeadFit("hdnet", recipe.hdnet.epochs,
-                lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, recipe.hdnet, place)),
-    ]  # fmt: skip
-    if evidence is not None:
-        sees_masks = evidence.requires_grad_(True)
-        fits.append(
-            HeadFit("evidence", recipe.evidence.epochs,
-                    lambda place: fit_evidence(sees_masks, cache.evidence(), held_out, recipe.evidence, place))
-        )  # fmt: skip
-    return fits
 
 
 def expect_packages() -> None:
@@ -228,16 +243,3 @@ def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, paren
                        "resize": "stretched, bilinear, antialiased", "channels": "RGB"},
         selection=asdict(selection), training=record, weights_sha256="", parent=parent,
     )  # fmt: skip
-
-
-def _train_base(
-    model: CompactModel, data: Dataset, recipe: CompactTrainingConfig, out: Path, watch: ProgressCallback
-) -> None:
-    watch.stage("base", recipe.base.steps)
-    with (out / "base" / "log.jsonl").open("a", encoding="utf-8") as log:
-
-        def report(step: int, values: dict[str, float]) -> None:
-            log.write(json.dumps({"step": step, **values}) + "\n")
-            watch.advance(step, f"loss {values['loss']:.3f}")
-
-        train_base(model, data, recipe.base, out / "base", report)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,7 +25,7 @@ from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.splits import DataFacts, Split, look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, ProgressCallback, cache_features, fit_heads
+from uois_sam.training.stages import Cache, Fit, ProgressCallback, Run, Save, Stage, run
 from uois_sam.training.targets import HeatmapTarget
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Images:
 
 def examine_images(
     data: Dataset,
-    recipe: HeadTrainingConfig,
-    watch: ProgressCallback,
+    config: HeadTrainingConfig,
+    progress: ProgressCallback,
     processes: Accelerator,
     *,
     validation: Dataset | None = None,
@@ -69,8 +69,8 @@ def examine_images(
 
     Args:
         data: labelled images to train on.
-        recipe: the settings.
-        watch: where progress goes.
+        config: the settings.
+        progress: where progress goes.
         processes: this process among the others.
         validation: images to choose the epoch by; a share of ``data`` when left out.
 
@@ -78,18 +78,18 @@ def examine_images(
         UOISError: an image cannot be read.
         DatasetError: a percentage that is none, too few images, or none with an object.
     """
-    split = choose_images(data, validation, recipe)
-    watch.stage("data", len(split.data))
-    facts = from_main(lambda: look_through(split.data, lambda done: watch.advance(done, "images")), processes)
+    split = choose_images(data, validation, config)
+    progress.stage("data", len(split.data))
+    facts = from_main(lambda: look_through(split.data, lambda done: progress.advance(done, "images")), processes)
     return Images(split, facts)
 
 
 def train_heads(
     base: Networks,
     images: Images,
-    recipe: HeadTrainingConfig,
+    config: HeadTrainingConfig,
     out: Path,
-    watch: ProgressCallback,
+    progress: ProgressCallback,
     processes: Accelerator,
     *,
     tensorboard: bool = False,
@@ -102,10 +102,10 @@ def train_heads(
 
     Args:
         base: the frozen networks, on this process's device.
-        images: what :func:`examine_images` made of the labelled images, with the same recipe.
-        recipe: the settings.
+        images: what :func:`examine_images` made of the labelled images, with the same config.
+        config: the settings.
         out: folder for all results.
-        watch: where progress goes.
+        progress: where progress goes.
         processes: this process among the others.
         tensorboard: write TensorBoard files into ``out/tensorboard`` too.
         name: what results call the model; the name of ``out`` if left out.
@@ -119,44 +119,51 @@ def train_heads(
     """
     make_output_folder(out)
     curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
-    split, facts = images.split, images.facts
-    request = CacheRequest(base, split.data, facts.sha256, recipe.features)
-    began = time.monotonic()
-    cache = cache_features(request, out / "cache", processes, watch)
-    seconds = {"cache_of_last_run": round(time.monotonic() - began, 1)}
-    torch.manual_seed(recipe.seed)
-    hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
-    held_out = split.validation * recipe.features.views
-    fit, target = recipe.fit, recipe.target
-    fits = (
-        HeadFit("hdnet", fit.epochs, lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, fit, place)),
-        HeadFit("hpg", fit.epochs, lambda place: fit_hpg(hpg, cache.maps(), held_out, target, fit, place)),
-    )
-    losses = fit_heads(fits, cache, out, processes, watch, curves)
-    for head in losses:
-        seconds[head] = round(sum(epoch.seconds for epoch in curves.epochs if epoch.head == head), 1)
-    record = {
-        "recipe": asdict(recipe), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(facts),
-        "validation_images": split.validation, "losses": losses, "seconds": seconds,
-        **describe_run(processes.device, processes.num_processes),
-    }  # fmt: skip
-    if processes.is_main_process:
-        write_atomically(out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-        called = name or out.resolve().name
-        save_heads(base, hpg, hdnet, out / "model", training=record, selection=recipe.selection, name=called)
-    processes.wait_for_everyone()
+    training = Run(out, processes, progress, curves)
+    run(_stages(base, images, config, name or out.resolve().name), training)
     return out / "model"
 
 
-def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadTrainingConfig) -> Split:
+def _stages(base: Networks, images: Images, config: HeadTrainingConfig, name: str) -> Iterator[Stage]:
+    yield Cache(CacheRequest(base, images.split.data, images.facts.sha256, config.features))
+    torch.manual_seed(config.seed)
+    hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
+    held_out = images.split.validation * config.features.views
+    fit, target = config.fit, config.target
+    yield Fit("hdnet", fit.epochs,
+              lambda run: fit_hdnet(hdnet, run.cache.tokens(), held_out, fit, run.fit_context("hdnet")))  # fmt: skip
+    yield Fit("hpg", fit.epochs,
+              lambda run: fit_hpg(hpg, run.cache.maps(), held_out, target, fit, run.fit_context("hpg")))  # fmt: skip
+
+    def save(run: Run, folder: Path) -> None:
+        record = _record(base, images, config, run)
+        write_atomically(run.out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+        save_heads(base, hpg, hdnet, folder, training=record, selection=config.selection, name=name)
+
+    yield Save(save)
+
+
+def _record(base: Networks, images: Images, config: HeadTrainingConfig, run: Run) -> dict[str, Any]:
+    """The run record, JSON-ready: settings, origins, losses, times and machine."""
+    seconds = {"cache_of_last_run": round(run.seconds["cache"], 1)}
+    for head in run.losses:
+        seconds[head] = round(sum(epoch.seconds for epoch in run.curves.epochs if epoch.head == head), 1)
+    return {
+        "recipe": asdict(config), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(images.facts),
+        "validation_images": images.split.validation, "losses": run.losses, "seconds": seconds,
+        **describe_run(run.processes.device, run.processes.num_processes),
+    }  # fmt: skip
+
+
+def choose_images(data: Dataset, validation: Dataset | None, config: HeadTrainingConfig) -> Split:
     """The share of the images that is used, and those that validate.
 
     Raises:
         DatasetError: too few images.
     """
-    used = sample_percent(data, recipe.percent, recipe.seed)
+    used = sample_percent(data, config.percent, config.seed)
     if validation is None:
-        return split_data(used, recipe.validation_share, recipe.seed)
+        return split_data(used, config.validation_share, config.seed)
     if len(used) == 0 or len(validation) == 0:
         raise DatasetError(f"expected images to train on and to validate by, found {len(used)} and {len(validation)}")
     return Split(JoinedDataset([used, validation]), len(validation))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,22 @@ def test_a_run_refuses_a_folder_of_other_settings(rectangles: Path, tmp_path: Pa
     train_compact(data, RECIPE, tmp_path, quiet())
     with pytest.raises(UOISError, match="other settings"):
         train_compact(data, replace(RECIPE, base=replace(RECIPE.base, steps=8)), tmp_path, quiet())
+
+
+@pytest.mark.parametrize(("muon", "accepted"), [(True, True), (False, False)])
+def test_checkpoints_of_the_time_when_muon_was_a_setting(
+    rectangles: Path, tmp_path: Path, muon: bool, accepted: bool
+) -> None:
+    """With Muon they go on; without, they are refused in one line that says why."""
+    data, config, steps = FolderDataset(rectangles), replace(RECIPE.base, steps=2), []
+    train_network(CompactModel(TINY), data, config, tmp_path, lambda step, values: None)
+    checkpoint = tmp_path / "checkpoint.pt"
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["config"] = json.dumps({**asdict(config), "muon": muon})
+    torch.save(saved, checkpoint)
+    with nullcontext() if accepted else pytest.raises(UOISError, match="'muon': \\(True, False\\)"):
+        train_network(CompactModel(TINY), data, config, tmp_path, lambda step, values: steps.append(step))
+    assert steps == []
 
 
 def test_one_image_is_too_few(rectangles: Path, tmp_path: Path) -> None:

@@ -57,8 +57,6 @@ class NetworkTrainingConfig:
     warmup: int = 100
     """Steps over which the rates rise."""
     weight_decay: float = 1e-4
-    muon: bool = True
-    """Matrices learn by Muon; if not, they learn by AdamW as everything else."""
     heatmap_weight: float = 10.0
     peak_weight: float = 20.0
     """Heatmap pixels of height t count 1 + this * t times."""
@@ -134,7 +132,8 @@ def train_network(
         layer.requires_grad_(False)
     optimiser = _optimiser(model, config)
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser}
-    start = load_checkpoint(folder, parts, asdict(config))
+    identity = {**asdict(config), "muon": True}  # was a setting: checkpoints made without Muon are refused
+    start = load_checkpoint(folder, parts, identity)
     model.train()
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
     for step, batch in enumerate(_batches(data, config, model.config.input_hw, start), start=start):
@@ -149,7 +148,7 @@ def train_network(
         values = {name: float(value.detach()) for name, value in losses.items()}
         report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(folder, parts, asdict(config), step + 1)
+            save_checkpoint(folder, parts, identity, step + 1)
     model.eval()
 
 
@@ -204,7 +203,7 @@ def _optimiser(model: CompactModel, config: NetworkTrainingConfig) -> MatrixOpti
     known = {id(p) for p in model.encoder.backbone.parameters()}
     rest = tuple(p for p in model.parameters() if id(p) not in known)
     groups = [ParameterGroup(encoder, config.encoder_rate), ParameterGroup(rest, config.rate)]
-    return MatrixOptimiser(groups, config.weight_decay, muon=config.muon)
+    return MatrixOptimiser(groups, config.weight_decay)
 
 
 def _share_of_rate(step: int, config: NetworkTrainingConfig) -> float:

@@ -24,7 +24,8 @@ def start_processes(device: str = "auto") -> Accelerator:
     """This process's place among those that ``accelerate launch`` started; one of one without it.
 
     Args:
-        device: "cpu" keeps the fits off a GPU; anything else leaves the choice to accelerate.
+        device: ``cpu`` keeps the fits off a GPU, ``cuda:1`` puts them on that one; the choice among others is
+            accelerate's.
 
     Raises:
         MissingExtraError: accelerate is not installed.
@@ -34,6 +35,8 @@ def start_processes(device: str = "auto") -> Accelerator:
         from accelerate.utils import InitProcessGroupKwargs
     except ImportError as error:
         raise MissingExtraError("training heads", "train", "accelerate") from error
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
     return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
 
 

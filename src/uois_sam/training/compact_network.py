@@ -1,7 +1,7 @@
-"""Train the compact model's encoder, decoder and first heads together on rendered scenes.
+"""Training of the compact model's encoder, decoder, prompt generator and HDNet together on labelled images.
 
-One loop on view: a step draws augmented views and point prompts, and adds up the mask losses (SAM's), the score
-losses (the decoder's own on objects only, HDNet's with background too) and the prompt generator's losses.
+A step draws augmented views and point prompts and sums the mask losses (SAM's), the score losses (the decoder's own on
+objects only, HDNet's with background too) and the prompt generator's losses.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ from uois_sam.training.targets import COMPACT_TARGET, STRIDE, covered_share, for
 from uois_sam.types import TokenPredictions
 
 FROZEN_STRIDE = 4
-"""The ImageNet stem up to here stays as it is: halves the cost of a step and keeps real-photo features."""
+"""Layers of the ImageNet backbone up to this stride stay frozen: halves the time of a step and keeps the features of
+real photos."""
 
 
 @dataclass(frozen=True)
 class NetworkTrainingConfig:
-    """Schedule of the base training."""
+    """Schedule and loss weights of the network training."""
 
     steps: int = 3000
     """Optimiser steps."""
@@ -53,20 +54,20 @@ class NetworkTrainingConfig:
     background_share: float = 0.25
     """Share of prompts on background."""
     central_share: float = 0.5
-    """Share of the others that lie about their object's centre, where the prompt generator will put them."""
+    """Share of the other prompts that lie about the centre of their object, where the prompt generator puts them."""
     rate: float = 6e-4
-    """Learning rate of everything new."""
+    """Learning rate of all but the backbone."""
     encoder_rate: float = 3e-4
-    """Learning rate of the pretrained encoder."""
+    """Learning rate of the pretrained backbone."""
     warmup: int = 100
-    """Steps over which the rates rise."""
+    """Steps of linear warm-up."""
     weight_decay: float = 1e-4
     heatmap_weight: float = 10.0
     peak_weight: float = 20.0
-    """Heatmap pixels of height t count 1 + this * t times."""
+    """Weight of a heatmap pixel of height t is 1 + peak_weight * t."""
     foreground_weight: float = 0.5
     start: str = ""
-    """SHA256 of the weights that training goes on from; empty for ImageNet's. A folder of another start is refused."""
+    """SHA256 of the weights that training starts from; empty for ImageNet's. Part of a checkpoint's identity."""
     seed: int = 0
     save_every: int = 100
     """Steps between checkpoints."""
@@ -74,7 +75,7 @@ class NetworkTrainingConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's data; lists run over the images."""
+    """Data of one step: B images with P prompts each."""
 
     images: Tensor
     """(B, H, W, 3) uint8 RGB."""
@@ -95,7 +96,7 @@ class Batch:
 
 
 class StepDataset(TorchDataset[tuple[Tensor, ...]]):
-    """Item i is always the same view: what step i // B trains on does not depend on where a run was resumed."""
+    """Views by number. Item i is always the same view, so that a resumed run trains on the same batches."""
 
     def __init__(
         self, data: Dataset, config: NetworkTrainingConfig, input_hw: tuple[int, int], first_item: int
@@ -132,9 +133,10 @@ def train_network(
     folder: Path,
     report: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train in place, from the folder's checkpoint if there is one; calls ``report`` after every step.
+    """Train in place on the model's device, from the folder's checkpoint if there is one.
 
-    The same data, configuration and thread count give the same weights, whether or not the run was interrupted.
+    Calls ``report`` after every step. The same data, configuration, device and thread count give the same weights,
+    whether or not the run was interrupted. A checkpoint of one device can be resumed on another.
     """
     for layer in model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE):
         layer.requires_grad_(False)
@@ -163,7 +165,7 @@ def train_network(
 
 
 def network_losses(model: CompactModel, batch: Batch, config: NetworkTrainingConfig) -> dict[str, Tensor]:
-    """The weighted parts of the loss of one step."""
+    """Compute the weighted parts of the loss of one step."""
     features = model.encoder.encode_batch(batch.images.permute(0, 3, 1, 2).float())
     logits, heatmap = model.hpg(features.prompt_features)
     on_object, points = batch.on_object.flatten(), batch.points.flatten(0, 1)
@@ -205,7 +207,7 @@ def loader_workers(device: torch.device, cores: int | None = None) -> int:
 
 
 def cv2_single_thread() -> None:
-    """Loader processes must not fight the training process for cores."""
+    """Turn off OpenCV's threads, which would compete with the training process for cores."""
     import cv2
 
     cv2.setNumThreads(0)
@@ -229,7 +231,7 @@ def _optimiser(model: CompactModel, config: NetworkTrainingConfig) -> MatrixOpti
 
 
 def _share_of_rate(step: int, config: NetworkTrainingConfig) -> float:
-    """Linear warm-up, then half a cosine to zero."""
+    """Share of the learning rate at a step: linear warm-up, then half a cosine to zero."""
     if step < config.warmup:
         return (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)

@@ -1,4 +1,4 @@
-"""Fit HPG, HDNet and the mask scorer on cached features (Sec. IV-A): what each loss is and which rows it takes."""
+"""Fits of HPG, HDNet and the mask scorer on cached features (Sec. IV-A): the loss and the rows of each."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from uois_sam.types import TokenPredictions
 def fit_hpg(
     head: HPG, rows: RowSource[MapRows], validation: int, target: HeatmapTarget, config: FitConfig, place: FitContext
 ) -> float:
-    """Fit in place from the head's present weights; returns the validation loss (Eq. 4) of the kept epoch.
+    """Fit in place, starting from the head's weights; returns the validation loss (Eq. 4) of the kept epoch.
 
     Args:
         head: the prompt generator's head.
         rows: cached features and labels.
-        validation: how many of the last rows only choose the epoch.
-        target: how the heatmap is made from labels (Eq. 1).
+        validation: number of rows, the last ones, that are held out to choose the epoch.
+        target: shape of the heatmap's Gaussians (Eq. 1).
         config: the schedule.
-        place: where the fit runs.
+        place: processes, checkpoint folder and receiver of progress.
     """
 
     def loss(module: nn.Module, batch: MapRows) -> Tensor:
@@ -42,7 +42,7 @@ def fit_hpg(
 
 
 def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: FitConfig, place: FitContext) -> float:
-    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+    """Fit in place, starting from the head's weights; returns the validation loss (Eq. 7) of the kept epoch.
 
     Arguments as for :func:`fit_hpg`.
     """
@@ -58,7 +58,7 @@ def fit_hdnet(head: HDNet, rows: RowSource[TokenRows], validation: int, config: 
 def fit_evidence(
     head: MaskScorer, rows: RowSource[EvidenceRows], validation: int, config: FitConfig, place: FitContext
 ) -> float:
-    """Fit in place from the head's present weights; returns the validation loss (Eq. 7) of the kept epoch.
+    """Fit in place, starting from the head's weights; returns the validation loss (Eq. 7) of the kept epoch.
 
     Arguments as for :func:`fit_hpg`.
     """
@@ -74,14 +74,14 @@ def fit_evidence(
 
 @dataclass(frozen=True)
 class MapTargets(Rows):
-    """What HPG's maps should be, on their own grid."""
+    """Targets of HPG's maps, on the grid of the maps."""
 
     foreground: Tensor
     """(B, h, w) bool."""
     heatmap: Tensor
     """(B, 1, h, w) float32."""
     counted: Tensor
-    """(B, h, w) bool: cells of which less than half is to be ignored."""
+    """(B, h, w) bool: False for cells of which at least half is ignored."""
 
 
 def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int]) -> MapTargets:
@@ -95,7 +95,7 @@ def map_targets(labels: Tensor, target: HeatmapTarget, grid_hw: tuple[int, int])
 
 
 def as_predictions(rows: TokenRows) -> TokenPredictions:
-    """All prompts of all views, as the decoder would hand them to HDNet."""
+    """Tokens of all prompts of all views, in the form in which the decoder returns them."""
     return TokenPredictions(
         iou_token=rows.iou_token.flatten(0, 1).float(),
         mask_tokens=rows.mask_tokens.flatten(0, 1).float(),

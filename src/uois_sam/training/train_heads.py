@@ -1,4 +1,4 @@
-"""Train HPG and HDNet on any frozen base (Sec. IV-A): data, cached features, both fits, a small heads folder."""
+"""Training of HPG and HDNet on a frozen base (Sec. IV-A) in resumable stages: cached features, fits, heads folder."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadTrainingConfig:
-    """Everything that decides the heads, besides base and data; the defaults are the paper's."""
+    """All settings that affect the heads; the defaults are the paper's."""
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     target: HeatmapTarget = field(default_factory=HeatmapTarget)
     fit: FitConfig = field(default_factory=FitConfig)
     selection: InferenceConfig = field(default_factory=InferenceConfig)
-    """How the trained model makes prompts and keeps masks."""
+    """Inference settings of the trained model."""
     percent: float = 100.0
-    """Share of the images that is used; 10 in the paper, of UOAIS-Sim."""
+    """Percentage of the images to use; the paper uses 10 % of UOAIS-Sim."""
     validation_share: float = 0.1
-    """Share of the used images held out to choose the epoch, where there are no others for that."""
+    """Share of the used images held out to choose the epoch, where there is no separate validation set."""
     seed: int = 0
-    """Of the sampled images, the hold-out and the heads' first weights."""
+    """Seed of the sampled images, the hold-out and the initial weights."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images that can be trained on."""
+    """Images that have been read once and found fit for training."""
 
     split: Split
     facts: DataFacts
@@ -65,18 +65,18 @@ def examine_images(
     *,
     validation: Dataset | None = None,
 ) -> Images:
-    """Choose the images and read each once, which takes no base: what is wrong with them is told before it is loaded.
+    """Choose the images and read each once, before a base is loaded or downloaded.
 
     Args:
         data: labelled images to train on.
         config: the settings.
-        progress: where progress goes.
-        processes: this process among the others.
-        validation: images to choose the epoch by; a share of ``data`` when left out.
+        progress: receiver of progress.
+        processes: the processes of the training.
+        validation: images to choose the epoch by; a share of ``data`` by default.
 
     Raises:
-        UOISError: an image cannot be read.
-        DatasetError: a percentage that is none, too few images, or none with an object.
+        UOISError: if an image cannot be read.
+        DatasetError: if the percentage is out of range, there are too few images, or none has an object.
     """
     split = choose_images(data, validation, config)
     progress.stage("data", len(split.data))
@@ -95,27 +95,27 @@ def train_heads(
     tensorboard: bool = False,
     name: str | None = None,
 ) -> Path:
-    """Train heads for a base, going on from whatever ``out`` holds of an earlier run.
+    """Train heads for a base; resumes an earlier run in ``out``.
 
     Writes ``out/cache`` (features), ``out/hpg`` and ``out/hdnet`` (checkpoints), ``out/curves.csv`` and ``.png``,
     ``out/run.json`` (the run record) and ``out/model`` (the result).
 
     Args:
         base: the frozen networks, on this process's device.
-        images: what :func:`examine_images` made of the labelled images, with the same config.
+        images: result of :func:`examine_images` with the same config.
         config: the settings.
         out: folder for all results.
-        progress: where progress goes.
-        processes: this process among the others.
-        tensorboard: write TensorBoard files into ``out/tensorboard`` too.
-        name: what results call the model; the name of ``out`` if left out.
+        progress: receiver of progress.
+        processes: the processes of the training.
+        tensorboard: also write TensorBoard files to ``out/tensorboard``.
+        name: name of the model in results; the name of ``out`` by default.
 
     Returns:
         The heads' folder, which names its base by SHA256.
 
     Raises:
-        OutputError: the disk is too small or full; the same call goes on once there is room.
-        MissingExtraError: TensorBoard is asked for and not installed.
+        OutputError: if the disk is too small or full; the same call goes on once there is room.
+        MissingExtraError: if ``tensorboard`` is set and TensorBoard is not installed.
     """
     make_output_folder(out)
     curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
@@ -156,10 +156,10 @@ def _record(base: Networks, images: Images, config: HeadTrainingConfig, run: Run
 
 
 def choose_images(data: Dataset, validation: Dataset | None, config: HeadTrainingConfig) -> Split:
-    """The share of the images that is used, and those that validate.
+    """Choose the images to train on and those to validate by.
 
     Raises:
-        DatasetError: too few images.
+        DatasetError: if there are too few images.
     """
     used = sample_percent(data, config.percent, config.seed)
     if validation is None:

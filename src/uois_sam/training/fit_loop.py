@@ -174,7 +174,7 @@ class FitLoop:
 
     @torch.no_grad()
     def _validate(self, module: nn.Module, rows: RowSource[R], loss: Loss[R]) -> float:
-        """Mean loss over the rows held out, over all processes; the same number in each."""
+        """Return the mean loss of the held-out rows over all processes, the same number in each."""
         processes = self.place.processes
         share_buffers(module, processes)
         module.eval()

@@ -125,3 +125,8 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
         lineage = lineage["started_from"]["training"]
     assert "started_from" not in lineage  # ImageNet's
     model.predict(next((tmp_path / f"scenes-{PARTS[-1].seed}" / "rgb").iterdir()))
+
+
+def test_every_part_trains_on_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    assert {TrainShipped(out=tmp_path).training_of(n).device for n in range(len(PARTS))} == {"auto"}
+    assert TrainShipped(out=tmp_path, device="cuda:1").training_of(1).device == "cuda:1"

@@ -46,19 +46,21 @@ class TrainCompact:
     """Seed of initial weights, views and prompts."""
     name: str | None = None
     """What results and tables call the trained model; the name of the folder --out if left out."""
+    device: str = "auto"
+    """Where it computes: auto, cpu, cuda, cuda:1. A run that was stopped may go on on another one."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
         _expect_positive("steps", self.steps)
         _expect_above_0("rate", self.rate)
-        from uois_sam.training.compact_network import BaseConfig
+        from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = _open("folder", self.data)
-        base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
+        base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
         recipe = CompactTrainingConfig(base=base, seed=self.seed)
         with _progress(console) as watch:
-            folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name)
+            folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0
 

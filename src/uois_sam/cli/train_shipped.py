@@ -47,9 +47,9 @@ PARTS = (
 class TrainShipped:
     """Make the bundled weights again from nothing: render scenes, train on them, four times over (extras: synth,train).
 
-    About six and a half hours on two cores; no GPU is used. Everything goes below OUT: scenes-SEED for each part's
-    scenes, compact-N for its training; the last one's model/ is the result. What is there already is kept, so a run
-    that was stopped goes on where it was.
+    About six and a half hours on two cores; a GPU is used where there is one. Everything goes below OUT:
+    scenes-SEED for each part's scenes, compact-N for its training; the last one's model/ is the result. What is there
+    already is kept, so a run that was stopped goes on where it was.
     """
 
     out: Path
@@ -59,6 +59,8 @@ class TrainShipped:
     use."""
     workers: int = os.cpu_count() or 1
     """Processes that render side by side; each takes about 1 GB."""
+    device: str = "auto"
+    """Where it trains: auto, cpu, cuda, cuda:1."""
 
     def run(self, console: Console) -> int:
         """Render and train what is missing; returns the exit status."""
@@ -95,6 +97,7 @@ class TrainShipped:
         return TrainCompact(
             data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, part.seed)), out=self.out / part.name,
             start=start, steps=self._shortened(part.steps, 1), rate=part.rate, name=part.name,
+            device=self.device,
         )  # fmt: skip
 
     def _is_done(self, number: int) -> bool:

@@ -60,7 +60,7 @@ def test_without_matplotlib_one_line_says_how_to_get_it(
     curves.add(EPOCHS[0])
     with caplog.at_level(logging.INFO):
         curves.draw()
-    assert "pip install 'uois-sam[plot]'" in caplog.text
+    assert "pip install -c constraints.txt '.[plot]'" in caplog.text
     assert not (tmp_path / "curves.png").exists()
 
 

@@ -27,7 +27,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 @dataclass(frozen=True)
 class Generate:
-    """Make photorealistic, physically settled, labelled scenes (extra: pip install 'uois-sam[synth]').
+    """Make photorealistic, physically settled, labelled scenes (extra: synth).
 
     Writes rgb/, label/ (uint16, 0 = background), depth/ (uint16 millimetres), scenes.jsonl (camera, poses, visible
     fractions, and the description that --from-scenes renders again), dataset.json (configuration, statistics, versions,

@@ -73,7 +73,8 @@ class TrainHeads:
     on disk is said before), then both heads are fitted on the cache. A run that was stopped goes on where it was when
     started again with the same options. The result is OUT/model: small, for --model of the other commands.
 
-    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see docs/training.md).
+    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see
+    docs/how-to/train-heads.md).
     """
 
     data: tuple[Path, ...]

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import fields
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 from unittest import mock
 
@@ -21,7 +22,7 @@ COMMANDS = (
     ("segment",), ("models",), ("evaluate",), ("tables",), ("benchmark",), ("generate",), ("convert",),
     ("train", "heads"), ("train", "compact"), ("train", "shipped"),
 )  # fmt: skip
-HELP_COLUMNS = "104"
+HELP_COLUMNS = 80
 NOTEBOOKS = {"segment-and-prompt": "segment_and_prompt", "fine-tune": "fine_tune"}
 """Page below get-started/ -> notebook."""
 COPIES = {"development/contributing.md": "CONTRIBUTING.md", "development/changelog.md": "CHANGELOG.md"}
@@ -45,6 +46,11 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return markdown.replace(mark, settings_table()) if mark in markdown else markdown
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Show what docstrings refer to by Sphinx roles as plain names."""
+    return re.sub(r":(?:meth|class|func|attr|mod|data|exc):<code>~?(?:\w+\.)*(\w+)</code>", r"<code>\1</code>", html)
+
+
 def command_line_page() -> str:
     """Every command's own help, headed by its name."""
     intro = (ROOT / "docs" / "reference" / "cli-intro.txt").read_text(encoding="utf-8")
@@ -59,10 +65,11 @@ def help_of(words: tuple[str, ...]) -> str:
     from uois_sam.cli.main import main
 
     output = io.StringIO()
-    plain = {"COLUMNS": HELP_COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
+    plain = {"COLUMNS": str(HELP_COLUMNS), "NO_COLOR": "1", "TERM": "dumb"}
     with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         main([*words, "--help"])
-    return re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue()).strip()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue()).strip()
+    return "\n".join(fill(line, HELP_COLUMNS) if line[:1] not in ("", " ") else line for line in text.splitlines())
 
 
 def settings_table() -> str:

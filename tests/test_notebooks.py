@@ -40,5 +40,6 @@ def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = str(Path(uois_sam.__file__).parents[1])  # the kernel imports what the tests import
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")]))
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": path.parent}}).execute()
+    here = {"metadata": {"path": path.parent}}
+    NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=here).execute()
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")

@@ -36,7 +36,7 @@ class OutputError(UOISError):
 
 def install_command(extra: str) -> str:
     """Return the command that installs an extra: from a clone, since the package is on no index."""
-    return f"in a clone of uois-sam, pip install -c constraints.txt '.[{extra}]'"
+    return f"pip install -c constraints.txt '.[{extra}]' in a clone of uois-sam"
 
 
 def is_out_of_memory(error: Exception) -> bool:

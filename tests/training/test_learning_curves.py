@@ -78,5 +78,5 @@ def test_tensorboard_files_hold_every_epoch(tmp_path: Path) -> None:
 
 def test_tensorboard_that_is_not_there_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'uois-sam\[tensorboard\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -c constraints.txt '.\[tensorboard\]'"):
         Curves(tmp_path, tensorboard=True)

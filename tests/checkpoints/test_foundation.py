@@ -258,7 +258,7 @@ def test_without_the_extra_the_error_says_how_to_get_it(tiny_base: TinyBase, mon
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(
-        MissingExtraError, match=r"SAM needs the package 'transformers': pip install 'uois-sam\[full\]'"
+        MissingExtraError, match=r"SAM needs the package 'transformers': pip install -c constraints.txt '.\[full\]'"
     ):
         tiny_base.load()
 

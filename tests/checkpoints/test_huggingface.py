@@ -148,7 +148,7 @@ def test_without_the_client_the_error_says_how_to_get_it(tiny_base: TinyBase, mo
     import sys
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"'huggingface_hub': pip install 'uois-sam\[full\]'"):
+    with pytest.raises(MissingExtraError, match=r"'huggingface_hub': pip install -c constraints.txt '.\[full\]'"):
         load()
 
 

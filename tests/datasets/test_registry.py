@@ -104,7 +104,7 @@ def test_a_folder_that_may_not_be_read(rectangles: Path, monkeypatch: pytest.Mon
 
 
 SOURCES = sorted(Path(uois_sam.datasets.__file__).parent.glob("*.py"))
-MANUAL = Path(__file__).parents[2] / "docs" / "datasets.md"
+MANUAL = Path(__file__).parents[2] / "docs" / "reference" / "datasets.md"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -139,5 +139,5 @@ def test_plot_without_a_photo():
 
 def test_plot_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'uois-sam\[plot\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -c constraints.txt '.\[plot\]'"):
         scene().plot(GREY)

@@ -29,12 +29,13 @@ def score_rows(data: Dataset, predict: Callable[[Sample], Mapping[str, LabelMap]
         predict: returns the label map of each row for one photo, so that rows can share expensive work.
     """
     found: dict[str, list[FrameResult]] = defaultdict(list)
-    with progress(Console(file=sys.stderr), "scoring", len(data)) as advance:
+    with progress(Console(file=sys.stderr)) as watch:
+        watch.stage("scoring", len(data))
         for index in range(len(data)):
             sample = data[index]
             for row, labels in predict(sample).items():
                 found[row].append(score_frame(sample, Prediction(labels)))
-            advance()
+            watch.advance(index + 1, "")
     return dict(found)
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 import uois_sam.cli.segment.command as segment_module
 from uois_sam.cli.main import main
+from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError, UOISError, WeightsError
@@ -367,12 +368,12 @@ def use(monkeypatch):
     """Make the command load this model (or fail with this error)."""
 
     def install(model):
-        def load(_options):
+        def load(options):
             if isinstance(model, BaseException):
                 raise model
             return model
 
-        monkeypatch.setattr(Segment, "load_model", load)
+        monkeypatch.setattr(ModelOptions, "load", load)
 
     return install
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import tyro
+
+from uois_sam.cli.options import NetworkOptions, expect_at_least
 from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ _STAGES = {"hpg": "HPG", "features": "features", "masks": "masks", "total": "tot
 class Benchmark:
     """Time one photo in the paper's stages (prompt generator, features, masks), with a model that is loaded already.
 
+    A base without heads (sam-vit-l) is timed with 30 points spread over the photo.
+
     Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The
     table gives medians and interquartile ranges, the paper's times beside them (another machine), the floor (the
     model's own matrix products, convolutions and attention calls, each repeated by itself), and ratios to peers that
@@ -37,19 +42,10 @@ class Benchmark:
     Exit status: 0 all fine; 2 nothing could be measured.
     """
 
-    model: str = "compact"
-    """As for segment. A base without heads (sam-vit-l) is timed with 30 points spread over the photo."""
-    sam: str | None = None
-    """SAM's weights, as for segment."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
+    model: tyro.conf.OmitArgPrefixes[NetworkOptions] = field(default_factory=NetworkOptions)
     random: bool = False
     """Give a base (sam-vit-b, sam-vit-l, sam-vit-h) random weights, where the published ones are not at hand: its
     masks are noise, its times are not."""
-    device: str = "auto"
-    """As for segment."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the networks."""
     image: Path | None = None
     """Photo to time; a drawn one if left out."""
     width: int = 640
@@ -87,8 +83,7 @@ class Benchmark:
         from uois_sam.runtime.timing import threads_of
 
         for name in ("width", "height", "repeats", "threads"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise UOISError(f"--{name}: expected 1 or more, found {value}")
+            expect_at_least(name, getattr(self, name), 1)
         if self.out is not None and not self.out.parent.is_dir():
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
@@ -122,17 +117,12 @@ class Benchmark:
     def _load_model(self) -> UOISSAM:
         from uois_sam.benchmark.peers import random_sam
         from uois_sam.benchmark.stages import ready
-        from uois_sam.pipeline import UOISSAM
         from uois_sam.runtime.device import choose_device, choose_precision
 
-        if self.random:
-            device = choose_device(self.device)
-            model = random_sam(self.model, choose_precision(self.precision, device), str(device))
-        else:
-            model = UOISSAM.from_pretrained(
-                self.model, sam=self.sam, dinov2=self.dinov2, device=self.device, precision=self.precision
-            )
-        return ready(model)
+        if not self.random:
+            return ready(self.model.load())
+        device = choose_device(self.model.device)
+        return ready(random_sam(self.model.model, choose_precision(self.model.precision, device), str(device)))
 
 
 def tables(record: dict[str, Any]) -> list[Table]:

@@ -55,10 +55,14 @@ class Convert:
 
 
 def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, console: Console) -> int:
-    """Convert behind a progress bar; returns the number of scenes."""
-    from rich.progress import track
+    """Convert while showing progress; return the number of scenes.
 
+    Raises:
+        MissingExtraError: if the extra ``synth`` is not installed.
+        DatasetError: if the data set has no amodal masks.
+    """
     from uois_sam.errors import MissingExtraError
+    from uois_sam.runtime.progress import progress
 
     try:
         from uois_sam.synth.dataset.export import WRITERS
@@ -66,8 +70,12 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
     except ImportError as error:
         raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
     scenes = read_scenes(data)
-    written = WRITERS[layout](scenes, out, split)
-    return sum(1 for _ in track(written, description=layout, total=len(scenes), console=console))
+    done = 0
+    with progress(console) as watch:
+        watch.stage(layout, len(scenes))
+        for done, _ in enumerate(WRITERS[layout](scenes, out, split), start=1):
+            watch.advance(done, "scenes")
+    return done
 
 
 def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import Switch, asked_for
-from uois_sam.config import PromptMode, ScoreMode
+from uois_sam.cli.options import ModelOptions, expect_at_least, parse_option
 from uois_sam.errors import UOISError, count
 from uois_sam.runtime.progress import print_line, progress
 
@@ -48,26 +45,11 @@ class Evaluate:
     out: Path
     """Folder for the results; made if missing."""
 
-    model: str = "compact"
-    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
-    sam: str | None = None
-    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
-    out."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     predictions: Path | None = None
     """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
     baseline: Literal["components"] | None = None
     """Instead of the model's objects, the connected components of its foreground."""
-    prompts: PromptMode | None = None
-    """Where point prompts come from; the model's own setting if left out."""
-    scores: ScoreMode | None = None
-    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
-    compact has it); the model's own setting if left out."""
-    zoom: Switch | None = None
-    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
-    device: str = "auto"
-    """Where the model computes: auto, cpu, cuda, cuda:1, mps."""
 
     every: int | None = None
     """Take every n-th frame in name order; as in published scores if left out (10 for PhoCAL and HouseCat6D)."""
@@ -120,25 +102,22 @@ class Evaluate:
         make_output_folder(self.out)  # before a model is loaded
         given = self.predictions
         predictor = self._load() if given is None else PredictionFolder(given, self.background_labels)
-        report = evaluate(
-            dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
-            pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=partial(progress, console),
-        )  # fmt: skip
+        with progress(console) as watch:
+            report = evaluate(
+                dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
+                pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=watch,
+            )  # fmt: skip
         _print_summary(console, report, self.out)
         return 1 if report["failures"] else 0
 
     def _check(self) -> None:
-        if self.predictions is not None and (self.baseline or self.prompts or self.scores):
+        if self.predictions is not None and (self.baseline or self.model.prompts or self.model.scores):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
-        for option, value, least in (
-            ("limit", self.limit, 1),
-            ("workers", self.workers, 1),
-            ("pictures", self.pictures, 0),
-        ):
-            if value is not None and value < least:
-                raise UOISError(f"expected --{option} of at least {least}, found {value}")
+        expect_at_least("limit", self.limit, 1)
+        expect_at_least("workers", self.workers, 1)
+        expect_at_least("pictures", self.pictures, 0)
         if self.size is not None and min(self.size) < 1:
             raise UOISError(f"expected --size as height and width in pixels, found {self.size[0]} {self.size[1]}")
 
@@ -161,27 +140,10 @@ class Evaluate:
 
     def _load(self) -> Predictor:
         from uois_sam.evaluation import ComponentsBaseline, ModelPredictor
-        from uois_sam.pipeline import UOISSAM
 
-        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        model = model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
+        model = self.model.load()
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
-
-
-def parse_option(text: str) -> tuple[str, Any]:
-    """``key=value`` as a pair; values are numbers, true and false where they read as such, else words.
-
-    Raises:
-        UOISError: there is no "=".
-    """
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise UOISError(f"expected --set with key=value, found {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
 
 
 def _print_summary(console: Console, report: Report, out: Path) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uois_sam.cli.generate import Generate
+from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.cli.generate import Generate
-    from uois_sam.cli.train import TrainCompact
 
 SCENE_HW = 384, 512
 """Size of every rendered scene."""
@@ -78,8 +78,6 @@ class TrainShipped:
 
     def scenes_of(self, part: TrainingPart) -> Generate:
         """The command that renders a part's new scenes."""
-        from uois_sam.cli.generate import Generate
-
         height, width = SCENE_HW
         return Generate(
             out=self._folder(part.seed), scenes=self._shortened(part.scenes, 3), seed=part.seed, height=height,
@@ -88,8 +86,6 @@ class TrainShipped:
 
     def training_of(self, number: int) -> TrainCompact:
         """The command that trains a part."""
-        from uois_sam.cli.train import TrainCompact
-
         part = PARTS[number]
         start = str(self.out / PARTS[number - 1].name / "model") if number else None
         return TrainCompact(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uois_sam._deprecated import moved_names
 from uois_sam.io.files import make_output_folder
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, human, open_cache
 from uois_sam.training.fit_loop import FitContext
 from uois_sam.training.learning_curves import Curves, Epoch
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ProgressCallback:
-    """Where progress goes: ``stage(name, total)``, then ``advance(done, text)``."""
-
-    stage: Callable[[str, int], None]
-    advance: Callable[[int, str], None]
 
 
 @dataclass(frozen=True)

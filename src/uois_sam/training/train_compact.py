@@ -22,6 +22,7 @@ from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.compact_network import BaseConfig, train_base
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
@@ -31,7 +32,7 @@ from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
 from uois_sam.training.splits import look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, ProgressCallback, cache_features, fit_heads
+from uois_sam.training.stages import HeadFit, cache_features, fit_heads
 from uois_sam.types import ModelCard
 
 if TYPE_CHECKING:

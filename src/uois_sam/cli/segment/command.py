@@ -12,11 +12,10 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from uois_sam.cli.options import Switch, asked_for
+from uois_sam.cli.options import ModelOptions, expect_at_least
 from uois_sam.cli.segment.executors import Crew, choose_workers, in_order, on_threads
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.cli.segment.outputs import Result, Segmenter, check_earlier, is_done, path_of
-from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.progress import print_line
 
@@ -41,22 +40,7 @@ class Segment:
     """Photos, videos, and folders of them."""
     out: Path
     """Folder for the results; made if missing."""
-    model: str = "compact"
-    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
-    sam: str | None = None
-    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
-    out."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
-    device: str = "auto"
-    """Where it computes: auto, cpu, cuda, cuda:1, mps."""
-    prompts: PromptMode | None = None
-    """Where point prompts come from; the model's own setting if left out."""
-    scores: ScoreMode | None = None
-    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
-    compact has it); the model's own setting if left out."""
-    zoom: Switch | None = None
-    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     debug_heatmap: bool = False
     """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
     overwrite: bool = True
@@ -75,14 +59,7 @@ class Segment:
             UOISError: nothing could be done: no input, --out not writable, unknown model or device, or the only
                 photo failed.
         """
-        return segment_inputs(self, console, self.load_model)
-
-    def load_model(self) -> Segmenter:
-        """The model with the settings asked for."""
-        from uois_sam.pipeline import UOISSAM
-
-        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        return model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
+        return segment_inputs(self, console, self.model.load)
 
 
 @dataclass
@@ -100,8 +77,7 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     """As :meth:`Segment.run`, with any model; it is loaded only once inputs and output folder are known to be good."""
     from uois_sam.io.files import make_output_folder
 
-    if options.workers is not None and options.workers < 1:
-        raise UOISError(f"--workers: expected 1 or more, found {options.workers}")
+    expect_at_least("workers", options.workers, 1)
     sources, failures = find_sources(options.inputs, options.out)
     if not sources:
         return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])

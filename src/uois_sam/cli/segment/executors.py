@@ -193,7 +193,7 @@ def _segment_sent(options: Segment, sent: _Sent) -> Result:
 @lru_cache(maxsize=1)
 def _loaded(options: Segment) -> Segmenter:
     """The model, once in every process."""
-    return options.load_model()
+    return options.model.load()
 
 
 def _read_sent(sent: _Sent) -> ImageArray:

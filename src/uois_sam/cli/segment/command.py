@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,12 @@ import tyro
 from rich.console import Console
 
 from uois_sam.cli.options import ModelOptions, expect_at_least
-from uois_sam.cli.segment.executors import Crew, choose_workers, in_order, on_threads
+from uois_sam.cli.segment.executors import choose_workers, segment_here, segment_on_ray
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.cli.segment.outputs import Result, Segmenter, check_earlier, is_done, path_of
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
-from uois_sam.runtime.progress import print_line
-
-_SECONDS_BETWEEN_LINES = 30.0
+from uois_sam.runtime.executors import Executor, in_order
+from uois_sam.runtime.progress import ProgressCallback, print_line, progress
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,22 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     if not options.overwrite:
         check_earlier(sources, options.out, model)
     tally = Tally(failures=failures)
-    with _crew(options, model, sources) as crew, _progress(console, sources, tally) as show:
-        _Run(options, sources, tally).segment(crew, show)
+    with _executor(options, model, load_model, sources) as executor, progress(console) as watch:
+        watch.stage("segmenting", count_photos(sources))
+        _Run(options, sources, tally).segment(executor, watch)
     if tally.failures and not tally.photos + tally.skipped:
         return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
     return 1 if tally.failures else 0
 
 
-def _crew(options: Segment, model: Segmenter, sources: Sequence[Source]) -> AbstractContextManager[Crew]:
+def _executor(
+    options: Segment, model: Segmenter, load_model: Callable[[], Segmenter], sources: Sequence[Source]
+) -> AbstractContextManager[Executor[Photo, Result]]:
     if options.ray is not None:
-        from uois_sam.cli.segment.executors import on_ray
-
-        return on_ray(options)
+        return segment_on_ray(load_model, options.ray, options.debug_heatmap)
     one = len(sources) == 1 and not sources[0].is_video
-    return on_threads(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
+    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
 
 
 class _Run:
@@ -115,20 +116,22 @@ class _Run:
         self.given_up: set[Source] = set()
         """An input fails once, and the frames after one that failed are left."""
 
-    def segment(self, crew: Crew, show: Callable[[], None]) -> None:
-        """Segment what is to be segmented, calling ``show`` before every photo's files are written."""
-        for (source, stem), answer in in_order(crew, self._photos()):
+    def segment(self, executor: Executor[Photo, Result], watch: ProgressCallback) -> None:
+        """Segment all photos whose results are not to be kept, and write the files."""
+        missing = len(self.tally.failures)  # inputs that are not there are no part of the total
+        for source, stem, result in in_order(self._begun(executor), executor.capacity):
             if source in self.given_up:
                 continue
             try:
-                if stem is not None:
-                    show()
-                self._write(stem, answer())
+                self._write(stem, result.result())
             except Exception as error:
                 self.given_up.add(source)
                 self.tally.failures.append(_reason(source.path, error))
+            done = self.tally.photos + self.tally.skipped + len(self.tally.failures) - missing
+            watch.advance(done, count(self.tally.objects, "object"))
 
-    def _photos(self) -> Iterator[tuple[tuple[Source, Path | None], Photo | Exception]]:
+    def _begun(self, executor: Executor[Photo, Result]) -> Iterator[tuple[Source, Path, Future[Result]]]:
+        """Submit photos as they are asked for; a source that cannot be read ends with a failed future."""
         for source in self.sources:
             try:
                 for photo in photos_of(source):
@@ -137,14 +140,15 @@ class _Run:
                     if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.debug_heatmap):
                         self.tally.skipped += 1
                     else:
-                        yield (source, photo.stem), photo
-            except Exception as error:  # its turn to be told comes after the frames before it
-                yield (source, None), error
+                        yield source, photo.stem, executor.submit(photo)
+            except Exception as error:  # its turn comes after the frames before it
+                failed: Future[Result] = Future()
+                failed.set_exception(error)
+                yield source, source.stem, failed
 
-    def _write(self, stem: Path | None, result: Result) -> None:
+    def _write(self, stem: Path, result: Result) -> None:
         from uois_sam.io.files import make_output_folder, write_together
 
-        assert stem is not None  # else the answer is an error
         contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
         for path in contents:
             if path.resolve() in self.protected:
@@ -179,35 +183,6 @@ def _reason(path: Path, error: Exception) -> str:
     if not isinstance(error, UOISError):
         raise error
     return message if str(path) in message else f"{path}: {message}"
-
-
-@contextmanager
-def _progress(console: Console, sources: Sequence[Source], tally: Tally) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal; elsewhere (a log file) a line now and then. Yields what to call before a photo:
-    after the last one comes the summary, which says the same."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if not console.is_terminal:
-        last = tally.started
-
-        def show() -> None:
-            nonlocal last
-            now = time.perf_counter()
-            if now - last > _SECONDS_BETWEEN_LINES:
-                last = now
-                print_line(console, f"{_done(tally)} so far")
-
-        yield show
-        return
-    missing = len(tally.failures)  # inputs that are not there are no part of the total
-
-    def show_bar() -> None:
-        progress.update(task, completed=tally.photos + tally.skipped + len(tally.failures) - missing)
-
-    columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=count_photos(sources))
-        yield show_bar
 
 
 def _print_summary(console: Console, tally: Tally, out: Path) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -44,49 +43,45 @@ class Segmenter(Protocol):
     def encode_image(self, image: ImageArray) -> Encoded: ...
 
 
-Found: TypeAlias = "tuple[Instances, PromptMaps | None]"
-Caller: TypeAlias = "Callable[[Callable[[], Found]], Found]"
-
-
-def directly(function: Callable[[], Found]) -> Found:
-    """Call it here."""
-    return function()
+Predicted: TypeAlias = "tuple[Instances, PromptMaps | None]"
+"""The instances, and the prompt generator's maps if they are to be drawn."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A photo's files, not written yet, and what they tell."""
+    """The files of a photo's results, not written yet."""
 
     contents: Mapping[str, bytes]
     """File name ending to content, in the order of writing."""
     objects: int
+    """Number of instances."""
 
 
-def segment_photo(photo: Photo, model: Segmenter, debug: bool, call: Caller = directly) -> Result:
-    """Read a photo, segment it, and encode the files of its results.
-
-    Args:
-        photo: photo or video frame.
-        model: what segments it.
-        debug: also draw what the prompt generator saw.
-        call: calls the model, on a thread of its choice.
-
-    Raises:
-        UOISError: the photo cannot be read.
-    """
-    image = photo.read()
-    instances, maps = call(partial(_predict, model, image, debug))
-    return Result(_files(photo, image, instances, maps, model), len(instances))
-
-
-def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
+def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
+    """Find the instances in an (H, W, 3) image and, for debugging, keep the prompt generator's maps."""
     encoded = model.encode_image(image)
     return encoded.predict(), encoded.maps if debug else None
 
 
-def _files(
-    photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
-) -> dict[str, bytes]:
+def segment_photo(photo: Photo, predict: Callable[[ImageArray], Predicted], made_by: Mapping[str, Any]) -> Result:
+    """Read a photo, segment it, and encode the files of its results.
+
+    Args:
+        photo: photo or video frame.
+        predict: as :func:`predict` with a model.
+        made_by: as :func:`made_by` of that model.
+
+    Raises:
+        UOISError: if the photo cannot be read.
+    """
+    image = photo.read()
+    instances, maps = predict(image)
+    files = _pictures(image, instances, maps)
+    files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
+    return Result(files, len(instances))
+
+
+def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:
     from uois_sam.io.overlay import foreground_picture, heatmap_picture
 
     files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
@@ -94,11 +89,10 @@ def _files(
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))
         files[foreground] = _jpeg(foreground_picture(image, maps))
-    files[RECORD] = (json.dumps(_record(photo, instances, model), indent=1) + "\n").encode()
     return files
 
 
-def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, Any]:
+def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> dict[str, Any]:
     height, width = instances.image_hw
     found = [{**coco, "box_xyxy": box.tolist()} for coco, box in zip(instances.to_coco(), instances.boxes, strict=True)]
     return {
@@ -106,13 +100,13 @@ def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, A
         **({} if photo.frame is None else {"frame": photo.frame}),
         "height": height,
         "width": width,
-        **made_by(model),
+        **made_by,
         "instances": found,
     }
 
 
 def made_by(model: Segmenter) -> dict[str, Any]:
-    """What results depend on besides the photo, as their records hold it."""
+    """Return the model and settings that results depend on, as their records hold them."""
     return {
         "model": model.name,
         "weights_sha256": model.card.weights_sha256,

@@ -135,11 +135,7 @@ def test_imports_inside_functions_count() -> None:
 
 
 def test_files_are_short_enough_to_keep_in_mind() -> None:
-    long = {
-        module: n
-        for module, p in MODULES.items()
-        if (n := len(p.read_text().splitlines())) > MOST_LINES
-    }
+    long = {module: n for module, p in MODULES.items() if (n := len(p.read_text().splitlines())) > MOST_LINES}
     assert not long
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.filesize import decimal
+
 from uois_sam._deprecated import moved_names
 from uois_sam.io.files import make_output_folder
 from uois_sam.runtime.progress import ProgressCallback
-from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, human, open_cache
+from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, open_cache
 from uois_sam.training.fit_loop import FitContext
 from uois_sam.training.learning_curves import Curves, Epoch
 
@@ -45,7 +47,7 @@ def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, 
     if processes.is_main_process and state.missing:
         logger.info(
             "caching %d views (%d are there) in %s: %s needed, %s free",
-            state.views, state.cached, folder, human(state.bytes_needed), human(state.bytes_free),
+            state.views, state.cached, folder, decimal(state.bytes_needed), decimal(state.bytes_free),
         )  # fmt: skip
     watch.stage("cache", state.views)
     for done in fill_cache(request, state, processes):

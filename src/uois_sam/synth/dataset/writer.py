@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.runtime.provenance import package_versions
 from uois_sam.synth.dataset.annotations import SceneRecord
 from uois_sam.synth.dataset.make_scene import GenerateConfig, MadeScene
 from uois_sam.synth.dataset.reader import parse_records
@@ -61,7 +61,7 @@ class Store:
         summary = {
             "config": config_json(self.config),
             "statistics": statistics(ordered),
-            "versions": {name: _version(name) for name in PACKAGES},
+            "versions": {name: version or "unknown" for name, version in package_versions(PACKAGES).items()},
             "measured": measured,
         }
         write_atomically(self.out / "dataset.json", json.dumps(summary, indent=1).encode())
@@ -177,10 +177,3 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     for name in names:
         counts[name] = counts.get(name, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

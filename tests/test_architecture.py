@@ -157,6 +157,15 @@ def _code_lines(node: ast.FunctionDef) -> int:
     return (node.end_lineno or 0) - node.lineno + 1 - docstring
 
 
+def test_no_function_rebinds_a_name_of_its_module() -> None:
+    found = [
+        module
+        for module, path in MODULES.items()
+        if any(isinstance(node, ast.Global) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    ]
+    assert not found
+
+
 def test_every_package_says_what_it_is_for() -> None:
     packages = [path for path in FILES if path.name == "__init__.py"]
     silent = [str(p.relative_to(ROOT)) for p in packages if len(ast.get_docstring(ast.parse(p.read_text())) or "") < 20]

@@ -1,4 +1,4 @@
-"""``uois-sam benchmark``: how long a photo takes here, stage by stage, beside the paper, peers and a floor."""
+"""``uois-sam benchmark``: time of a photo by stage, beside the paper, other implementations and a lower bound."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STAGES = {"hpg": "HPG", "features": "features", "masks": "masks", "total": "tot
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Time one photo in the paper's stages (prompt generator, features, masks), with a model that is loaded already.
+    """Time one photo in the stages of the paper (prompt generator, features, masks), without loading the model.
 
     A base without heads (sam-vit-l) is timed with 30 points spread over the photo.
 
@@ -39,7 +39,7 @@ class Benchmark:
     model's own matrix products, convolutions and attention calls, each repeated by itself), and ratios to peers that
     were timed in the same run. It goes to standard output. Compare numbers of one machine with nothing else running.
 
-    Exit status: 0 all fine; 2 nothing could be measured.
+    Exit status: 0 success; 2 nothing could be measured.
     """
 
     model: tyro.conf.OmitArgPrefixes[NetworkOptions] = field(default_factory=NetworkOptions)
@@ -47,13 +47,13 @@ class Benchmark:
     """Give a base (sam-vit-b, sam-vit-l, sam-vit-h) random weights, where the published ones are not at hand: its
     masks are noise, its times are not."""
     image: Path | None = None
-    """Photo to time; a drawn one if left out."""
+    """Photo to time; a synthetic one if left out."""
     width: int = 640
-    """Columns that the photo is brought to."""
+    """Width that the photo is resized to, in pixels."""
     height: int = 480
-    """Rows likewise."""
+    """Height, likewise."""
     repeats: int = 20
-    """Runs that are counted."""
+    """Number of runs that are counted."""
     against: tuple[str, ...] = ()
     """Peers with the same weights in the same run, for models that stand on SAM: transformers, official, or one
     precision of either (transformers-bfloat16); several with commas or spaces between."""
@@ -62,18 +62,18 @@ class Benchmark:
     floor: bool = True
     """Also measure the floor."""
     threads: int | None = None
-    """Threads of the processor; as many as usual if left out."""
+    """Threads of the processor; torch's own choice if left out."""
     clock: Literal["wall", "cpu"] = "wall"
-    """cpu: processor seconds of all threads, which other processes on the machine disturb less; with --threads 1 they
-    are what an undisturbed core would take."""
+    """wall, or cpu: processor time of all threads, which other processes on the machine disturb less; with --threads 1
+    it is the time of an undisturbed core."""
     out: Path | None = None
-    """Write everything as JSON: all spreads, machine, versions."""
+    """JSON file for the complete record: quartiles, machine, versions."""
 
     def run(self, console: Console) -> int:
         """Measure, print the tables and return the exit status.
 
         Raises:
-            UOISError: options, photo, model or peers cannot be used, or --out cannot be written.
+            UOISError: if options, photo, model or peers cannot be used, or --out cannot be written.
         """
         from rich.console import Console as Output
 
@@ -88,11 +88,11 @@ class Benchmark:
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
         model = self._load_model()
-        wanted = Measurement(
+        request = Measurement(
             self.repeats, against=names_of(self.against), sweeps=self.sweep, lower_bound=self.floor, clock=self.clock
         )
         with threads_of(self.threads):
-            record = measure(model, image, wanted)
+            record = measure(model, image, request)
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
@@ -126,12 +126,12 @@ class Benchmark:
 
 
 def tables(record: dict[str, Any]) -> list[Table]:
-    """What a record says, for people."""
+    """Return the tables of a record."""
     return [_stages(record), *([_peers(record["peers"])] if record["peers"] else []), *_sweeps(record["sweeps"])]
 
 
 def footer(record: dict[str, Any]) -> str:
-    """What was measured, in a line."""
+    """Return one line about the measurement."""
     width, height = record["image_wh"]
     clock = "processor seconds, " if record["clock"] == "cpu" else ""
     share = record["other_than_networks_seconds"] / record["stages_seconds"]["total"]["median"]
@@ -170,7 +170,7 @@ def _peers(peers: dict[str, Any]) -> Table:
 
 
 def _sweeps(sweeps: dict[str, list[dict[str, Any]]]) -> list[Table]:
-    """The first key of a row is what varies, the others are spreads."""
+    """Return a table for every sweep; the first key of a row is what varies, the others are quartiles."""
     found = []
     for rows in sweeps.values():
         varied, *measured = rows[0]

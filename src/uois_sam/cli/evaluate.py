@@ -35,15 +35,15 @@ class Evaluate:
 
     uois-sam evaluate folder data/val --prompts grid --scores sam --limit 30 --out runs/val_grid
 
-    Exit status: 0 all fine; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
+    Exit status: 0 success; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """Which data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
+    """Data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
     root: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="ROOT")]
     """Its folder."""
     out: Path
-    """Folder for the results; made if missing."""
+    """Folder for the results; created if missing."""
 
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     predictions: Path | None = None
@@ -52,39 +52,39 @@ class Evaluate:
     """Instead of the model's objects, the connected components of its foreground."""
 
     every: int | None = None
-    """Take every n-th frame in name order; as in published scores if left out (10 for PhoCAL and HouseCat6D)."""
+    """Take every n-th frame in order of names; by default as in published scores (10 for PhoCAL and HouseCat6D)."""
     offset: int = 0
     """First frame taken when sampling."""
     partial: bool = False
-    """Go on when the data set has fewer frames than published."""
+    """Accept a data set with fewer frames than published."""
     limit: int | None = None
-    """Score only so many frames, drawn from all over the data set, always the same ones."""
+    """Score at most this many frames, drawn from all over the data set, always the same ones."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """Another option of the data set, for example split=test; may be given often. An unknown key lists them all."""
+    """Option of the data set, for example split=test; may be repeated. An unknown key lists all options."""
 
     protocol: Literal["ucn", "uois"] = "ucn"
-    """Whose boundaries: ucn as in the paper's tables, or uois as in that older code."""
+    """Definition of boundaries: ucn as in the tables of the paper, or uois as in that older code."""
     inclusive_75: bool = False
-    """Count F = 0.75 for %75, as the paper's text has it; its code does not."""
+    """Count F = 0.75 towards %75, as the text of the paper has it; its code does not."""
     tolerance: float = 0.003
     """Boundary tolerance: a share of the diagonal below 1, else pixels."""
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None
-    """Height and width to bring photos and labels to before anything else, for example 480 640."""
+    """Height and width that photos and labels are resized to first, for example 480 640."""
     background_labels: int = 1
-    """With --predictions: how many labels from 0 on are no objects; 2 where 1 is the table."""
+    """With --predictions: number of labels, from 0 on, that are no objects; 2 where 1 is the table."""
     missing: Literal["error", "empty", "skip"] = "error"
     """With --predictions: refuse a frame without prediction, count it as nothing found, or leave it out."""
 
     name: str | None = None
-    """What tables call the method; made up from its settings if left out."""
+    """Name of the method in tables; derived from its settings if left out."""
     title: str | None = None
-    """What tables call the data set; its usual name, or the folder's, if left out."""
+    """Name of the data set in tables; its usual name, or that of the folder, if left out."""
     pictures: int = 8
-    """How many worst, median and best frames report.html shows of each, and of each kind of error."""
+    """Number of frames that report.html shows of each of worst, median and best, and of each kind of error."""
     workers: int = max(1, min(os.cpu_count() or 1, 16))
     """Processes that score side by side."""
     overwrite: bool = False
-    """Predict every frame anew, and take --out over from another method."""
+    """Predict every frame anew, also where --out holds predictions of another method."""
 
     def run(self, console: Console) -> int:
         """Evaluate, print the main figures, and return the exit status.

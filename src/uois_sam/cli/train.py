@@ -1,4 +1,4 @@
-"""``uois-sam train``: one command for each kind of training; all of them go on where they were stopped."""
+"""``uois-sam train``: one subcommand for each kind of training; each continues a stopped run."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Train:
     ]
 
     def run(self, console: Console) -> int:
-        """Train; returns the exit status."""
+        """Train and return the exit status."""
         return self.what.run(console)

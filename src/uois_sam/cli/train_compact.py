@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainCompact:
-    """Train the compact model on rendered scenes, or go on training it on your own: --start compact.
+    """Train the compact model on rendered scenes, or continue on your own images: --start compact.
 
-    Base network first, then cached features, then on them HDNet and the scores that see masks. A run that was stopped
-    goes on where it was when started again with the same options. The result is OUT/model, for --model of the other
-    commands.
+    The base network is trained first, then HDNet and the mask scorer on its cached features. A stopped run continues
+    when started again with the same options. The result is OUT/model, for --model of the other commands.
     """
 
     data: tuple[Path, ...]
@@ -26,18 +25,18 @@ class TrainCompact:
     out: Path
     """Folder for checkpoints, cached features and the trained model."""
     start: str | None = None
-    """Compact model to go on from: "compact" for the bundled one, or a folder; ImageNet's weights if left out."""
+    """Compact model to start from: "compact" for the bundled one, or a folder; ImageNet's weights if left out."""
     steps: int = 3000
     """Optimiser steps of the base network; 3000 take about an hour on two cores, of 75 minutes in all."""
     rate: float = 6e-4
-    """Learning rate to begin with; half of it for the encoder. Falls to nothing along a half cosine."""
+    """Initial learning rate, half of it for the encoder; falls to zero along a half cosine."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
     name: str | None = None
-    """What results and tables call the trained model; the name of the folder --out if left out."""
+    """Name of the trained model in results and tables; the name of the folder --out if left out."""
 
     def run(self, console: Console) -> int:
-        """Train; returns the exit status."""
+        """Train and return the exit status."""
         expect_at_least("steps", self.steps, 1)
         expect_above_0("rate", self.rate)
         from uois_sam.runtime.progress import progress

@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 class TrainHeads:
     """Train the paper's prompt generator (HPG) and HDNet on a frozen base, from labelled images.
 
-    First every image goes once through the frozen networks and their features are cached in OUT/cache (what that takes
-    on disk is said before), then both heads are fitted on the cache. A run that was stopped goes on where it was when
-    started again with the same options. The result is OUT/model: small, for --model of the other commands.
+    First every image goes once through the frozen networks and their features are cached in OUT/cache (the space that
+    takes is printed before), then both heads are fitted on the cache. A stopped run continues when started again with
+    the same options. The result is OUT/model: small, for --model of the other commands.
 
     Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see docs/training.md).
     """
 
     data: tuple[Path, ...]
-    """Folders with labelled images, of the kind that --dataset says."""
+    """Folders with labelled images of the kind --dataset."""
     out: Path
     """Folder for cached features, checkpoints, learning curves and the trained heads."""
     base: tyro.conf.OmitArgPrefixes[BaseOptions] = field(default_factory=BaseOptions)
     dataset: str = "folder"
     """Kind of the data: folder (rgb/ and label/ of your own), uoais-sim, tod, bop, ..."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """An option of the data set, for example subset=bin; may be given often. An unknown key lists them all."""
+    """Option of the data set, for example subset=bin; may be repeated. An unknown key lists all options."""
     val: tuple[Path, ...] = ()
-    """Folders of the same kind to choose the best epoch by; if left out, a tenth of the images is held out for it."""
+    """Folders of the same kind for choosing the best epoch; if left out, a tenth of the images is held out."""
     val_set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """As --set for the validation images, for example split=val, which are then looked for in --data without --val."""
+    """As --set, for the validation images, for example split=val; without --val these come from --data."""
     percent: float = 100.0
-    """Share of the images to train on, chosen by the seed; the paper takes 10 of UOAIS-Sim."""
+    """Percentage of the images to train on, chosen by the seed; the paper uses 10 of UOAIS-Sim."""
     epochs: int = 30
     """Passes over the features; the learning rate falls to a tenth every ten."""
     rate: float = 1e-3
-    """Learning rate to begin with."""
+    """Initial learning rate."""
     at_once: int = 4
     """Images that go through HPG together, of the 32 of a step; each takes about 1 GB with the paper's HPG."""
     interior: bool = False
-    """Move a centre that lies outside its own object (rings, occluded things) onto it, which the paper does not do."""
+    """Move a centre that lies outside its own object (rings, occluded objects) onto it, which the paper does not do."""
     sigma: float = 6.0
     """Standard deviation of the heatmap's Gaussians in pixels at 336x448. The paper gives none."""
     nms: NmsMode = "mask"
@@ -61,10 +61,10 @@ class TrainHeads:
     tensorboard: bool = False
     """Also write TensorBoard files (extra: tensorboard)."""
     name: str | None = None
-    """What results and tables call the trained model; the name of the folder --out if left out."""
+    """Name of the trained model in results and tables; the name of the folder --out if left out."""
 
     def run(self, console: Console) -> int:
-        """Train; returns the exit status."""
+        """Train and return the exit status."""
         self._check()
         from uois_sam.checkpoints.loading import check_base, load_base
         from uois_sam.runtime.progress import progress
@@ -77,11 +77,11 @@ class TrainHeads:
         processes = start_processes(self.base.device)
         if processes.num_processes > 1 and processes.device.type == "cuda":
             weights["device"] = str(processes.device)
-        console.quiet = not processes.is_main_process  # one of them talks, but an error may come from any
+        console.quiet = not processes.is_main_process  # one of them reports, but any of them may fail
         try:
             with progress(console) as watch:
                 images = examine_images(data, recipe, watch, processes, validation=validation)
-            # Not below a progress bar: it may download, which shows one of its own.
+            # Not below a progress bar: it may download, which shows its own.
             base = load_base(self.base.model, **weights)
             with progress(console) as watch:
                 folder = train_heads(
@@ -93,7 +93,7 @@ class TrainHeads:
         return 0
 
     def images(self) -> tuple[Dataset, Dataset | None]:
-        """Images to train on, and those to validate by if there are any of their own."""
+        """Return the images to train on, and the images to validate on if those are separate."""
         options = dict(parse_option(text) for text in self.set)
         data = open_datasets(self.dataset, self.data, options)
         if not (self.val or self.val_set):
@@ -102,7 +102,7 @@ class TrainHeads:
         return data, open_datasets(self.dataset, self.val or self.data, options)
 
     def _check(self) -> None:
-        """Raise UOISError for numbers that no training can have, a missing package, an --out that is no folder."""
+        """Raise UOISError for numbers out of range, a missing package, or an --out that is no folder."""
         from uois_sam.io.files import make_output_folder
 
         expect_at_least("epochs", self.epochs, 1)
@@ -116,7 +116,7 @@ class TrainHeads:
             tensorboard_writer()
 
     def recipe(self) -> HeadTrainingConfig:
-        """The options as the training takes them."""
+        """Return the configuration of the training."""
         from uois_sam.config import InferenceConfig
         from uois_sam.training.feature_cache.features import FeatureConfig
         from uois_sam.training.fit_loop import FitConfig

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import torch
 
 WARM_UP = 3
-"""Runs that are not counted: memory is taken, kernels are chosen, clocks rise."""
+"""Number of runs that are not counted, in which memory is allocated, kernels are chosen and clock rates rise."""
 
 
 @dataclass(frozen=True)
 class Quartiles:
-    """Seconds of several runs: the median and the quartiles, not the best."""
+    """Median and quartiles of the seconds of several runs."""
 
     median: float
     q25: float
@@ -44,7 +44,7 @@ _clock: ContextVar[Clock] = ContextVar("clock", default="wall")
 
 @contextmanager
 def reading(clock: Clock) -> Iterator[None]:
-    """Let :func:`now` read this clock: the one on the wall, or processor seconds of this process (all its threads)."""
+    """Let :func:`now` read wall-clock time, or processor time of this process (all its threads)."""
     before = _clock.set(clock)
     try:
         yield
@@ -69,7 +69,7 @@ def now(device: torch.device | None = None) -> float:
 def time_in_turn(
     calls: Mapping[str, Callable[[], object]], device: torch.device, repeats: int, warm_up: int = WARM_UP
 ) -> dict[str, Quartiles]:
-    """Time several calls, one after the other in every round, so that a slow spell of the machine hits all of them."""
+    """Time several calls in turn, one of each in every round, so that a slow spell of the machine hits all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(warm_up + repeats):
         for name, call in calls.items():
@@ -118,7 +118,7 @@ def stage(name: str, device: torch.device | None = None) -> Iterator[None]:
 
 @contextmanager
 def measured() -> Iterator[dict[str, float]]:
-    """Collect the seconds of every stage that runs inside; nested stages count towards both."""
+    """Collect the seconds of every stage that runs inside; a nested stage counts towards its outer one, too."""
     seconds: dict[str, float] = {}
     token = _SECONDS.set(seconds)
     try:

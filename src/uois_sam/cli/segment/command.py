@@ -1,4 +1,4 @@
-"""`uois-sam segment`: photos, folders and videos in; label maps, overlays and COCO JSON out."""
+"""``uois-sam segment``: photos, folders and videos in; label maps, overlays and COCO JSON out."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from uois_sam.runtime.progress import ProgressCallback, print_line, progress
 
 @dataclass(frozen=True)
 class Segment:
-    """Find the objects in photos and videos and write them down as label maps, overlays and COCO JSON.
+    """Find the objects in photos and videos and write label maps, overlays and COCO JSON.
 
     For every photo, below --out: NAME_label.png (uint16, 0 is background, i is instance i, best first),
     NAME_overlay.jpg and NAME.json. Folders are searched recursively and keep their sub-folders; the frames of a video
     are named NAME_000000 and so on. Where two inputs would share a NAME, they keep their suffixes (a.jpg_label.png),
     and a number if that is not enough. The files of a photo appear together or not at all.
 
-    Exit status: 0 all fine; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
+    Exit status: 0 success; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
     """
 
     inputs: Annotated[
@@ -39,24 +39,24 @@ class Segment:
     ]
     """Photos, videos, and folders of them."""
     out: Path
-    """Folder for the results; made if missing."""
+    """Folder for the results; created if missing."""
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     debug_heatmap: bool = False
-    """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
+    """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
     overwrite: bool = True
-    """Replace earlier results; --no-overwrite skips photos whose files are all there, to go on with an interrupted run,
-    and refuses a folder with results of another model, version or setting."""
+    """Replace earlier results; --no-overwrite skips photos whose files all exist, to continue an interrupted run, and
+    refuses a folder with results of another model, version or setting."""
     workers: int | None = None
-    """Photos in the model at the same time, each on its share of the cores; left out: one a core for the compact model
-    on a processor, else one. Reading and writing go on beside them."""
+    """Photos in the model at the same time, each on its share of the cores; by default one per core for the compact
+    model on a processor, else one. Reading and writing run beside them."""
     ray: str | None = None
     """Segment on the Ray cluster at this address ("auto" finds it; extra: ray); "local" starts one here."""
 
     def run(self, console: Console) -> int:
-        """Segment everything and return the exit status.
+        """Segment all inputs and return the exit status.
 
         Raises:
-            UOISError: nothing could be done: no input, --out not writable, unknown model or device, or the only
+            UOISError: if nothing could be done: no input, --out not writable, unknown model or device, or the only
                 photo failed.
         """
         return segment_inputs(self, console, self.model.load)
@@ -64,7 +64,7 @@ class Segment:
 
 @dataclass
 class Tally:
-    """What was done so far."""
+    """Counts of the work done so far."""
 
     photos: int = 0
     objects: int = 0
@@ -74,7 +74,7 @@ class Tally:
 
 
 def segment_inputs(options: Segment, console: Console, load_model: Callable[[], Segmenter]) -> int:
-    """As :meth:`Segment.run`, with any model; it is loaded only once inputs and output folder are known to be good."""
+    """Do as :meth:`Segment.run` with any model, which is loaded only after inputs and output folder were checked."""
     from uois_sam.io.files import make_output_folder
 
     expect_at_least("workers", options.workers, 1)
@@ -105,16 +105,16 @@ def _executor(
 
 
 class _Run:
-    """One run over all sources. Photos are begun ahead of time; files are written here, in the order of the inputs."""
+    """One run over all sources: photos are begun ahead of time; files are written here, in the order of the inputs."""
 
     def __init__(self, options: Segment, sources: Sequence[Source], tally: Tally) -> None:
         self.options = options
         self.sources = sources
         self.tally = tally
         self.protected = frozenset(source.path.resolve() for source in sources)
-        """Never replaced."""
+        """Inputs, which are never replaced."""
         self.given_up: set[Source] = set()
-        """An input fails once, and the frames after one that failed are left."""
+        """Sources that failed: each fails once, and the frames after one that failed are left out."""
 
     def segment(self, executor: Executor[Photo, Result], watch: ProgressCallback) -> None:
         """Segment all photos whose results are not to be kept, and write the files."""
@@ -131,7 +131,7 @@ class _Run:
             watch.advance(done, count(self.tally.objects, "object"))
 
     def _begun(self, executor: Executor[Photo, Result]) -> Iterator[tuple[Source, Path, Future[Result]]]:
-        """Submit photos as they are asked for; a source that cannot be read ends with a failed future."""
+        """Submit photos on demand; a source that cannot be read ends with a failed future."""
         for source in self.sources:
             try:
                 for photo in photos_of(source):
@@ -162,7 +162,7 @@ class _Run:
 
 
 def _nothing_done(console: Console, failures: Sequence[str]) -> int:
-    """Tell why and return the exit status; a single reason is the error."""
+    """Print the failures and return the exit status; raise a single failure as the error."""
     if len(failures) == 1:
         raise UOISError(failures[0])
     print_line(console, f"error: nothing could be segmented, {count(len(failures), 'input')} failed:")
@@ -176,7 +176,7 @@ def _print_failures(console: Console, failures: Sequence[str]) -> None:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """One line for an input that failed; errors that are neither the input's nor the machine's fault pass through."""
+    """Return one line for an input that failed; raise errors that are neither the input's nor the machine's fault."""
     message = str(error)
     if is_out_of_memory(error):
         return f"{path}: no free memory for this photo"
@@ -188,13 +188,10 @@ def _reason(path: Path, error: Exception) -> str:
 def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     seconds = time.perf_counter() - tally.started
     rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
-    print_line(console, f"{_done(tally)} in {seconds:.1f} s{rate}, results in {out}")
+    done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
+    print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     if tally.failures:
         print_line(console, f"{count(len(tally.failures), 'input')} failed:")
         _print_failures(console, tally.failures)
-
-
-def _done(tally: Tally) -> str:
-    return f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"

@@ -1,4 +1,4 @@
-"""What `uois-sam segment` makes of one photo: the same function on this machine and on a cluster's."""
+"""Results of one photo: segment it and encode the files, on this machine or on a node of a cluster."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from uois_sam.types import ImageArray, LabelMap, ModelCard, PromptMaps
 
 RECORD = ".json"
-"""The file that is written last: its presence tells that all of a photo's files are there."""
+"""Ending of the file that is written last: its presence means that all files of a photo exist."""
 DEBUG_ENDINGS = ("_heatmap.jpg", "_foreground.jpg")
 
 
 class Encoded(Protocol):
-    """One photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
+    """Photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
 
     @property
     def maps(self) -> PromptMaps: ...
@@ -32,7 +32,7 @@ class Encoded(Protocol):
 
 
 class Segmenter(Protocol):
-    """What this command needs of a model; :class:`uois_sam.pipeline.UOISSAM` has it."""
+    """Model as this command needs it; :class:`uois_sam.pipeline.UOISSAM` is one."""
 
     @property
     def name(self) -> str: ...
@@ -116,23 +116,23 @@ def made_by(model: Segmenter) -> dict[str, Any]:
 
 
 def path_of(out: Path, stem: Path, ending: str) -> Path:
-    """Where a file of a photo's results goes."""
+    """Return the path of one file of a photo's results."""
     return out / stem.with_name(stem.name + ending)
 
 
 def is_done(out: Path, stem: Path, debug: bool) -> bool:
-    """Whether all files of a photo are there."""
+    """Return whether all files of a photo exist."""
     endings = ["_label.png", "_overlay.jpg", *(DEBUG_ENDINGS if debug else ()), RECORD]
     return all(path_of(out, stem, ending).exists() for ending in endings)
 
 
 def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> None:
-    """Refuse to go on where results of another model, version or setting lie: nobody could tell them apart later.
+    """Refuse to add to results of another model, version or setting: nobody could tell them apart later.
 
     Raises:
-        OutputError: there are such, or a record that cannot be read.
+        OutputError: if there are such results, or a record cannot be read.
     """
-    wanted = made_by(model)
+    expected = made_by(model)
     for source in sources:
         stem = source.stem.with_name(f"{source.stem.name}_{0:06d}") if source.is_video else source.stem
         path = path_of(out, stem, RECORD)
@@ -140,11 +140,11 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
             continue
         try:
             record = json.loads(path.read_bytes())
-            found = {key: record[key] for key in wanted if key in record}
+            found = {key: record[key] for key in expected if key in record}
         except (OSError, ValueError, TypeError) as error:
             raise OutputError(f"{path}: expected a record of earlier results, found another file ({error})") from error
-        if differing := [key for key in wanted if found.get(key) != wanted[key]]:
-            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(wanted[key])}" for key in differing)
+        if differing := [key for key in expected if found.get(key) != expected[key]]:
+            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(expected[key])}" for key in differing)
             raise OutputError(
                 f"{path}: expected results of the same model and settings to go on with, found {said}: "
                 "give another --out, or --overwrite"

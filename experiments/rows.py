@@ -14,7 +14,7 @@ from uois_sam.evaluation import DatasetScores, ScoreAccumulator
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, score_frame
 from uois_sam.evaluation.report.markdown import numbers, table
 from uois_sam.evaluation.report.published import COLUMNS
-from uois_sam.runtime.progress import progress
+from uois_sam.runtime.progress import progress, tracked
 from uois_sam.types import LabelMap, Sample
 
 Results = Mapping[str, Sequence[FrameResult]]
@@ -30,12 +30,10 @@ def score_rows(data: Dataset, predict: Callable[[Sample], Mapping[str, LabelMap]
     """
     found: dict[str, list[FrameResult]] = defaultdict(list)
     with progress(Console(file=sys.stderr)) as watch:
-        watch.stage("scoring", len(data))
-        for index in range(len(data)):
+        for index in tracked(range(len(data)), watch, "scoring", len(data)):
             sample = data[index]
             for row, labels in predict(sample).items():
                 found[row].append(score_frame(sample, Prediction(labels)))
-            watch.advance(index + 1, "")
     return dict(found)
 
 

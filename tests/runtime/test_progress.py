@@ -81,3 +81,11 @@ def test_a_line_stays_one_line_and_verbatim() -> None:
     file = io.StringIO()
     print_line(Console(file=file, width=20), "a [red]long[/red]\nline " + "x" * 40)
     assert file.getvalue() == "a [red]long[/red] line " + "x" * 40 + "\n"
+
+
+def test_tracked_items_count_once_they_are_dealt_with() -> None:
+    calls: list[object] = []
+    watch = module.ProgressCallback(lambda *stage: calls.append(stage), lambda done, note: calls.append(done))
+    for item in module.tracked("ab", watch, "letters", 2):
+        calls.append(item.upper())
+    assert calls == [("letters", 2), "A", 1, "B", 2]

@@ -62,7 +62,7 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
         DatasetError: if the data set has no amodal masks.
     """
     from uois_sam.errors import MissingExtraError
-    from uois_sam.runtime.progress import progress
+    from uois_sam.runtime.progress import progress, tracked
 
     try:
         from uois_sam.synth.dataset.export import WRITERS
@@ -70,12 +70,8 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
     except ImportError as error:
         raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
     scenes = read_scenes(data)
-    done = 0
     with progress(console) as watch:
-        watch.stage(layout, len(scenes))
-        for done, _ in enumerate(WRITERS[layout](scenes, out, split), start=1):
-            watch.advance(done, "scenes")
-    return done
+        return sum(1 for _ in tracked(WRITERS[layout](scenes, out, split), watch, layout, len(scenes)))
 
 
 def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:

@@ -28,7 +28,7 @@ from uois_sam.evaluation.run import (
     score_all,
 )
 from uois_sam.io.files import make_output_folder, write_together
-from uois_sam.runtime.progress import SILENT, ProgressCallback
+from uois_sam.runtime.progress import SILENT, ProgressCallback, tracked
 
 _DEFAULT_SCORING = Scoring()
 _MANY_SETS = ("folder", "bop")
@@ -91,17 +91,14 @@ def evaluate(
         folder = PredictionFolder(out / "predictions")
         details = {"name": predictor.name, **predictor.description, "size": scoring.size_hw}
         folder.claim(details, replace=overwrite)
-        progress.stage("predicting", len(indices))
         predicted = predict_missing(dataset, indices, predictor, folder, scoring.size_hw, anew=overwrite)
-        for done, failure in enumerate(predicted, start=1):
+        for failure in tracked(predicted, progress, "predicting", len(indices)):
             if failure is not None:
                 failures[failure.name] = failure
-            progress.advance(done, "")
     start, outcomes = time.perf_counter(), list[FrameOutcome]()
-    progress.stage("scoring", len(indices))
-    for index, outcome in zip(indices, score_all(dataset, indices, folder, scoring, workers), strict=True):
+    scored = tracked(score_all(dataset, indices, folder, scoring, workers), progress, "scoring", len(indices))
+    for index, outcome in zip(indices, scored, strict=True):
         outcomes.append(failures.get(dataset.names[index], outcome))
-        progress.advance(len(outcomes), "")
     method = MethodInfo(name or details["name"], details)
     report = make_report(outcomes, method, _scored(dataset, title), scoring, time.perf_counter() - start)
     results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]

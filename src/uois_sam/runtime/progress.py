@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,6 +32,14 @@ class ProgressCallback:
 
 SILENT = ProgressCallback(lambda name, total: None, lambda done, note: None)
 """Ignores progress."""
+
+
+def tracked(items: Iterable[T], watch: ProgressCallback, stage: str, total: int) -> Iterator[T]:
+    """Yield items, each of which is a step of a stage."""
+    watch.stage(stage, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        watch.advance(done, "")
 
 
 def print_line(console: Console, text: str) -> None:

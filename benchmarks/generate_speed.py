@@ -19,7 +19,8 @@ from typing import Any
 
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.runtime.provenance import summary
-from uois_sam.synth.dataset.generate import GenerateConfig, Run
+from uois_sam.synth.dataset.config import GenerateConfig
+from uois_sam.synth.dataset.generate import Run
 
 WARM_UP_A_WORKER = 3
 """Kernels differ by the padded number of shapes, so a process compiles during its first few scenes."""

@@ -31,7 +31,7 @@ from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.provenance import summary
-from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.splits import first_images, look_through
 from uois_sam.training.train_compact import at_size, make_card, start_from_imagenet
 
@@ -40,7 +40,7 @@ TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
 CHOSEN_BY_HDNET = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom": False}
 
 
-def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
+def train_on(data: Dataset, config: NetworkTrainingConfig, folder: Path) -> UOISSAM:
     """Train a small compact model on the scenes, resuming from the folder's checkpoint if there is one."""
     make_output_folder(folder)
     torch.manual_seed(config.seed)
@@ -51,13 +51,15 @@ def train_on(data: Dataset, config: BaseConfig, folder: Path) -> UOISSAM:
         if step % config.save_every == 0:
             print(f"{folder.name}: step {step} of {config.steps}, loss {values['loss']:.3f}", file=sys.stderr)
 
-    train_base(model, data, config, folder, report)
+    train_network(model, data, config, folder, report)
     finished = at_size(model, DEPLOY_HW)
     card = make_card(finished.config, {}, name=folder.name)
     return UOISSAM(compact_networks(finished, folder.name, torch.device("cpu")), card, card_settings(card))
 
 
-def compare(train: Sequence[Path], test: Sequence[Path], config: BaseConfig, work: Path, limit: int) -> dict[str, Any]:
+def compare(
+    train: Sequence[Path], test: Sequence[Path], config: NetworkTrainingConfig, work: Path, limit: int
+) -> dict[str, Any]:
     """Return percentages by training and test folder, and facts about each folder of training scenes."""
     folders = {str(root): FolderDataset(root) for root in train}
     number = min(len(data) for data in folders.values())
@@ -98,7 +100,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("runs/equal_training"), help="folder for checkpoints")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
-    config = BaseConfig(steps=arguments.steps)
+    config = NetworkTrainingConfig(steps=arguments.steps)
     try:
         rows = compare(arguments.train, arguments.test, config, arguments.work, arguments.limit)
     except UOISError as error:

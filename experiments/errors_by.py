@@ -29,7 +29,7 @@ from uois_sam.evaluation.overlaps import compare
 from uois_sam.evaluation.recall import VISIBLE_EDGES
 from uois_sam.runtime.provenance import summary
 from uois_sam.synth.assets.textures import TEXTURES
-from uois_sam.synth.dataset.annotations import LabelledObject, SceneRecord
+from uois_sam.synth.dataset.annotations import LabelledObject, SceneAnnotation
 from uois_sam.synth.dataset.reader import read_scenes
 from uois_sam.synth.scene import Surface
 from uois_sam.training.splits import first_images
@@ -52,7 +52,7 @@ class Fate:
     prompted: bool
 
 
-def traits_of(thing: LabelledObject, record: SceneRecord) -> dict[str, str]:
+def traits_of(thing: LabelledObject, record: SceneAnnotation) -> dict[str, str]:
     """Return the traits of an object, by heading."""
     height, width = record.size_hw
     side = float(np.sqrt(thing.visible_px / (height * width) * 640 * 480))
@@ -78,7 +78,7 @@ def material_of(surfaces: tuple[Surface, ...]) -> str:
     return "several colours" if len(surfaces) > 1 else "one colour or natural"
 
 
-def fates(model: UOISSAM, data: Dataset, records: Mapping[str, SceneRecord]) -> Iterator[Fate]:
+def fates(model: UOISSAM, data: Dataset, records: Mapping[str, SceneAnnotation]) -> Iterator[Fate]:
     """Predict every scene and yield the outcome of each object.
 
     Args:
@@ -154,7 +154,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     arguments = parser.parse_args()
     try:
-        records = {scene.photo.stem: scene.record for scene in read_scenes(arguments.data_root)}
+        records = {scene.photo.stem: scene.annotation for scene in read_scenes(arguments.data_root)}
         data = first_images(FolderDataset(arguments.data_root), arguments.limit)
         model = UOISSAM.from_pretrained(arguments.model, device="cpu")
         counts = count(list(fates(model, data, records)))

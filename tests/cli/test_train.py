@@ -146,7 +146,7 @@ def test_what_the_compact_model_cannot_be_trained_on_is_told_before_the_work(
     steps: int,
     told: str,
 ) -> None:
-    monkeypatch.setattr("uois_sam.training.train_compact.train_base", refuse)
+    monkeypatch.setattr("uois_sam.training.train_compact.train_network", refuse)
     data, out = empty_images(tmp_path / "data", images), tmp_path / "run"
     assert main(["train", "compact", "--data", str(data), "--out", str(out), "--steps", str(steps)]) == 2
     assert told in " ".join(capsys.readouterr().err.split())

@@ -104,8 +104,8 @@ def test_a_missing_package_is_told_before_anything_is_rendered(
 def test_a_share_shortens_everything(tmp_path: Path) -> None:
     whole, tenth = TrainShipped(tmp_path), TrainShipped(tmp_path, share=0.1)
     for number, part in enumerate(PARTS):
-        assert whole.scenes_of(part).scenes == part.scenes
-        assert tenth.scenes_of(part).scenes == round(part.scenes / 10)
+        assert whole.scenes_of(part).config.scenes == part.scenes
+        assert tenth.scenes_of(part).config.scenes == round(part.scenes / 10)
         assert tenth.training_of(number).steps == round(part.steps / 10)
 
 
@@ -125,3 +125,8 @@ def test_the_whole_chain_in_short(tmp_path: Path) -> None:
         lineage = lineage["started_from"]["training"]
     assert "started_from" not in lineage  # ImageNet's
     model.predict(next((tmp_path / f"scenes-{PARTS[-1].seed}" / "rgb").iterdir()))
+
+
+def test_every_part_trains_on_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    assert {TrainShipped(out=tmp_path).training_of(n).device for n in range(len(PARTS))} == {"auto"}
+    assert TrainShipped(out=tmp_path, device="cuda:1").training_of(1).device == "cuda:1"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from uois_sam.synth.dataset.annotations import SceneRecord
-from uois_sam.synth.dataset.generate import GenerateConfig, Run
+from uois_sam.cli.main import main
+from uois_sam.synth.dataset.annotations import SceneAnnotation
+from uois_sam.synth.dataset.config import GenerateConfig
+from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.sampling.config import Variety
 
 TINY = GenerateConfig(
@@ -17,7 +19,7 @@ TINY = GenerateConfig(
 """A data set that takes seconds: a few scalar rays need less time than LLVM's compiler."""
 
 
-def make(out: Path, config: GenerateConfig, workers: int = 1) -> list[SceneRecord]:
+def make(out: Path, config: GenerateConfig, workers: int = 1) -> list[SceneAnnotation]:
     """Make a whole data set."""
     return list(Run(config, out, workers))
 
@@ -28,3 +30,16 @@ def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tiny_scenes")
     make(out, TINY)
     return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that has to be the same on each run of one machine."""
+    kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "dataset.json"]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in kept}
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command line with status 2 prints."""
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line

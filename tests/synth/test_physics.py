@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from uois_sam.synth import physics
-from uois_sam.synth.assets.families import FAMILIES, Family, Part, make_parts, mesh_points
+from uois_sam.synth.assets.collection import Assets
+from uois_sam.synth.assets.families import FAMILIES, Family, Part, mesh_points
 from uois_sam.synth.assets.meshes import lathe, superquadric
 from uois_sam.synth.assets.shapes.pieces import disc, walls
 from uois_sam.synth.physics import settle
@@ -41,23 +42,20 @@ def rod() -> list[Part]:
                  (disc(0.1, 0, 0.02), disc(0.012, 0.02, 0.1)))]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def plain_families(monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = {
-        "test_ball": lambda rng: [Part(superquadric((0.02, 0.02, 0.02), 1, 1), "body")],
-        "test_bowl": lambda rng: bowl(0.08, 0.06),
-        "test_cup": lambda rng: bowl(0.04, 0.08),
-        "test_hoop": lambda rng: hoop(),
-        "test_rod": lambda rng: rod(),
-    }
-    for name, draw in shapes.items():
-        monkeypatch.setitem(FAMILIES, name, Family(draw, "test"))
+SHAPES = {
+    "test_ball": Family(lambda rng: [Part(superquadric((0.02, 0.02, 0.02), 1, 1), "body")], "test"),
+    "test_bowl": Family(lambda rng: bowl(0.08, 0.06), "test"),
+    "test_cup": Family(lambda rng: bowl(0.04, 0.08), "test"),
+    "test_hoop": Family(lambda rng: hoop(), "test"),
+    "test_rod": Family(lambda rng: rod(), "test"),
+}
+ASSETS = Assets(families={**FAMILIES, **SHAPES})
 
 
 def thing(
     family: str, x: float = 0.0, y: float = 0.0, seed: int = 0, quaternion: tuple[float, ...] = UPRIGHT
 ) -> ObjectSpec:
-    return ObjectSpec(family, seed, (PLAIN,) * len(make_parts(family, seed)), Pose((x, y, 0.0), quaternion))
+    return ObjectSpec(family, seed, (PLAIN,) * len(ASSETS.parts(family, seed)), Pose((x, y, 0.0), quaternion))
 
 
 def on_the_floor(*objects: ObjectSpec, props: tuple[Prop, ...] = (FLOOR,)) -> Scene:
@@ -66,25 +64,25 @@ def on_the_floor(*objects: ObjectSpec, props: tuple[Prop, ...] = (FLOOR,)) -> Sc
 
 def points(spec: ObjectSpec) -> np.ndarray:
     rotation = Rotation.from_quat(spec.pose.quaternion, scalar_first=True).as_matrix()
-    return mesh_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position
+    return mesh_points(ASSETS.parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position
 
 
 def test_a_ball_dropped_into_a_bowl_stays_inside_it() -> None:
-    bowl_, ball = settle(on_the_floor(thing("test_bowl"), thing("test_ball", 0.02))).objects
+    bowl_, ball = settle(on_the_floor(thing("test_bowl"), thing("test_ball", 0.02)), ASSETS).objects
     away = np.linalg.norm(np.subtract(ball.pose.position, bowl_.pose.position)[:2])
     assert away < 0.048 - 0.02 + 0.005
     assert 0.02 < ball.pose.position[2] < 0.03, "it lies on the bottom of the bowl, not on its hull"
 
 
 def test_a_cup_stacks_into_a_cup() -> None:
-    below, above = settle(on_the_floor(thing("test_cup"), thing("test_cup"))).objects
+    below, above = settle(on_the_floor(thing("test_cup"), thing("test_cup")), ASSETS).objects
     assert points(below)[:, 2].min() == pytest.approx(0.0, abs=0.002)
     risen = above.pose.position[2] - below.pose.position[2]
     assert 0.005 < risen < 0.03, "two cups of 8 cm stand in each other"
 
 
 def test_a_ring_lies_around_a_rod() -> None:
-    stand, ring = settle(on_the_floor(thing("test_rod"), thing("test_hoop"))).objects
+    stand, ring = settle(on_the_floor(thing("test_rod"), thing("test_hoop")), ASSETS).objects
     assert np.linalg.norm(np.subtract(ring.pose.position, stand.pose.position)[:2]) < 0.045
     assert points(ring)[:, 2].min() == pytest.approx(0.02, abs=0.002)
     assert points(ring)[:, 2].max() < 0.05, "it lies flat on the foot"
@@ -93,14 +91,14 @@ def test_a_ring_lies_around_a_rod() -> None:
 def test_a_cylinder_prop_is_round() -> None:
     pillar = Prop("cylinder", (0.1, 0.1, 0.2), PLAIN, Pose((0.0, 0.0, 0.1)))
     beside = 0.052  # its ball touches the box around the pillar, but not the pillar
-    (ball,) = settle(on_the_floor(thing("test_ball", beside, beside), props=(FLOOR, pillar))).objects
+    (ball,) = settle(on_the_floor(thing("test_ball", beside, beside), props=(FLOOR, pillar)), ASSETS).objects
     assert ball.pose.position == pytest.approx((beside, beside, 0.02), abs=0.003)
 
 
 @pytest.mark.parametrize("family", ["card", "spoon", "scissors", "book", "eyeglasses", "fork"])
 def test_thin_things_pile_up_instead_of_slipping_through(family: str) -> None:
     seeds = (0, 1, 2, 3)
-    settled = settle(on_the_floor(*(thing(family, seed=seed) for seed in seeds))).objects
+    settled = settle(on_the_floor(*(thing(family, seed=seed) for seed in seeds)), ASSETS).objects
     assert len(settled) >= len(seeds) - 2, "only what got stuck is taken out"
     for spec in settled:
         assert points(spec)[:, 2].min() > -0.004
@@ -108,13 +106,13 @@ def test_thin_things_pile_up_instead_of_slipping_through(family: str) -> None:
 
 def test_the_same_scene_settles_to_the_same_poses() -> None:
     scene = on_the_floor(*(thing(family, 0.03 * k) for k, family in enumerate(["mug", "vessel", "pliers", "bag"])))
-    assert settle(scene).to_json() == settle(scene).to_json()
+    assert settle(scene, ASSETS).to_json() == settle(scene, ASSETS).to_json()
 
 
 def deepest_overlap(scene: Scene) -> float:
     """How far (m) objects of a settled scene reach into each other or into what they stand on."""
-    shapes = [physics._pieces(spec) for spec in scene.objects]
-    model, data = physics._build(scene, shapes, [spec.pose for spec in scene.objects])
+    shapes = [physics._pieces(spec, ASSETS) for spec in scene.objects]
+    model, data = physics._build_model(scene, shapes, [spec.pose for spec in scene.objects])
     mujoco.mj_forward(model, data)
     return -min([contact.dist for contact in data.contact], default=0.0)
 
@@ -122,4 +120,4 @@ def deepest_overlap(scene: Scene) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_objects_do_not_reach_into_each_other(seed: int) -> None:
-    assert deepest_overlap(settle(sample_scene(seed))) < 0.004
+    assert deepest_overlap(settle(sample_scene(seed), ASSETS)) < 0.004

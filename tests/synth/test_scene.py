@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import make_parts, mesh_points
-from uois_sam.synth.assets.textures import TEXTURES, desaturate, paint
+from uois_sam.synth.assets.collection import BUILT_IN
+from uois_sam.synth.assets.families import mesh_points
 from uois_sam.synth.physics import settle
 from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.sampling.scenes import sample_scene
@@ -18,7 +18,7 @@ from uois_sam.synth.scene import ObjectSpec, Pose, Scene, Surface
 
 def heights(spec: ObjectSpec) -> np.ndarray:
     rotation = Rotation.from_quat(spec.pose.quaternion, scalar_first=True).as_matrix()
-    return (mesh_points(make_parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position)[:, 2]
+    return (mesh_points(BUILT_IN.parts(spec.family, spec.seed)) @ rotation.T + spec.pose.position)[:, 2]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -67,17 +67,3 @@ def test_an_object_beside_the_table_is_taken_out() -> None:
 def test_an_empty_scene_stays_empty() -> None:
     scene = replace(sample_scene(1), objects=())
     assert settle(scene) == scene
-
-
-@pytest.mark.parametrize("kind", TEXTURES)
-def test_every_texture_paints_the_size_asked_for_and_follows_its_seed(kind: str) -> None:
-    pixels = paint(kind, 1, 64)
-    assert pixels.shape == (64, 64, 3)
-    assert pixels.dtype == np.uint8
-    assert np.array_equal(pixels, paint(kind, 1, 64))
-    assert not np.array_equal(pixels, paint(kind, 2, 64))
-
-
-def test_no_saturation_is_grey() -> None:
-    grey = desaturate(paint("label", 1, 32), 0.0).astype(int)
-    assert np.ptp(grey, axis=2).max() <= 1

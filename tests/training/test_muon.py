@@ -110,17 +110,3 @@ def test_an_old_pytorch_is_named(monkeypatch):
     monkeypatch.delattr(torch.optim, "Muon")
     with pytest.raises(MissingExtraError, match=r"torch>=2\.9"):
         MatrixOptimiser([ParameterGroup(tuple(nn.Linear(8, 8).parameters()), 1e-2)], 0.0)
-
-
-def test_without_muon_everything_learns_by_adamw(monkeypatch):
-    monkeypatch.delattr(torch.optim, "Muon")  # nor is it asked for
-    torch.manual_seed(0)
-    ours, plain = nn.Linear(16, 16), nn.Linear(16, 16)
-    plain.load_state_dict(ours.state_dict())
-    optimiser = MatrixOptimiser([ParameterGroup(tuple(ours.parameters()), 1e-2)], 1e-4, muon=False)
-    adamw = torch.optim.AdamW(plain.parameters(), 1e-2, weight_decay=1e-4)
-    for layer, each in ((ours, optimiser), (plain, adamw)):
-        layer.weight.grad, layer.bias.grad = layer.weight.detach() - 1, layer.bias.detach() - 1
-        each.step()
-    assert torch.equal(ours.weight, plain.weight)
-    assert torch.equal(ours.bias, plain.bias)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from conftest import TINY
 from uois_sam import UOISSAM
@@ -15,8 +17,17 @@ from uois_sam.checkpoints.folder import read_folder
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.device import capability
 from uois_sam.runtime.progress import ProgressCallback
-from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.compact_network import (
+    Batch,
+    NetworkTrainingConfig,
+    StepDataset,
+    loader_workers,
+    network_losses,
+    step_precision,
+    train_network,
+)
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
@@ -24,7 +35,7 @@ from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 RECIPE = CompactTrainingConfig(
     deploy_hw=(96, 128),
     architecture=replace(TINY, evidence_width=8),
-    base=BaseConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
+    base=NetworkTrainingConfig(steps=6, images=2, prompts=4, warmup=2, save_every=2),
     features=FeatureConfig(views=2, prompts=8, own_peaks=3),
     hdnet=FitConfig(epochs=3, hdnet_images=4),
     evidence=FitConfig(epochs=2, hdnet_images=4),
@@ -97,17 +108,75 @@ def train_with_stops(data: FolderDataset, folder: Path, stops: list[int]) -> dic
         torch.manual_seed(0)
         model = CompactModel(TINY)
         try:
-            train_base(model, data, RECIPE.base, folder, report)
+            train_network(model, data, RECIPE.base, folder, report)
         except KeyboardInterrupt:
             continue
     return model.state_dict()
+
+
+def step_batch(data: FolderDataset) -> Batch:
+    """Views of six images, some without an object."""
+    config = replace(RECIPE.base, images=6)
+    return Batch(*next(iter(DataLoader(StepDataset(data, config, TINY.input_hw, 0), batch_size=6))))
+
+
+def test_the_losses_of_a_batch_are_those_of_its_images(rectangles: Path) -> None:
+    """Masks count alike whatever image they are of; so do scores."""
+    torch.manual_seed(0)
+    model, batch = CompactModel(TINY).eval(), step_batch(FolderDataset(rectangles))
+    assert 0 < int(batch.on_object.any(dim=1).sum()) < 6
+    together = network_losses(model, batch, RECIPE.base)
+    alone = [
+        network_losses(model, Batch(**{name: value[k : k + 1] for name, value in vars(batch).items()}), RECIPE.base)
+        for k in range(6)
+    ]
+    weights = {"masks": batch.on_object.sum(dim=1), "scores": batch.on_object.sum(dim=1), "hdnet": torch.ones(6)}
+    for name, weight in weights.items():
+        mean = sum(w * losses[name] for w, losses in zip(weight, alone, strict=True)) / weight.sum()
+        torch.testing.assert_close(together[name], mean, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_without_objects_has_a_loss(rectangles: Path) -> None:
+    model, batch = CompactModel(TINY), step_batch(FolderDataset(rectangles))
+    empty = Batch(**{name: value[~batch.on_object.any(dim=1)] for name, value in vars(batch).items()})
+    losses = network_losses(model, empty, RECIPE.base)
+    torch.stack(list(losses.values())).sum().backward()
+    assert losses["masks"] == losses["scores"] == 0
+    assert losses["hdnet"] > 0
+
+
+@pytest.mark.skipif(not capability("cpu").computes_bfloat16, reason="this processor does not compute in bfloat16")
+def test_a_step_in_bfloat16_as_on_a_gpu_differs_by_rounding_only(rectangles: Path) -> None:
+    torch.manual_seed(0)
+    model, batch = CompactModel(TINY).eval(), step_batch(FolderDataset(rectangles))
+    exact = network_losses(model, batch, RECIPE.base)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network_losses(model, batch, RECIPE.base)
+    torch.stack(list(rounded.values())).sum().backward()
+    for name, value in exact.items():
+        torch.testing.assert_close(rounded[name], value, rtol=0.05, atol=0.02, check_dtype=True)
+
+
+def test_float32_on_a_processor_and_loaders_by_cores() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    with step_precision(cpu):
+        assert not torch.is_autocast_enabled("cpu")
+    assert [loader_workers(cpu, cores) for cores in (1, 2, 16)] == [1, 1, 4]
+    assert [loader_workers(gpu, cores) for cores in (1, 2, 16, 64)] == [1, 1, 15, 16]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_a_device_that_is_not_here_is_told_before_the_work(rectangles: Path, tmp_path: Path) -> None:
+    with pytest.raises(UOISError, match="no such device here"):
+        train_compact(FolderDataset(rectangles), RECIPE, tmp_path / "run", quiet(), device="cuda")
+    assert not (tmp_path / "run").exists()
 
 
 def test_learning_lowers_the_loss(rectangles: Path, tmp_path: Path) -> None:
     losses: list[float] = []
     torch.manual_seed(0)
     config = replace(RECIPE.base, steps=60, warmup=5, rate=3e-3, encoder_rate=3e-3, save_every=1000)
-    train_base(
+    train_network(
         CompactModel(TINY), FolderDataset(rectangles), config, tmp_path, lambda step, v: losses.append(v["loss"])
     )
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
@@ -118,6 +187,22 @@ def test_a_run_refuses_a_folder_of_other_settings(rectangles: Path, tmp_path: Pa
     train_compact(data, RECIPE, tmp_path, quiet())
     with pytest.raises(UOISError, match="other settings"):
         train_compact(data, replace(RECIPE, base=replace(RECIPE.base, steps=8)), tmp_path, quiet())
+
+
+@pytest.mark.parametrize(("muon", "accepted"), [(True, True), (False, False)])
+def test_checkpoints_of_the_time_when_muon_was_a_setting(
+    rectangles: Path, tmp_path: Path, muon: bool, accepted: bool
+) -> None:
+    """With Muon they go on; without, they are refused in one line that says why."""
+    data, config, steps = FolderDataset(rectangles), replace(RECIPE.base, steps=2), []
+    train_network(CompactModel(TINY), data, config, tmp_path, lambda step, values: None)
+    checkpoint = tmp_path / "checkpoint.pt"
+    saved = torch.load(checkpoint, weights_only=True)
+    saved["config"] = json.dumps({**asdict(config), "muon": muon})
+    torch.save(saved, checkpoint)
+    with nullcontext() if accepted else pytest.raises(UOISError, match="'muon': \\(True, False\\)"):
+        train_network(CompactModel(TINY), data, config, tmp_path, lambda step, values: steps.append(step))
+    assert steps == []
 
 
 def test_one_image_is_too_few(rectangles: Path, tmp_path: Path) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from uois_sam.benchmark.lower_bound import counting_lower_bound
 from uois_sam.geometry import grid_points
 from uois_sam.instances import Instances
+from uois_sam.io.encoding import encode_png
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
@@ -125,7 +124,7 @@ def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedIm
         with stage("run-length encoding", device):
             instances.to_coco()
         with stage("label PNG", device):
-            Image.fromarray(labels).save(io.BytesIO(), "PNG")
+            encode_png(labels)
     return seconds, encoded, instances
 
 

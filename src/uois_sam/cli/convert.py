@@ -39,7 +39,7 @@ class Convert:
     """Draw the objects' masks on a contact sheet."""
 
     def run(self, console: Console) -> int:
-        """Convert; returns the exit status."""
+        """Convert; return the exit status."""
         from uois_sam.runtime.progress import print_line
 
         if self.to == "sheet":
@@ -65,17 +65,17 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
     from uois_sam.runtime.progress import progress, tracked
 
     try:
-        from uois_sam.synth.dataset.export import WRITERS
+        from uois_sam.synth.dataset.export import EXPORTERS
         from uois_sam.synth.dataset.reader import read_scenes
     except ImportError as error:
         raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
     scenes = read_scenes(data)
     with progress(console) as watch:
-        return sum(1 for _ in tracked(WRITERS[layout](scenes, out, split), watch, layout, len(scenes)))
+        return sum(1 for _ in tracked(EXPORTERS[layout](scenes, out, split), watch, layout, len(scenes)))
 
 
 def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
-    """Reader and number of the scenes of a labelled folder."""
+    """Return a reader and the number of scenes of a labelled folder."""
     from uois_sam.datasets import FolderDataset
     from uois_sam.errors import DatasetError
 
@@ -94,7 +94,7 @@ def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
 
 
 def _alone(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
-    """As :func:`_labelled`, without labels, which need not be there."""
+    """Do as :func:`_labelled` without labels, which may be missing."""
     from uois_sam.datasets import FolderDataset
     from uois_sam.errors import DatasetError
     from uois_sam.io.images import read_image

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from uois_sam.cli.convert import convert
-from uois_sam.synth.sampling.config import Variety
+from uois_sam.synth.dataset.config import GenerateConfig, with_preset
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.synth.dataset.generate import GenerateConfig, Run
+    from uois_sam.synth.dataset.generate import Run
 
 
 @dataclass(frozen=True)
@@ -29,49 +32,21 @@ class Generate:
 
     out: Path
     """Folder to write into."""
-    scenes: int = 100
-    """Number of scenes."""
-    seed: int = 0
-    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
-    height: int = 480
-    """Rows of each picture."""
-    width: int = 640
-    """Columns of each picture."""
-    samples: int = 8
-    """Light paths a pixel before denoising."""
-    amodal: bool = False
-    """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""
+    config: Annotated[GenerateConfig, tyro.conf.arg(name="")] = field(default_factory=GenerateConfig)
+    """Settings of the scenes."""
     format: Literal["native", "uoais", "bop"] = "native"
     """Also write the finished data set as UOAIS-Sim's COCO files below OUT/uoais or in BOP's format below OUT/bop;
     implies --amodal. "uois-sam convert" does the same later."""
     preset: Literal["tabletop-val"] | None = None
-    """A data set that is the same for everybody, instead of the options above and the variety: tabletop-val is 300
-    scenes of shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
-    from_scenes: Path | None = None
-    """Render the descriptions in this file (the scenes.jsonl of a data set) again instead of drawing new scenes; with
-    another --height, --width or --samples, say."""
+    """A data set that is the same for everybody, instead of the settings of scenes: tabletop-val is 300 scenes of
+    shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
     workers: int = os.cpu_count() or 1
     """Processes that render side by side; each takes about 1 GB."""
-    variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
-    """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
-    meshes: Path | None = None
-    """Folder of your own meshes (OBJ, PLY, GLB, STL), those of folders in it as well: half of the objects are drawn
-    from them."""
-    mesh_scale: float = 1.0
-    """Metres that one unit of your meshes stands for: 0.001 for millimetres. At 1, files too large for any tabletop are
-    taken as millimetres, centimetres or inches, whichever fits, and the choice is told."""
-    textures: Path | None = None
-    """Folder of your own pictures for surfaces, used beside the built-in textures; folders in it are not searched."""
-    hdris: Path | None = None
-    """Folder of your own HDR panoramas (.hdr, .exr) for light and mirrors, used beside the built-in skies; folders in
-    it are not searched."""
     ray: str | None = None
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""
-    variety: Variety = field(default_factory=Variety)
-    """What varies from scene to scene, and the switches that turn it off."""
 
     def run(self, console: Console) -> int:
-        """Render what is missing; returns the exit status."""
+        """Render the missing scenes; return the exit status."""
         from uois_sam.errors import MissingExtraError
         from uois_sam.runtime.progress import print_line
 
@@ -79,7 +54,7 @@ class Generate:
             from uois_sam.synth.dataset.generate import Run
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
-        run = Run(self._config(), self.out, self.workers, self.ray)
+        run = Run(self._resolved_config(), self.out, self.workers, self.ray)
         there = run.total - len(run.todo)
         if there:
             print_line(console, f"{there} of {run.total} scenes are there already")
@@ -90,15 +65,8 @@ class Generate:
             convert(self.out, self.out / self.format, self.format, split, console)
         return 0
 
-    def _config(self) -> GenerateConfig:
-        from uois_sam.synth.dataset.generate import GenerateConfig, with_preset
-
-        config = GenerateConfig(
-            scenes=self.scenes, seed=self.seed, height=self.height, width=self.width, samples=self.samples,
-            variant=self.variant, amodal=self.amodal or self.format != "native", variety=self.variety,
-            from_scenes=self.from_scenes, meshes=self.meshes, mesh_scale=self.mesh_scale, textures=self.textures,
-            hdris=self.hdris,
-        )  # fmt: skip
+    def _resolved_config(self) -> GenerateConfig:
+        config = replace(self.config, amodal=self.config.amodal or self.format != "native")
         return with_preset(config, self.preset) if self.preset else config
 
 
@@ -106,14 +74,13 @@ def _make(run: Run, console: Console) -> list[str]:
     """Make the scenes while showing progress; return the lines of the summary."""
     from uois_sam.runtime.progress import progress
 
-    made, objects, redraws = 0, 0, dict[str, int]()
+    made, objects, redraws = 0, 0, Counter[str]()
     started = time.monotonic()
     with progress(console) as watch:
         watch.stage("scenes", len(run.todo))
-        for made, record in enumerate(run, start=1):
-            objects += len(record.objects)
-            for reason, count in record.redraws.items():
-                redraws[reason] = redraws.get(reason, 0) + count
+        for made, annotation in enumerate(run, start=1):
+            objects += len(annotation.objects)
+            redraws.update(annotation.redraws)
             watch.advance(made, f"{3600 * made / (time.monotonic() - started):.0f} an hour")
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
     return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",

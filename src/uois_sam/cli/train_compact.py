@@ -34,19 +34,21 @@ class TrainCompact:
     """Seed of initial weights, views and prompts."""
     name: str | None = None
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
+    device: str = "auto"
+    """Device to train on: auto, cpu, cuda, cuda:1. A stopped run may continue on another one."""
 
     def run(self, console: Console) -> int:
         """Train and return the exit status."""
         expect_at_least("steps", self.steps, 1)
         expect_above_0("rate", self.rate)
         from uois_sam.runtime.progress import progress
-        from uois_sam.training.compact_network import BaseConfig
+        from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = open_datasets("folder", self.data)
-        base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
+        base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
         recipe = CompactTrainingConfig(base=base, seed=self.seed)
         with progress(console) as watch:
-            folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name)
+            folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         console.print(f"trained on {len(data)} images; model in {folder}")
         return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.errors import UOISError
+from uois_sam.synth.dataset.config import GenerateConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,9 +48,9 @@ PARTS = (
 class TrainShipped:
     """Reproduce the bundled weights: render scenes and train on them, four times in a row (extras: synth,train).
 
-    About six and a half hours on two cores; no GPU is used. Everything goes below OUT: scenes-SEED for each part's
-    scenes, compact-N for its training; model/ of the last one is the result. What is there already is kept, so that
-    a stopped run continues.
+    About six and a half hours on two cores; a GPU is used where there is one. Everything goes below OUT:
+    scenes-SEED for each part's scenes, compact-N for its training; model/ of the last one is the result. What is there
+    already is kept, so that a stopped run continues.
     """
 
     out: Path
@@ -58,6 +59,8 @@ class TrainShipped:
     """Share of all scenes and steps, to try the whole chain: 0.01 takes a few minutes, and its weights are useless."""
     workers: int = os.cpu_count() or 1
     """Processes that render side by side; each takes about 1 GB."""
+    device: str = "auto"
+    """Device to train on: auto, cpu, cuda, cuda:1."""
 
     def run(self, console: Console) -> int:
         """Render and train the missing parts; return the exit status."""
@@ -78,10 +81,9 @@ class TrainShipped:
     def scenes_of(self, part: TrainingPart) -> Generate:
         """Return the command that renders the new scenes of a part."""
         height, width = SCENE_HW
-        return Generate(
-            out=self._folder(part.seed), scenes=self._shortened(part.scenes, 3), seed=part.seed, height=height,
-            width=width, workers=self.workers,
-        )  # fmt: skip
+        scenes = self._shortened(part.scenes, 3)
+        config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width)
+        return Generate(self._folder(part.seed), config, workers=self.workers)
 
     def training_of(self, number: int) -> TrainCompact:
         """Return the command that trains a part."""
@@ -90,6 +92,7 @@ class TrainShipped:
         return TrainCompact(
             data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, part.seed)), out=self.out / part.name,
             start=start, steps=self._shortened(part.steps, 1), rate=part.rate, name=part.name,
+            device=self.device,
         )  # fmt: skip
 
     def _is_done(self, number: int) -> bool:

@@ -13,7 +13,6 @@ A folder written by :class:`PredictionFolder` also has ``method.json``, which de
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import UOISError, count
 from uois_sam.evaluation.frame_scores import Prediction
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
 
 METHOD_FILE = "method.json"
@@ -79,8 +78,6 @@ class PredictionFolder:
         """
         path = self.root / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        Image.fromarray(prediction.labels).save(buffer, "PNG")
         content: dict[str, Any] = {}
         if prediction.scores is not None:
             content["scores"] = {str(label): round(score, 6) for label, score in prediction.scores.items()}
@@ -88,7 +85,7 @@ class PredictionFolder:
             content["seconds"] = round(prediction.seconds, 6)
         text = json.dumps(content) + "\n"
         # The PNG comes last: where it exists, the prediction is complete.
-        write_together({path.with_name(f"{path.stem}.json"): text.encode(), path: buffer.getvalue()})
+        write_together({path.with_name(f"{path.stem}.json"): text.encode(), path: encode_png(prediction.labels)})
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Return the samples without prediction, in order."""

@@ -1,4 +1,4 @@
-"""MuJoCo drops the objects of a scene onto its support and reports where they come to rest."""
+"""Physics by MuJoCo: objects of a scene fall onto their support until they rest."""
 
 from __future__ import annotations
 
@@ -8,55 +8,56 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import collision_pieces, make_parts
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.assets.families import collision_pieces
 from uois_sam.synth.assets.meshes import Array
 from uois_sam.synth.assets.shapes.pieces import brick
 from uois_sam.synth.scene import ObjectSpec, Pose, Prop, Scene
 
 TIME_STEP_S = 0.004
-LOOK_S = 0.12
-"""Simulated time between looks at whether all has come to rest."""
-CALM_LOOKS = 2
-"""So many looks in a row must find everything at rest."""
+CHECK_INTERVAL_S = 0.12
+"""Simulated time between checks for rest."""
+CALM_CHECKS = 2
+"""Checks in a row that must find everything at rest."""
 MAX_SETTLE_S = 4.0
 LOW_WALL_M = 0.25
-"""Objects start above walls of trays and bins up to this height that they would cut into."""
+"""Height of tray and bin walls up to which objects that would cut into them start above."""
 REST_SPEED = 0.02
 """Metres a second (and 10x radians a second) below which an object counts as resting."""
 DEEP_M = 0.003
-"""Objects that reach further than this into another are jammed ..."""
-JAM_LOOKS = 4
-"""... and taken out when they stay so for this many looks."""
+"""Depth of penetration from which on an object counts as jammed ..."""
+JAMMED_CHECKS = 4
+"""... and is removed if it stays so for this many checks."""
 MASS_KG = (0.08, 0.6)
-"""Objects are made no lighter and no heavier: a carton of a kilogram would press a paper clip through the table."""
+"""Bounds of the mass of objects: a carton of a kilogram would press a paper clip through the table."""
 DRAG_PER_S = (0.6, 2.5)
-"""Share of linear and angular speed lost to the air each second: what rolls comes to a halt."""
+"""Share of linear and angular speed lost each second, so that rolling objects stop."""
 LOWEST_Z_M = -0.02
-"""Objects whose hull ends up below this on average fell off the support and are taken out."""
+"""Mean height of the hull below which an object fell off the support and is removed."""
 PARKED_Z_M = -100.0
 MOST_POINTS = 160
-"""Rounder pieces are thinned to their outermost points in this many directions (0.7 % of a radius is lost)."""
+"""Rounder pieces are reduced to their outermost points in this many directions (0.7 % of a radius is lost)."""
 
 
 class UnsettledError(RuntimeError):
-    """The simulation of a scene blew up: contacts that MuJoCo could not resolve."""
+    """The simulation of a scene diverged: MuJoCo could not resolve its contacts."""
 
 
-def settle(scene: Scene) -> Scene:
-    """The scene with every object at rest; those that fell off the support are removed.
+def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
+    """Return the scene with every object at rest; objects that fell off the support are removed.
 
     Objects collide as unions of their convex pieces, so that things lie in bowls and lean into handles; one that
-    stays stuck inside another is taken out. The same scene gives the same result on the same MuJoCo build.
+    stays stuck inside another is removed. The same scene gives the same result on the same MuJoCo build.
 
     Raises:
-        UnsettledError: the simulation became unstable; draw another scene.
+        UnsettledError: if the simulation becomes unstable; draw another scene.
     """
     if not scene.objects:
         return scene
-    shapes = [_pieces(spec) for spec in scene.objects]
+    shapes = [_pieces(spec, assets) for spec in scene.objects]
     clouds = [np.concatenate(pieces) for pieces in shapes]
     starts = _stack_above_each_other(scene, clouds)
-    model, data = _build(scene, shapes, starts)
+    model, data = _build_model(scene, shapes, starts)
     _run_until_calm(model, data, scene.seed)
     _park(data, jammed_objects(model, data))
     mujoco.mj_kinematics(model, data)
@@ -69,7 +70,7 @@ def settle(scene: Scene) -> Scene:
     return scene.with_objects(tuple(settled))
 
 
-def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:
+def _build_model(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:
     mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
     spec = mujoco.MjSpec()
     spec.option.timestep = TIME_STEP_S
@@ -94,14 +95,14 @@ def _build(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple
 
 
 def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
-    steps, calm = round(LOOK_S / TIME_STEP_S), 0
+    steps, calm = round(CHECK_INTERVAL_S / TIME_STEP_S), 0
     stuck: dict[int, int] = {}
-    while data.time < MAX_SETTLE_S and calm < CALM_LOOKS:
+    while data.time < MAX_SETTLE_S and calm < CALM_CHECKS:
         mujoco.mj_step(model, data, nstep=steps)
         if any(warning.number for warning in data.warning):
             raise UnsettledError(f"scene {seed}: unstable after {data.time:.1f} s")
         stuck = {index: stuck.get(index, 0) + 1 for index in jammed_objects(model, data)}
-        _park(data, [index for index, looks in stuck.items() if looks >= JAM_LOOKS])
+        _park(data, [index for index, checks in stuck.items() if checks >= JAMMED_CHECKS])
         present = data.qpos.reshape(-1, 7)[:, 2] > LOWEST_Z_M
         speed = np.abs(data.qvel.reshape(-1, 6)[present])
         resting = speed[:, :3].max(initial=0) < REST_SPEED and speed[:, 3:].max(initial=0) < 10 * REST_SPEED
@@ -110,7 +111,7 @@ def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> No
 
 
 def jammed_objects(model: mujoco.MjModel, data: mujoco.MjData) -> list[int]:
-    """Indices of objects that reach deep into a prop, or into a heavier object."""
+    """Return indices of objects that reach deep into a prop, or into a heavier object."""
     jammed = set()
     for geoms in data.contact.geom[data.contact.dist < -DEEP_M]:
         bodies = model.geom_bodyid[geoms]
@@ -121,25 +122,25 @@ def jammed_objects(model: mujoco.MjModel, data: mujoco.MjData) -> list[int]:
 
 
 def _park(data: mujoco.MjData, objects: list[int]) -> None:
-    """Move objects far below the floor, where they are as good as fallen off."""
+    """Move objects far below the floor, where they count as fallen off."""
     for index in objects:
         data.qpos[7 * index + 2] = PARKED_Z_M * (1 + index)
         data.qvel[6 * index : 6 * index + 6] = 0
 
 
-def _pieces(spec: ObjectSpec) -> list[Array]:
-    return [_outermost(piece) for piece in collision_pieces(make_parts(spec.family, spec.seed))]
+def _pieces(spec: ObjectSpec, assets: Assets) -> list[Array]:
+    return [_outermost(piece) for piece in collision_pieces(assets.parts(spec.family, spec.seed))]
 
 
 def _outermost(points: Array) -> Array:
-    """The points themselves, or those farthest out in ``MOST_POINTS`` directions spread evenly over the sphere."""
+    """Return the points, or those farthest out in ``MOST_POINTS`` directions spread evenly over the sphere."""
     if len(points) <= MOST_POINTS:
         return points
     index = np.arange(MOST_POINTS) + 0.5
     height, angle = 1 - 2 * index / MOST_POINTS, np.pi * (1 + 5**0.5) * index
     ring = np.sqrt(1 - height**2)
     directions = np.column_stack([ring * np.cos(angle), ring * np.sin(angle), height])
-    scale = np.maximum(np.ptp(points, axis=0), 1e-6)  # flat things need directions that see them as round
+    scale = np.maximum(np.ptp(points, axis=0), 1e-6)  # scaled, so that flat pieces keep points all around
     return points[np.unique((points / scale @ directions.T).argmax(axis=0))]
 
 
@@ -151,7 +152,7 @@ def _placed(points: Array, pose: Pose) -> Array:
 def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
     """Lift every object just above whatever was placed below it, so that nothing starts inside anything."""
     poses: list[Pose] = []
-    boxes: list[tuple[Array, Array]] = []  # low and high corners of what is there already
+    boxes: list[tuple[Array, Array]] = []  # low and high corners of props and objects so far
     ground = max((p.pose.position[2] + p.size[2] / 2 for p in scene.props if p.solid and max(p.size[:2]) > 0.1
                   and p.size[2] < 0.01), default=0.0)  # fmt: skip
     boxes += [
@@ -169,7 +170,7 @@ def _stack_above_each_other(scene: Scene, hulls: list[Array]) -> list[Pose]:
 
 
 def _bounds(prop: Prop) -> tuple[Array, Array]:
-    """Low and high corner of a prop; nowhere for those that nothing collides with."""
+    """Return the low and high corner of a prop; both infinite if nothing collides with it."""
     if not prop.solid:
         return np.full(3, np.inf), np.full(3, np.inf)
     corners = _placed(brick(prop.size), prop.pose)

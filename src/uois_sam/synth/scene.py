@@ -1,8 +1,8 @@
-"""A scene as plain data: what stands where, how it looks, who lights and who sees it. Unit: metres; z up.
+"""Scenes as plain data: objects, surroundings, surfaces, lights and camera. Unit: metres; z up.
 
 The support's top is z = 0. Meshes and textures are named by kind and seed, so a scene is a few kilobytes of JSON
 that any later run can render again. :mod:`~uois_sam.synth.sampling.scenes` draws scenes,
-:mod:`~uois_sam.synth.physics` moves the objects, :mod:`~uois_sam.synth.rendering.render` draws the picture; none of
+:mod:`~uois_sam.synth.physics` moves the objects, :mod:`~uois_sam.synth.rendering.render` renders them; none of
 them changes anything else.
 """
 
@@ -19,10 +19,10 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Surface:
-    """How a surface looks."""
+    """Appearance of a surface."""
 
     texture: str
-    """Texture kind, a key of ``textures.TEXTURES`` or a registered ``file/...``."""
+    """Texture kind, a key of ``textures.TEXTURES`` or a user's own ``file/...``."""
     seed: int
     roughness: float = 0.5
     """0 mirror to 1 chalk."""
@@ -49,7 +49,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """One object to be found."""
+    """An object to find."""
 
     family: str
     seed: int
@@ -71,7 +71,7 @@ class Prop:
     texture_metres: float = 0.6
     """Side of the texture in metres."""
     solid: bool = True
-    """Whether objects collide with it."""
+    """True if objects collide with it."""
     seed: int = 0
     """Shape, for kinds that vary."""
 
@@ -87,10 +87,10 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Sky:
-    """Light from everywhere else: what mirrors and shadows see."""
+    """Light from all around, beside the lamps."""
 
     kind: str = "room"
-    """``room``, ``outdoors`` or a registered ``file/...`` (an equirectangular HDR picture)."""
+    """``room``, ``outdoors`` or a user's own ``file/...`` (an equirectangular HDR picture)."""
     seed: int = 0
     strength: float = 1.0
 
@@ -117,7 +117,7 @@ class Camera:
     contrast: float = 1.0
     """Slope of the tone curve in the middle."""
     motion: Vector = (0.0, 0.0)
-    """Smear of a moving camera, xy as shares of the picture's width."""
+    """Motion blur, xy as shares of the picture's width."""
     blur: float = 0.0
     """Deviation of the lens' blur, as a share of the picture's width."""
     noise: float = 0.0
@@ -125,19 +125,19 @@ class Camera:
     sharpen: float = 0.0
     """Strength of the camera's own edge sharpening."""
     jpeg: int = 100
-    """JPEG quality the picture went through; 100 leaves it alone."""
+    """JPEG quality of the camera; 100 skips the compression."""
     noise_seed: int = 0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that physics and renderer need."""
+    """All that physics and renderer need."""
 
     seed: int
     place: str
-    """A key of ``variety.PLACES``."""
+    """A key of ``config.PLACES``."""
     arrangement: str
-    """A key of ``variety.ARRANGEMENTS``."""
+    """A key of ``config.ARRANGEMENTS``."""
     rig: str
     """Light rig, a key of ``lights.RIGS``."""
     objects: tuple[ObjectSpec, ...]
@@ -147,11 +147,11 @@ class Scene:
     camera: Camera
 
     def with_objects(self, objects: tuple[ObjectSpec, ...]) -> Scene:
-        """The same scene around other (or moved) objects."""
+        """Return the scene with other (or moved) objects."""
         return replace(self, objects=objects)
 
     def to_json(self) -> str:
-        """One line of JSON; :meth:`from_json` reads it back unchanged."""
+        """Return one line of JSON; :meth:`from_json` reads it back unchanged."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
@@ -159,7 +159,7 @@ class Scene:
         """Rebuild a scene from :meth:`to_json`'s line.
 
         Raises:
-            DatasetError: the line is no scene, or one of another version.
+            DatasetError: if the line is no scene, or one of another version.
         """
         try:
             return _scene(json.loads(line))
@@ -184,5 +184,5 @@ def _scene(d: dict[str, Any]) -> Scene:
 
 
 def _plain(kind: Any, values: dict[str, Any]) -> Any:
-    """A dataclass of numbers, texts and vectors: JSON has lists where it has tuples."""
+    """Rebuild a dataclass of numbers, texts and vectors: JSON has lists where it has tuples."""
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -1,1 +1,1 @@
-"""Training: targets, losses, views, and the fits of the compact model, HPG and HDNet (extra ``train``)."""
+"""Training of the compact model and of HPG and HDNet: targets, losses, views, fits, driver (extra ``train``)."""

@@ -1,4 +1,4 @@
-"""Training views of labelled images: crop, flip, change the look, place prompts. All randomness from one generator."""
+"""Training views of labelled images: crop, flip, photometric jitter and point prompts, all from one generator."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IntLabels = npt.NDArray[np.int32]
 
 
 CLOSE_UPS = 0.12
-"""Share of views that are cut so close that one thing may fill half of them, as photos taken at arm's length are."""
+"""Share of views cropped so closely that one object may fill half of them, as in photos taken at arm's length."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One image as the network trains on it. Frame: the model's input."""
+    """One image and its labels in the frame of the model's input."""
 
     image: ImageArray
     """(H, W, 3) uint8 RGB."""
@@ -32,12 +32,12 @@ class View:
 
 
 def plain_view(sample: Sample, size_hw: tuple[int, int]) -> View:
-    """The whole image, stretched to the input size."""
+    """Stretch the whole image to the input size."""
     return _resized(sample.image, sample.labels.astype(np.int32), size_hw)
 
 
 def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
-    """A random crop, mirrored or not, under another camera and light."""
+    """Crop, mirror and jitter at random, and stretch to the input size."""
     image, labels = _crop(sample.image, sample.labels.astype(np.int32), rng)
     if rng.random() < 0.5:
         image, labels = image[:, ::-1], labels[:, ::-1]
@@ -48,7 +48,7 @@ def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
 
 
 def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:
-    """Colour, exposure, sharpness, noise and compression, each with some probability ((H, W, 3) uint8 in and out)."""
+    """Change colour, exposure, sharpness, noise and compression at random ((H, W, 3) uint8 in and out)."""
     pixels: Any = image.astype(np.float32)
     if rng.random() < 0.8:
         pixels = 255 * (pixels / 255) ** np.exp(rng.normal(0, 0.25))
@@ -80,17 +80,17 @@ def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:
 def sample_prompts(
     labels: IntLabels, count: int, background_share: float, rng: Rng, central_share: float = 0.0
 ) -> tuple[FloatArray, IntLabels]:
-    """Random point prompts on objects and beside them.
+    """Sample point prompts on objects and on background.
 
     Objects take turns, so small ones are prompted as often as large ones. Half of the background points lie close to
-    an object, where false prompts come from in practice.
+    an object, where false prompts come from in practice. Points on objects come first.
 
     Args:
-        labels: (H, W) int32; on negative ones no point is placed.
+        labels: (H, W) int32; no point is placed on negative labels.
         count: number of points.
-        background_share: how many of them lie on background, 0 to 1; all do when there is no object.
-        central_share: how many of the others lie about their object's centre, as a prompt generator's do; the rest lie
-            anywhere on it, as a user's may.
+        background_share: share of points on background, 0 to 1; 1 is used where there is no object.
+        central_share: share of the other points that lie about the centre of their object, as a prompt generator's do;
+            the rest lie anywhere on it, as a user's may.
 
     Returns:
         (count, 2) float32 xy and (count,) int32 labels under them (0 for background).
@@ -115,7 +115,7 @@ def sample_prompts(
 
 
 def _point_amid(mask: npt.NDArray[np.bool_], rng: Rng) -> tuple[float, float]:
-    """The pixel of the mask nearest to a random point about its centroid, as far off as its peak is wide."""
+    """Pixel of the mask nearest to a normally distributed point around its centroid, as wide as the heatmap's peak."""
     ys, xs = np.nonzero(mask)
     y, x = np.array([ys.mean(), xs.mean()]) + rng.normal(0, COMPACT_TARGET.sigma_of_size * np.sqrt(len(ys)), 2)
     nearest = int(np.argmin((ys - y) ** 2 + (xs - x) ** 2))

@@ -1,4 +1,4 @@
-"""Checkpoints of a running fit: whole or not at all, refused when made under another configuration."""
+"""Checkpoints of a running fit: written atomically, refused under another configuration, readable on any device."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stateful(Protocol):
 
 
 def save_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[str, Any], step: int) -> None:
-    """Write ``folder/checkpoint.pt`` with the parts' states, the step and the configuration."""
+    """Write the parts' states, the step and the configuration to ``folder/checkpoint.pt``."""
     buffer = io.BytesIO()
     states = {name: part.state_dict() for name, part in parts.items()}
     torch.save({"states": states, "config": json.dumps(config), "step": step}, buffer)
@@ -31,13 +31,13 @@ def save_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[st
 
 
 def load_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[str, Any]) -> int:
-    """Load the parts' states if there is a checkpoint.
+    """Load the parts' states if there is a checkpoint; they keep their device, whatever it was written on.
 
     Returns:
         The step to go on from; 0 without a checkpoint.
 
     Raises:
-        UOISError: the checkpoint was made under another configuration.
+        UOISError: if the checkpoint was made under another configuration.
     """
     path = folder / "checkpoint.pt"
     if not path.exists():

@@ -1,13 +1,15 @@
-"""Train the compact model's encoder, decoder and first heads together on rendered scenes.
+"""Training of the compact model's encoder, decoder, prompt generator and HDNet together on labelled images.
 
-One loop on view: a step draws augmented views and point prompts, and adds up the mask losses (SAM's), the score
-losses (the decoder's own on objects only, HDNet's with background too) and the prompt generator's losses.
+A step draws augmented views and point prompts and sums the mask losses (SAM's), the score losses (the decoder's own on
+objects only, HDNet's with background too) and the prompt generator's losses.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from torch.utils.data import Dataset as TorchDataset
 from uois_sam.datasets.base import Dataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
+from uois_sam.runtime.device import capability
 from uois_sam.training.augmentation import random_view, sample_prompts
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
 from uois_sam.training.losses import (
@@ -31,14 +34,16 @@ from uois_sam.training.losses import (
 )
 from uois_sam.training.muon import MatrixOptimiser, ParameterGroup
 from uois_sam.training.targets import COMPACT_TARGET, STRIDE, covered_share, foreground_target, heatmap_target
+from uois_sam.types import TokenPredictions
 
 FROZEN_STRIDE = 4
-"""The ImageNet stem up to here stays as it is: halves the cost of a step and keeps real-photo features."""
+"""Layers of the ImageNet backbone up to this stride stay frozen: halves the time of a step and keeps the features of
+real photos."""
 
 
 @dataclass(frozen=True)
-class BaseConfig:
-    """Schedule of the base training."""
+class NetworkTrainingConfig:
+    """Schedule and loss weights of the network training."""
 
     steps: int = 3000
     """Optimiser steps."""
@@ -49,22 +54,20 @@ class BaseConfig:
     background_share: float = 0.25
     """Share of prompts on background."""
     central_share: float = 0.5
-    """Share of the others that lie about their object's centre, where the prompt generator will put them."""
+    """Share of the other prompts that lie about the centre of their object, where the prompt generator puts them."""
     rate: float = 6e-4
-    """Learning rate of everything new."""
+    """Learning rate of all but the backbone."""
     encoder_rate: float = 3e-4
-    """Learning rate of the pretrained encoder."""
+    """Learning rate of the pretrained backbone."""
     warmup: int = 100
-    """Steps over which the rates rise."""
+    """Steps of linear warm-up."""
     weight_decay: float = 1e-4
-    muon: bool = True
-    """Matrices learn by Muon; if not, they learn by AdamW as everything else."""
     heatmap_weight: float = 10.0
     peak_weight: float = 20.0
-    """Heatmap pixels of height t count 1 + this * t times."""
+    """Weight of a heatmap pixel of height t is 1 + peak_weight * t."""
     foreground_weight: float = 0.5
     start: str = ""
-    """SHA256 of the weights that training goes on from; empty for ImageNet's. A folder of another start is refused."""
+    """SHA256 of the weights that training starts from; empty for ImageNet's. Part of a checkpoint's identity."""
     seed: int = 0
     save_every: int = 100
     """Steps between checkpoints."""
@@ -72,7 +75,7 @@ class BaseConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's data; lists run over the images."""
+    """Data of one step: B images with P prompts each."""
 
     images: Tensor
     """(B, H, W, 3) uint8 RGB."""
@@ -87,11 +90,17 @@ class Batch:
     heatmap: Tensor
     """(B, 1, h, w) float32."""
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
 
 class StepDataset(TorchDataset[tuple[Tensor, ...]]):
-    """Item i is always the same view: what step i // B trains on does not depend on where a run was resumed."""
+    """Views by number. Item i is always the same view, so that a resumed run trains on the same batches."""
 
-    def __init__(self, data: Dataset, config: BaseConfig, input_hw: tuple[int, int], first_item: int) -> None:
+    def __init__(
+        self, data: Dataset, config: NetworkTrainingConfig, input_hw: tuple[int, int], first_item: int
+    ) -> None:
         self.data, self.config, self.input_hw, self.first_item = data, config, input_hw, first_item
 
     def __len__(self) -> int:
@@ -117,27 +126,31 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
         )
 
 
-def train_base(
+def train_network(
     model: CompactModel,
     data: Dataset,
-    config: BaseConfig,
+    config: NetworkTrainingConfig,
     folder: Path,
     report: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train in place, from the folder's checkpoint if there is one; calls ``report`` after every step.
+    """Train in place on the model's device, from the folder's checkpoint if there is one.
 
-    The same data, configuration and thread count give the same weights, whether or not the run was interrupted.
+    Calls ``report`` after every step. The same data, configuration, device and thread count give the same weights,
+    whether or not the run was interrupted. A checkpoint of one device can be resumed on another.
     """
     for layer in model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE):
         layer.requires_grad_(False)
+    device = next(model.parameters()).device
     optimiser = _optimiser(model, config)
     parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser}
-    start = load_checkpoint(folder, parts, asdict(config))
+    identity = {**asdict(config), "muon": True}  # was a setting: checkpoints made without Muon are refused
+    start = load_checkpoint(folder, parts, identity)
     model.train()
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
-    for step, batch in enumerate(_batches(data, config, model.config.input_hw, start), start=start):
+    for step, batch in enumerate(_batches(data, config, model.config.input_hw, start, loader_workers(device)), start):
         began = time.monotonic()
-        losses = base_losses(model, batch, config)
+        with step_precision(device):
+            losses = network_losses(model, batch.to(device), config)
         total = torch.stack(list(losses.values())).sum()
         model.zero_grad(set_to_none=True)
         total.backward()
@@ -147,66 +160,78 @@ def train_base(
         values = {name: float(value.detach()) for name, value in losses.items()}
         report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_checkpoint(folder, parts, asdict(config), step + 1)
+            save_checkpoint(folder, parts, identity, step + 1)
     model.eval()
 
 
-def base_losses(model: CompactModel, batch: Batch, config: BaseConfig) -> dict[str, Tensor]:
-    """The weighted parts of the loss of one step."""
+def network_losses(model: CompactModel, batch: Batch, config: NetworkTrainingConfig) -> dict[str, Tensor]:
+    """Compute the weighted parts of the loss of one step."""
     features = model.encoder.encode_batch(batch.images.permute(0, 3, 1, 2).float())
     logits, heatmap = model.hpg(features.prompt_features)
-    masks, truths, own_scores, refined, targets, flags = [], [], [], [], [], []
-    for index, points in enumerate(batch.points):
-        mask_features = features.mask_features
-        one = MaskFeatures(
-            mask_features.grid[index : index + 1], tuple(f[index : index + 1] for f in mask_features.fine)
-        )
-        predictions = model.decoder.decode_tokens(one, points)
-        on_object, target = batch.on_object[index], torch.zeros_like(predictions.scores)
-        hits = torch.nonzero(on_object)[:, 0]
-        every = torch.arange(target.shape[1]).expand(len(hits), -1)
-        masks.append(model.decoder.upscale(one, select_prompts(predictions, hits), points[hits], every))
-        truths.append(batch.truth[index][hits])
-        target[hits] = iou_targets(masks[-1].detach(), truths[-1])
-        targets.append(target)
-        own_scores.append(predictions.scores)
-        refined.append(model.hdnet(predictions))
-        flags.append(on_object)
-    on_object, target = torch.cat(flags), torch.cat(targets)
-    own = torch.cat(own_scores)[on_object]
+    on_object, points = batch.on_object.flatten(), batch.points.flatten(0, 1)
+    predictions = model.decoder.decode_tokens(features.mask_features, points)
+    most = int(batch.on_object.sum(dim=1).max())  # drawn of every image: its prompts on objects come first
+    drawn = torch.arange(len(points), device=points.device).view_as(batch.on_object)[:, :most].flatten()
+    masks = _draw(model, features.mask_features, predictions, points, drawn)[on_object[drawn]]
+    truth = batch.truth.flatten(0, 1)[on_object]
+    target = torch.zeros_like(predictions.scores)
+    target[on_object] = iou_targets(masks.detach(), truth)
+    own = predictions.scores[on_object]
     return {
-        "masks": hierarchical_mask_loss(torch.cat(masks), torch.cat(truths)),
+        "masks": hierarchical_mask_loss(masks, truth),
         "scores": score_loss(own, target[on_object]) if on_object.any() else own.sum(),
-        "hdnet": score_loss(torch.cat(refined), target),
+        "hdnet": score_loss(model.hdnet(predictions), target),
         "heatmap": config.heatmap_weight * heatmap_loss(heatmap, batch.heatmap, config.peak_weight),
         "foreground": config.foreground_weight * foreground_loss(logits, batch.foreground),
     }
 
 
+def _draw(
+    model: CompactModel, features: MaskFeatures, predictions: TokenPredictions, points: Tensor, index: Tensor
+) -> Tensor:
+    """(K, 4, h, w) logits of all masks of the prompts in ``index``, the same number for each image."""
+    every = torch.arange(predictions.scores.shape[1], device=points.device).expand(len(index), -1)
+    return model.decoder.upscale(features, select_prompts(predictions, index), points[index], every)
+
+
+def step_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Precision of a step: bfloat16 on GPUs that have instructions for it, float32 elsewhere."""
+    lower = device.type == "cuda" and capability("cuda").fast_bfloat16
+    return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()
+
+
+def loader_workers(device: torch.device, cores: int | None = None) -> int:
+    """Number of loader processes: all cores but one beside a GPU, at most 16; a quarter where the step needs them."""
+    found = cores or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return max(1, min(found - 1, 16) if device.type == "cuda" else found // 4)
+
+
 def cv2_single_thread() -> None:
-    """Loader processes must not fight the training process for cores."""
+    """Turn off OpenCV's threads, which would compete with the training process for cores."""
     import cv2
 
     cv2.setNumThreads(0)
 
 
-def _batches(data: Dataset, config: BaseConfig, input_hw: tuple[int, int], start: int) -> Iterator[Batch]:
+def _batches(
+    data: Dataset, config: NetworkTrainingConfig, input_hw: tuple[int, int], start: int, workers: int = 1
+) -> Iterator[Batch]:
     items = StepDataset(data, config, input_hw, start * config.images)
-    loader = DataLoader(items, batch_size=config.images, shuffle=False, num_workers=1, prefetch_factor=4)
+    loader = DataLoader(items, batch_size=config.images, shuffle=False, num_workers=workers, prefetch_factor=4)
     for fields in loader:
         yield Batch(*fields)
 
 
-def _optimiser(model: CompactModel, config: BaseConfig) -> MatrixOptimiser:
+def _optimiser(model: CompactModel, config: NetworkTrainingConfig) -> MatrixOptimiser:
     encoder = tuple(p for p in model.encoder.backbone.parameters() if p.requires_grad)
     known = {id(p) for p in model.encoder.backbone.parameters()}
     rest = tuple(p for p in model.parameters() if id(p) not in known)
     groups = [ParameterGroup(encoder, config.encoder_rate), ParameterGroup(rest, config.rate)]
-    return MatrixOptimiser(groups, config.weight_decay, muon=config.muon)
+    return MatrixOptimiser(groups, config.weight_decay)
 
 
-def _share_of_rate(step: int, config: BaseConfig) -> float:
-    """Linear warm-up, then half a cosine to zero."""
+def _share_of_rate(step: int, config: NetworkTrainingConfig) -> float:
+    """Share of the learning rate at a step: linear warm-up, then half a cosine to zero."""
     if step < config.warmup:
         return (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)

@@ -17,35 +17,38 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
 PATIENCE = timedelta(days=7)
-"""How long processes wait for each other: one may cache for hours while another has finished its share."""
+"""Longest wait of a process for the others: one may cache for hours after another has finished its share."""
 
 
 def start_processes(device: str = "auto") -> Accelerator:
-    """This process's place among those that ``accelerate launch`` started; one of one without it.
+    """Join the processes that ``accelerate launch`` started; without it this is the only one.
 
     Args:
-        device: "cpu" keeps the fits off a GPU; anything else leaves the choice to accelerate.
+        device: ``cpu`` keeps the fits off a GPU, ``cuda:1`` puts them on that one; the choice among others is
+            accelerate's.
 
     Raises:
-        MissingExtraError: accelerate is not installed.
+        MissingExtraError: if accelerate is not installed.
     """
     try:
         from accelerate import Accelerator
         from accelerate.utils import InitProcessGroupKwargs
     except ImportError as error:
         raise MissingExtraError("training heads", "train", "accelerate") from error
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
     return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
 
 
 def distribute(head: M, processes: Accelerator) -> M:
-    """The head on this process's device, its batch statistics shared with the other processes' where they can be."""
+    """Move the head to this process's device; on several GPUs its batch norms share their statistics."""
     if processes.num_processes > 1 and processes.device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(head).to(processes.device)
     return head.to(processes.device)
 
 
 def share_buffers(head: nn.Module, processes: Accelerator) -> None:
-    """Give every process the first one's buffers (running statistics of batch norm), so that all validate the same."""
+    """Copy the first process's buffers (statistics of batch norm) to all, so that they validate the same head."""
     if processes.num_processes > 1:
         for buffer in head.buffers():
             torch.distributed.broadcast(buffer, src=0)
@@ -61,7 +64,7 @@ def add_up(values: torch.Tensor, processes: Accelerator) -> torch.Tensor:
 
 
 def from_main(compute: Callable[[], T], processes: Accelerator) -> T:
-    """What the main process computes, told to all."""
+    """Compute in the main process and broadcast the result to all processes."""
     if processes.num_processes == 1:
         return compute()
     told: list[T | None] = [compute() if processes.is_main_process else None]

@@ -1,5 +1,5 @@
-"""The loop that fits any head on cached features (Sec. IV-A): AdamW, stepped rate, the epoch with the lowest validation
-loss is kept."""
+"""Fit of a head on cached features (Sec. IV-A): AdamW with a stepped rate; the epoch with the lowest validation loss is
+kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Loss = Callable[[nn.Module, R], Tensor]
-"""Mean loss of a head over some rows."""
+"""Mean loss of a head over rows."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,20 +60,20 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class FitContext:
-    """Where a fit runs, resumes and reports."""
+    """Processes, checkpoint and receiver of progress of a fit."""
 
     processes: Accelerator
     report: Callable[[Epoch], None]
-    """Called after every epoch (epoch 0 is the head as given), in the main process; also for those of an earlier run
-    that a resumed fit goes on from."""
+    """Called in the main process after every epoch (epoch 0 is the head before the fit); a resumed fit first reports
+    the epochs of the earlier run."""
     folder: Path | None = None
-    """Where the checkpoint lies; None keeps none."""
+    """Folder of the checkpoint; None for no checkpoint."""
     origin: str = ""
-    """What the rows were made from; a checkpoint of another origin is not used."""
+    """Hash of what the rows were made from; a checkpoint of another origin is not used."""
 
 
 class Best:
-    """The epochs so far and the weights of the best one; part of the checkpoint."""
+    """Epochs so far and weights of the best one; part of the checkpoint."""
 
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
@@ -85,7 +85,7 @@ class Best:
         return min((e.validation for e in self.epochs if e.validation == e.validation), default=float("inf"))
 
     def add(self, epoch: Epoch, head: nn.Module) -> None:
-        """Note an epoch; keep the head's weights if it is the best, or the first."""
+        """Add an epoch; keep the head's weights if its validation loss is the lowest so far."""
         if not self.epochs or epoch.validation < self.loss:
             self.weights = {name: value.detach().cpu().clone() for name, value in head.state_dict().items()}
         self.epochs.append(epoch)
@@ -99,8 +99,8 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The loop that both heads share."""
+class FitLoop:
+    """One fit of one head, ready to run."""
 
     name: str
     images: int
@@ -111,13 +111,13 @@ class Fit:
     config: FitConfig
     place: FitContext
     settings: dict[str, Any]
-    """What else decides the result."""
+    """Other settings that affect the result; part of the checkpoint's identity."""
 
     def run(self, head: nn.Module, rows: RowSource[R], loss: Loss[R]) -> float:
-        """Fit to the end, from the folder's checkpoint if it is of the same fit; the kept epoch's validation loss.
+        """Fit to the end and return the validation loss of the kept epoch; resumes from a checkpoint of the same fit.
 
-        Epoch 0 is the head as given, so a fit never ends up worse than it began. What epoch n trains on follows from
-        seed and n alone, so a resumed fit ends as one that was never stopped.
+        Epoch 0 is the head before the fit, so the result is never worse than the start. The batches of epoch n follow
+        from seed and n alone, so a resumed fit ends with the same weights as one that was never stopped.
         """
         config, processes = self.config, self.place.processes
         module = distribute(copy.deepcopy(head), processes)
@@ -151,14 +151,14 @@ class Fit:
     def _train(
         self, wrapped: nn.Module, optimiser: torch.optim.Optimizer, rows: RowSource[R], loss: Loss[R], epoch: int
     ) -> float:
-        """One epoch; the mean training loss over all processes."""
+        """Train one epoch; returns the mean training loss over all processes."""
         processes = self.place.processes
         wrapped.train()
         rng = np.random.default_rng([self.config.seed, epoch])
         total = torch.zeros(2, dtype=torch.float64)
         for batch in batches(rows, range(count_rows(rows) - self.validation), self.images, rng):
             own = batch.take(slice(processes.process_index, None, processes.num_processes))
-            # A process without a row still has to meet the others where gradients are averaged.
+            # A process without rows still takes part where gradients are averaged.
             chunks = [own] if len(own) == 0 else _cut(own, self.at_once)
             optimiser.zero_grad(set_to_none=True)
             for position, chunk in enumerate(chunks):
@@ -174,7 +174,7 @@ class Fit:
 
     @torch.no_grad()
     def _validate(self, module: nn.Module, rows: RowSource[R], loss: Loss[R]) -> float:
-        """Mean loss over the rows held out, over all processes; the same number in each."""
+        """Return the mean loss of the held-out rows over all processes, the same number in each."""
         processes = self.place.processes
         share_buffers(module, processes)
         module.eval()
@@ -192,7 +192,7 @@ class Fit:
             self.place.report(epoch)
 
     def _resume(self, parts: dict[str, Stateful], identity: dict[str, Any]) -> int:
-        """Load the checkpoint if it is of this fit; the number of epochs that are done."""
+        """Load the checkpoint if it is of this fit; returns the first epoch to run."""
         if self.place.folder is None:
             return 0
         try:
@@ -203,7 +203,7 @@ class Fit:
             return 0
 
     def _identity(self, head: nn.Module, rows: RowSource[R]) -> dict[str, Any]:
-        """Everything that decides the result."""
+        """Everything that affects the result, JSON-ready."""
         return {
             "name": self.name, "config": asdict(self.config), "settings": self.settings, "origin": self.place.origin,
             "rows": count_rows(rows), "validation": self.validation, "start": hash_weights([head]),
@@ -215,5 +215,5 @@ def _cut(rows: R, size: int) -> list[R]:
 
 
 def _averaging_if(last: bool, wrapped: nn.Module, processes: Accelerator) -> AbstractContextManager[None]:
-    """Gradients of all processes are averaged once a step, with its last chunk."""
+    """Average gradients over processes once a step, with its last chunk."""
     return nullcontext() if last else processes.no_sync(wrapped)

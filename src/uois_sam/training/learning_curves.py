@@ -1,4 +1,4 @@
-"""Learning curves of the fits: a table, a picture, and TensorBoard files."""
+"""Learning curves of the fits as a table, a picture and TensorBoard files."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class Epoch:
     """One pass of one head over the training rows."""
 
     head: str
-    """``hpg`` or ``hdnet``."""
+    """``hpg``, ``hdnet`` or ``evidence``."""
     number: int
-    """0 is the head before any training."""
+    """0 is the head before the fit."""
     train: float
-    """Mean training loss; not a number in epoch 0."""
+    """Mean training loss; NaN in epoch 0."""
     validation: float
-    """Mean loss of the rows held out."""
+    """Mean loss of the held-out rows."""
     rate: float
     """Learning rate."""
     seconds: float
 
 
 class Curves:
-    """Gathers epochs; ``add`` rewrites the files, so they are up to date while a training runs.
+    """Collector of epochs; ``add`` rewrites the files, so they are up to date while a training runs.
 
     Args:
-        folder: gets ``curves.csv``, ``curves.png`` (with the extra ``plot``) and, if asked for, ``tensorboard/``.
+        folder: receives ``curves.csv``, ``curves.png`` (with the extra ``plot``) and ``tensorboard/``.
         tensorboard: write TensorBoard files too.
 
     Raises:
-        MissingExtraError: TensorBoard files are asked for and the package is not there.
+        MissingExtraError: if ``tensorboard`` is set and the package is not installed.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
@@ -55,7 +55,7 @@ class Curves:
         self._writer = tensorboard_writer()(str(folder / "tensorboard")) if tensorboard else None
 
     def add(self, epoch: Epoch) -> None:
-        """Note an epoch and bring the table up to date."""
+        """Add an epoch and rewrite the table."""
         self.epochs.append(epoch)
         write_atomically(self.folder / "curves.csv", as_csv(self.epochs).encode())
         if self._writer is not None:
@@ -64,7 +64,7 @@ class Curves:
             self._writer.flush()
 
     def draw(self) -> None:
-        """Write the picture; without matplotlib one line says how to get it."""
+        """Write the picture; without matplotlib, log how to install it."""
         try:
             picture = as_png(self.epochs)
         except MissingExtraError as error:
@@ -74,7 +74,7 @@ class Curves:
 
 
 def as_csv(epochs: Sequence[Epoch]) -> str:
-    """Comma-separated, a line an epoch, losses to all digits."""
+    """CSV with one line an epoch and losses to all digits."""
     text = io.StringIO()
     table = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
     table.writeheader()
@@ -83,10 +83,10 @@ def as_csv(epochs: Sequence[Epoch]) -> str:
 
 
 def as_png(epochs: Sequence[Epoch]) -> bytes:
-    """One panel a head: training and validation loss over epochs, the kept epoch marked.
+    """Plot training and validation loss over epochs, one panel a head, with the kept epoch marked.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        MissingExtraError: if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -112,10 +112,10 @@ def as_png(epochs: Sequence[Epoch]) -> bytes:
 
 
 def tensorboard_writer() -> type[SummaryWriter]:
-    """What writes TensorBoard files.
+    """Import the writer of TensorBoard files.
 
     Raises:
-        MissingExtraError: the package is not installed.
+        MissingExtraError: if the package is not installed.
     """
     try:
         from torch.utils.tensorboard.writer import SummaryWriter

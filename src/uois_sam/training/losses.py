@@ -13,25 +13,25 @@ FOCAL_WEIGHT = 5.0
 
 
 def heatmap_loss(predicted: Tensor, target: Tensor, peak_weight: float = 0.0, counted: Tensor | None = None) -> Tensor:
-    """Eq. 2: mean squared error over all pixels.
+    """Heatmap loss (Eq. 2): mean squared error over all pixels.
 
     Args:
         predicted: (B, 1, h, w) float32.
         target: (B, 1, h, w) float32 in [0, 1].
-        peak_weight: with 0, the paper's loss; above, a pixel of height t counts 1 + peak_weight * t times.
-        counted: (B, h, w) bool, pixels that are not to be ignored; None for all.
+        peak_weight: weight of a pixel of height t is 1 + peak_weight * t; 0 for the paper's loss.
+        counted: (B, h, w) bool, False for ignored pixels; None to count all.
     """
     errors = (1 + peak_weight * target) * (predicted - target) ** 2
     return errors.mean() if counted is None else (errors[:, 0] * counted).sum() / counted.sum().clamp(min=1)
 
 
 def foreground_loss(logits: Tensor, target: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Eq. 3: cross-entropy with weights inverse to the pixel count of the label, normalised to sum 1.
+    """Foreground loss (Eq. 3): cross-entropy, weighted by the inverse pixel count of each label, weights summing to 1.
 
     Args:
         logits: (B, 2, h, w) float32.
         target: (B, h, w) bool.
-        counted: (B, h, w) bool, pixels that are not to be ignored; None for all.
+        counted: (B, h, w) bool, False for ignored pixels; None to count all.
     """
     entropy = F.cross_entropy(logits, target.long(), reduction="none")
     labelled = [target == value if counted is None else counted & (target == value) for value in (False, True)]
@@ -42,13 +42,13 @@ def foreground_loss(logits: Tensor, target: Tensor, counted: Tensor | None = Non
 def hpg_loss(
     logits: Tensor, heatmap: Tensor, foreground: Tensor, target: Tensor, counted: Tensor | None = None
 ) -> Tensor:
-    """Eq. 4: 0.1 L_fg + 1 L_h, over the pixels that are counted ((B, h, w) bool, None for all)."""
+    """Loss of the prompt generator (Eq. 4): 0.1 L_fg + 1 L_h; arguments as for the two losses."""
     wrong = foreground_loss(logits, foreground, counted)
     return LAMBDA_FOREGROUND * wrong + LAMBDA_HEATMAP * heatmap_loss(heatmap, target, counted=counted)
 
 
 def iou_targets(logits: Tensor, truth: Tensor) -> Tensor:
-    """Eq. 6 for prompts on objects: IoU of each predicted mask with the true one.
+    """Score targets (Eq. 6): IoU of each predicted mask with the true one.
 
     Args:
         logits: (M, 4, h, w) mask logits.
@@ -65,15 +65,15 @@ def iou_targets(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def score_loss(scores: Tensor, targets: Tensor) -> Tensor:
-    """Eq. 7: mean squared error of the scores (the paper prints S^; S^' is meant)."""
+    """Score loss (Eq. 7): mean squared error of the scores (the paper prints S^ where S^' is meant)."""
     return F.mse_loss(scores, targets)
 
 
 def mask_losses(logits: Tensor, truth: Tensor) -> Tensor:
-    """Focal (x5) plus dice for every mask, against soft edges.
+    """Focal loss (times 5) plus dice loss of every mask, for soft targets.
 
-    The targets are the covered share of each cell, so that an edge may lie between cells; the focal term is its
-    generalisation to such targets, |t - p|^2 times the cross-entropy.
+    The target is the covered share of each cell, so that an edge may lie inside a cell. The focal term is generalised
+    to such targets: |t - p|^2 times the cross-entropy.
 
     Args:
         logits: (M, T, h, w).
@@ -92,7 +92,7 @@ def mask_losses(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def hierarchical_mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """SAM's rule: the single-mask token always learns, of the three multimask tokens only the best one does.
+    """Mask loss by SAM's rule: the single-mask token always learns, of the three multimask tokens only the best one.
 
     Args:
         logits: (M, 4, h, w).

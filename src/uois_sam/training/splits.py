@@ -1,4 +1,4 @@
-"""Which labelled images a training uses: their hash, a seeded share of them, and what is held out to validate."""
+"""Choice of the labelled images of a training: a seeded share, the validation split, and a hash of their content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uois_sam.errors import DatasetError, count
 from uois_sam.types import Sample
 
 READERS = 4
-"""Threads that read images; decoding leaves Python's lock alone."""
+"""Threads that read images; decoding releases the GIL."""
 
 
 class SubsetDataset:
@@ -37,21 +37,21 @@ class SubsetDataset:
 
 @dataclass(frozen=True)
 class Split:
-    """What is trained on, with what is held out behind it."""
+    """Training images followed by validation images."""
 
     data: Dataset
     """Training images first, in the data set's order, then the validation images."""
     validation: int
-    """How many of the last images validate."""
+    """Number of validation images, the last ones of ``data``."""
 
 
 def sample_percent(data: Dataset, percent: float, seed: int) -> Dataset:
-    """A random share of the images, as the paper trains on 10 % of UOAIS-Sim (Sec. IV-A, Table V).
+    """Sample a share of the images, as the paper trains on 10 % of UOAIS-Sim (Sec. IV-A, Table V).
 
-    Of one seed a smaller share is part of every larger one; at least one image is left.
+    With one seed, a smaller share is a subset of every larger one. At least one image is kept.
 
     Raises:
-        DatasetError: the percentage is not above 0 and at most 100.
+        DatasetError: if the percentage is not above 0 and at most 100.
     """
     if not 0 < percent <= 100:
         raise DatasetError(f"percent={percent:g}: expected above 0, at most 100")
@@ -63,7 +63,7 @@ def sample_percent(data: Dataset, percent: float, seed: int) -> Dataset:
 
 
 def first_images(data: Dataset, number: int | None) -> Dataset:
-    """The first images of a data set, all of them when ``number`` is None or beyond its end."""
+    """Return the first ``number`` images of a data set; all of them if ``number`` is None or larger than the set."""
     return data if number is None else SubsetDataset(data, range(min(number, len(data))))
 
 
@@ -71,7 +71,7 @@ def split_data(data: Dataset, share: float, seed: int) -> Split:
     """Hold out a random share of the images (at least one) to choose the epoch by.
 
     Raises:
-        DatasetError: fewer than two images, so that nothing would be left to train on.
+        DatasetError: if there are fewer than two images, which leaves none to train on.
     """
     if len(data) < 2:
         raise DatasetError(f"training needs at least 2 labelled images, one of them to validate; got {len(data)}")
@@ -82,23 +82,23 @@ def split_data(data: Dataset, share: float, seed: int) -> Split:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a look at every image tells."""
+    """Summary of the labelled images."""
 
     sha256: str
-    """Over names, labels and part of the pixels, in order."""
+    """Hash of names, labels and every 16th pixel, in order."""
     images: int
     objects: int
     """Labelled objects, all images together."""
 
 
 def look_through(data: Dataset, advance: Callable[[int], None] = lambda done: None) -> DataFacts:
-    """Read every image once: tells data sets apart, and finds what cannot be trained on before the long work starts.
+    """Read every image once, to hash the data and to find unreadable images before the long work starts.
 
-    Calls ``advance`` with the number of images read.
+    Calls ``advance`` with the number of images read so far.
 
     Raises:
-        UOISError: an image or its labels cannot be read.
-        DatasetError: no image has a labelled object.
+        UOISError: if an image or its labels cannot be read.
+        DatasetError: if no image has a labelled object.
     """
     digest, objects = hashlib.sha256(), 0
     for done, (name, sample) in enumerate(zip(data.names, _read_ahead(data), strict=True), start=1):
@@ -115,7 +115,7 @@ def look_through(data: Dataset, advance: Callable[[int], None] = lambda done: No
 
 
 def _read_ahead(data: Dataset) -> Iterator[Sample]:
-    """All samples in order, a few of them being read while one is looked at."""
+    """Yield all samples in order and read a few ahead."""
     with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[Future[Sample]] = deque()
         for index in range(len(data)):

@@ -1,14 +1,15 @@
-"""The two stages that every training of heads has: fill the cache, then fit heads on it."""
+"""Driver of every training: a list of stages that fit, cache or save, each of which resumes where it was stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.filesize import decimal
 
@@ -25,62 +26,127 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass
+class Run:
+    """One training under way: its folder and processes, and the results of the stages that are done."""
+
+    out: Path
+    """Folder of all results; each stage has a folder of its own below it."""
+    processes: Accelerator
+    progress: ProgressCallback
+    curves: Curves
+    losses: dict[str, float] = field(default_factory=dict)
+    """Validation loss of each fitted head, by name of the stage."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall-clock time of each stage, by name; a resumed stage counts from where it was resumed."""
+    cached: CacheState | None = None
+    """The cache that the last :class:`Cache` stage filled."""
+
+    @property
+    def cache(self) -> CacheState:
+        """The filled cache; only after a :class:`Cache` stage."""
+        if self.cached is None:
+            raise RuntimeError("expected a Cache stage before the stages that read cached features")
+        return self.cached
+
+    def folder(self, stage: str) -> Path:
+        """The folder of a stage, made if it is missing."""
+        make_output_folder(self.out / stage)
+        return self.out / stage
+
+    def fit_context(self, stage: str) -> FitContext:
+        """Context of a fit on cached features: checkpoints in the stage's folder, epochs to the learning curves."""
+        origin = hashlib.sha256(json.dumps(self.cache.identity, sort_keys=True).encode()).hexdigest()
+
+        def report(epoch: Epoch) -> None:
+            self.curves.add(epoch)
+            self.progress.advance(epoch.number, f"validation loss {epoch.validation:.5f}")
+
+        return FitContext(self.processes, report, self.folder(stage), origin)
+
+
+class Stage(Protocol):
+    """One step of a training. Resumes by itself: run again with the same settings, it does only what is missing."""
+
+    @property
+    def name(self) -> str:
+        """Name in progress and timings, and of the stage's folder."""
+        ...
+
+    def run(self, run: Run) -> None:
+        """Do the work that is missing and note the results in ``run``."""
+        ...
+
+
 @dataclass(frozen=True)
-class HeadFit:
-    """One head to fit, in place."""
+class Fit:
+    """Fit networks in place."""
 
     name: str
-    """Of its checkpoint folder and its learning curve."""
-    epochs: int
-    fit: Callable[[FitContext], float]
-    """Runs the fit; returns the kept validation loss."""
+    length: int
+    """Steps or epochs, for the progress."""
+    fit: Callable[[Run], float | None]
+    """Returns the validation loss of the kept weights; None where nothing is held out."""
+
+    def run(self, run: Run) -> None:
+        run.progress.stage(self.name, self.length)
+        loss = self.fit(run)
+        if loss is not None:
+            run.losses[self.name] = loss
 
 
-def cache_features(request: CacheRequest, folder: Path, processes: Accelerator, watch: ProgressCallback) -> CacheState:
-    """Fill the cache, saying beforehand what it takes on disk.
+@dataclass(frozen=True)
+class Cache:
+    """Keep the frozen networks' features on disk, for the fits that follow."""
 
-    Raises:
-        OutputError: the disk is too small, or full meanwhile; the same call goes on.
+    request: CacheRequest
+    name: str = "cache"
+
+    def run(self, run: Run) -> None:
+        """Fill the cache, after logging the space that it takes.
+
+        Raises:
+            OutputError: if the disk is too small or fills up; the same training goes on once there is room.
+        """
+        folder = run.out / self.name
+        with run.processes.main_process_first():
+            state = open_cache(self.request, folder)
+        if run.processes.is_main_process and state.missing:
+            logger.info(
+                "caching %d views (%d are there) in %s: %s needed, %s free",
+                state.views, state.cached, folder, decimal(state.bytes_needed), decimal(state.bytes_free),
+            )  # fmt: skip
+        run.progress.stage(self.name, state.views)
+        for done in fill_cache(self.request, state, run.processes):
+            run.progress.advance(done, "views")
+        run.cached = state
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write the result, and the picture of the learning curves beside it, in the main process."""
+
+    save: Callable[[Run, Path], None]
+    """Writes the result into the given folder."""
+    name: str = "model"
+
+    def run(self, run: Run) -> None:
+        if run.processes.is_main_process:
+            run.curves.draw()
+            self.save(run, run.out / self.name)
+        run.processes.wait_for_everyone()
+
+
+def run(stages: Iterable[Stage], training: Run) -> Run:
+    """Run stages in order; returns ``training`` with their results.
+
+    A generator of stages may build the next stage from the results of those before: it is asked for it only then.
     """
-    with processes.main_process_first():
-        state = open_cache(request, folder)
-    if processes.is_main_process and state.missing:
-        logger.info(
-            "caching %d views (%d are there) in %s: %s needed, %s free",
-            state.views, state.cached, folder, decimal(state.bytes_needed), decimal(state.bytes_free),
-        )  # fmt: skip
-    watch.stage("cache", state.views)
-    for done in fill_cache(request, state, processes):
-        watch.advance(done, "views")
-    return state
-
-
-def fit_heads(
-    fits: Sequence[HeadFit],
-    cache: CacheState,
-    out: Path,
-    processes: Accelerator,
-    watch: ProgressCallback,
-    curves: Curves,
-) -> dict[str, float]:
-    """Fit heads in place, one after the other; returns the kept validation losses by head.
-
-    Checkpoints lie in ``out/NAME``; a fit that was stopped, or is finished, goes on from there.
-    """
-    origin = hashlib.sha256(json.dumps(cache.identity, sort_keys=True).encode()).hexdigest()
-
-    def report(epoch: Epoch) -> None:
-        curves.add(epoch)
-        watch.advance(epoch.number, f"validation loss {epoch.validation:.5f}")
-
-    losses = {}
-    for head in fits:
-        make_output_folder(out / head.name)
-        watch.stage(head.name, head.epochs)
-        losses[head.name] = head.fit(FitContext(processes, report, out / head.name, origin))
-    if processes.is_main_process:
-        curves.draw()
-    return losses
+    for stage in stages:
+        began = time.monotonic()
+        stage.run(training)
+        training.seconds[stage.name] = time.monotonic() - began
+    return training
 
 
 __getattr__ = moved_names(__name__, "Watch")

@@ -1,4 +1,4 @@
-"""What the prompt generator is taught: centres, heatmap (Eq. 1), foreground. Frame: prompt frame."""
+"""Training targets made from labels: centres, heatmap (Eq. 1) and foreground in the prompt frame, true masks."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from uois_sam.types import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class HeatmapTarget:
-    """How Gaussians are placed and sized."""
+    """Position and size of the heatmap's Gaussians."""
 
     interior: bool = False
     """Move a centroid that lies outside its own mask to the mask's nearest pixel (rings, occluded objects)."""
     sigma_px: float = 6.0
-    """Standard deviation at 336x448. The paper gives none."""
+    """Standard deviation in pixels of a 336x448 frame. The paper gives none."""
     sigma_of_size: float = 0.0
-    """If above 0, the deviation is this share of the square root of the mask's area instead, ..."""
+    """If above 0, the standard deviation is this share of the square root of the mask's area, clipped to
+    ``sigma_range_px``, instead of ``sigma_px``."""
     sigma_range_px: tuple[float, float] = (2.5, 12.0)
-    """... clipped to this range."""
 
 
 STRIDE = 4
-"""Losses are taken on the mask grid, a quarter of the input."""
+"""Pixels of the input along a cell of the mask grid, on which mask losses are taken."""
 COMPACT_TARGET = HeatmapTarget(interior=True, sigma_of_size=HEATMAP_SIGMA_OF_SIZE)
-"""What the compact model is trained with: always a point on the object, small peaks for small things."""
+"""Targets of the compact model: centres lie on their object, and small objects have small peaks."""
 
 
 def instance_centres(labels: npt.NDArray[np.integer], interior: bool) -> tuple[FloatArray, FloatArray]:
-    """Centroids and areas of all instances.
+    """Compute centroids and areas of all instances.
 
     Args:
         labels: (H, W) integers, 0 background.
-        interior: move centroids onto their own mask.
+        interior: move centroids that lie outside their mask to its nearest pixel.
 
     Returns:
         (N, 2) float32 xy in pixels and (N,) float32 areas in pixels, in ascending label order.
@@ -63,12 +63,12 @@ def instance_centres(labels: npt.NDArray[np.integer], interior: bool) -> tuple[F
 
 
 def heatmap_target(labels: npt.NDArray[np.integer], config: HeatmapTarget, grid_hw: tuple[int, int]) -> FloatArray:
-    """Eq. 1: Gaussians around all centres, element-wise maximum.
+    """Heatmap of Eq. 1: element-wise maximum of Gaussians around all centres.
 
     Args:
         labels: (H, W) integers in the prompt frame.
-        config: placement and size of the Gaussians.
-        grid_hw: (h, w) of the target; its cells cover the frame.
+        config: position and size of the Gaussians.
+        grid_hw: rows and columns of the target, whose cells cover the frame.
 
     Returns:
         (h, w) float32 in [0, 1].
@@ -89,13 +89,13 @@ def heatmap_target(labels: npt.NDArray[np.integer], config: HeatmapTarget, grid_
 
 
 def foreground_target(labels: npt.NDArray[np.integer], grid_hw: tuple[int, int]) -> BoolArray:
-    """(h, w) bool: cells of which objects cover at least half."""
+    """Return (h, w) bool: cells of which objects cover at least half."""
     height, width = grid_hw
     covered = (labels > 0).reshape(height, labels.shape[0] // height, width, labels.shape[1] // width)
     return covered.mean(axis=(1, 3)) >= 0.5
 
 
 def covered_share(labels: Tensor, ids: Tensor) -> Tensor:
-    """(P, h, w) float32: share of every mask-grid cell that carries each point's label; 0 for background points."""
+    """Return (P, h, w) float32: share of every mask-grid cell with each point's label; 0 for background points."""
     masks = ((labels[None] == ids[:, None, None]) & (ids > 0)[:, None, None]).float()
     return F.avg_pool2d(masks, STRIDE)

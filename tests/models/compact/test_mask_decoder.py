@@ -65,6 +65,21 @@ def test_decoding_prompts_together_equals_decoding_one_at_a_time(decoder: Compac
         torch.testing.assert_close(mask[0], masks[index], rtol=1e-4, atol=1e-5)
 
 
+def test_decoding_a_batch_of_images_equals_decoding_each_alone(decoder: CompactDecoder) -> None:
+    """Three prompts on each of two images, of which the last two are drawn."""
+    images, at = [mask_features(1), mask_features(2)], points(6)
+    fine = zip(*(features.fine for features in images), strict=True)
+    both = MaskFeatures(torch.cat([features.grid for features in images]), tuple(map(torch.cat, fine)))
+    predictions, drawn = decoder.decode_tokens(both, at), torch.tensor([1, 2, 4, 5])
+    masks = decoder.upscale(both, select_prompts(predictions, drawn), at[drawn], every_token(4))
+    alone = [decoder.decode_tokens(features, own) for features, own in zip(images, at.split(3), strict=True)]
+    for found, features, own in zip(masks.split(2), images, at.split(3), strict=True):
+        expected = decoder.upscale(features, decoder.decode_tokens(features, own), own, every_token(3))[1:]
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert_same(predictions, join_predictions(alone))
+    assert not torch.allclose(predictions.scores[:3], decoder.decode_tokens(images[1], at[:3]).scores, atol=1e-4)
+
+
 def test_upscaling_chosen_tokens_equals_choosing_among_all_four(decoder: CompactDecoder) -> None:
     features = mask_features()
     predictions = decoder.decode_tokens(features, points(4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from uois_sam.errors import OutputError
 
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
-    from uois_sam.types import ImageArray, LabelMap, ModelCard, PromptMaps
+    from uois_sam.types import ImageArray, ModelCard, PromptMaps
 
 RECORD = ".json"
 """Ending of the file that is written last: its presence means that all files of a photo exist."""
@@ -82,9 +81,10 @@ def segment_photo(photo: Photo, predict: Callable[[ImageArray], Predicted], made
 
 
 def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:
+    from uois_sam.io.encoding import encode_png
     from uois_sam.io.overlay import foreground_picture, heatmap_picture
 
-    files = {"_label.png": _png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
+    files = {"_label.png": encode_png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
     if maps is not None:
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))
@@ -155,19 +155,7 @@ def _brief(value: object) -> str:
     return "others" if isinstance(value, dict) else str(value)[:16]
 
 
-def _png(labels: LabelMap) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(labels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _jpeg(picture: ImageArray) -> bytes:
-    from PIL import Image
+    from uois_sam.io.encoding import encode_jpeg
 
-    shown = Image.fromarray(picture)
-    shown.thumbnail((65500, 65500))  # JPEG has no room for more
-    buffer = io.BytesIO()
-    shown.save(buffer, "JPEG", quality=92, subsampling="4:4:4")
-    return buffer.getvalue()
+    return encode_jpeg(picture, quality=92, subsampling="4:4:4")

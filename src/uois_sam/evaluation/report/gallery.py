@@ -13,6 +13,7 @@ import numpy.typing as npt
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, Diagnosis, ErrorKind, diagnose
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction
 from uois_sam.evaluation.overlaps import compare
+from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.overlay import paint_labels
 from uois_sam.types import BoolArray, ImageArray, LabelMap, Sample
 
@@ -110,8 +111,7 @@ def _painted(photo: ImageArray, labels: npt.NDArray[np.int32], kinds: Sequence[s
         photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         shown = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint16)
     colours = np.array([_rgb(kind) for kind in kinds], dtype=np.uint8).reshape(-1, 3)
-    painted = cv2.cvtColor(paint_labels(photo, shown, colours), cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", painted, [cv2.IMWRITE_JPEG_QUALITY, 82])[1])
+    return encode_jpeg(paint_labels(photo, shown, colours), quality=82)
 
 
 def _rgb(kind: str) -> tuple[int, ...]:

@@ -49,10 +49,10 @@ class Attention(nn.Module):
         self.out = nn.Linear(inner, width)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend; an input with batch 1 stands for all prompts and is projected only once."""
+        """Attend; vectors that an image's prompts share are given once an image, and projected only once."""
         prompts = max(len(q), len(k))
         projected = ((self.query, q), (self.key, k), (self.value, v))
-        q, k, v = (self._split(layer(x)).expand(prompts, -1, -1, -1) for layer, x in projected)
+        q, k, v = (per_prompt(self._split(layer(x)), prompts) for layer, x in projected)
         attended = F.scaled_dot_product_attention(q, k, v)
         return self.out(attended.transpose(1, 2).flatten(2))
 
@@ -76,7 +76,8 @@ class TwoWayLayer(nn.Module):
         tokens = self.norms[0](tokens + self.self_attention(q, q, tokens))
         tokens = self.norms[1](tokens + self.token_to_image(tokens + tokens_at, image + image_at, image))
         tokens = self.norms[2](tokens + self.mlp(tokens))
-        image = self.norms[3](image + self.image_to_token(image + image_at, tokens + tokens_at, tokens))
+        answered = self.image_to_token(image + image_at, tokens + tokens_at, tokens)
+        image = self.norms[3](per_prompt(image, len(tokens)) + answered)
         return tokens, image
 
 
@@ -87,12 +88,15 @@ class Look(nn.Conv2d):
         super().__init__(channels, 8 * groups_of_8, 1)
 
     def forward(self, fine: Tensor) -> Tensor:
-        """(1, C, h, w) to (G, 8, h, w) float32."""
-        return F.normalize(super().forward(fine).float().unflatten(1, (-1, 8)), dim=2)[0]
+        """(B, C, h, w) to (B, G, 8, h, w) float32."""
+        return F.normalize(super().forward(fine).float().unflatten(1, (-1, 8)), dim=2)
 
 
 class CompactDecoder(nn.Module):
-    """Point prompts to four masks, the IoU token, four mask tokens and four scores (``protocols.PointDecoder``)."""
+    """Point prompts to four masks, the IoU token, four mask tokens and four scores (``protocols.PointDecoder``).
+
+    Takes a batch of B images too: features with batch size B, and M prompts, M / B for each image, image after image.
+    """
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
@@ -117,7 +121,7 @@ class CompactDecoder(nn.Module):
         self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
 
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
-        """Run M prompts on one image (see ``protocols.PointDecoder``)."""
+        """Run M prompts (see ``protocols.PointDecoder``)."""
         grid = features.grid
         count, (height, width) = len(points_xy), grid.shape[-2:]
         unit_xy = self._unit(points_xy)
@@ -126,7 +130,7 @@ class CompactDecoder(nn.Module):
         point = at + self.point_embedding + self.point_look(look)
         tokens = torch.cat([self.output_tokens.expand(count, -1, -1), point[:, None]], dim=1)
         tokens_at, image_at = tokens, self.positions.grid(height, width)[None]
-        image = grid.flatten(2).transpose(1, 2)  # one for all prompts until the first layer sets them apart
+        image = grid.flatten(2).transpose(1, 2)  # one for all prompts of an image until the first layer
         for layer in self.layers:
             tokens, image = layer(tokens, image, tokens_at, image_at)
         tokens = self.final_norm(tokens + self.final_attention(tokens + tokens_at, image + image_at, image))
@@ -140,10 +144,10 @@ class CompactDecoder(nn.Module):
         """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``protocols.PointDecoder``)."""
         fine8, fine4 = features.fine
         x = grow(self.state16(predictions.image_state), fine8)
-        x = self.mix8(x.add_(self.fine8(fine8)).relu_()).relu_()
+        x = self.mix8(_add_shared(x, self.fine8(fine8)).relu_()).relu_()
         relative = torch.cat([self._offsets(points_xy, fine4.shape[-2:]), self._likeness(fine4, points_xy)], dim=1)
         shared = self.fine4(fine4) + cast(Tensor, self.relative4.bias)[:, None, None]
-        x = _add_to(grow(x, fine4), self.relative4.weight, relative).add_(shared).relu_()
+        x = _add_shared(_add_to(grow(x, fine4), self.relative4.weight, relative), shared).relu_()
         x = self.mix4(x).relu_()
         weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
         chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
@@ -156,8 +160,9 @@ class CompactDecoder(nn.Module):
         occurs, a small decoder learns in a tenth of the steps.
         """
         embedding = self.embed4(fine4)
-        under = _sample(embedding.flatten(0, 1)[None], self._unit(points_xy)).unflatten(1, embedding.shape[:2])
-        return torch.einsum("mgc,gchw->mghw", 4 * under, embedding)
+        under = _sample(embedding.flatten(1, 2), self._unit(points_xy)).unflatten(1, embedding.shape[1:3])
+        likeness = torch.einsum("bmgc,bgchw->bmghw", 4 * _by_image(under, len(embedding)), embedding)
+        return likeness.flatten(0, 1)
 
     def _unit(self, points_xy: Tensor) -> Tensor:
         size = points_xy.new_tensor([self.frame_hw[1], self.frame_hw[0]])
@@ -175,16 +180,37 @@ class CompactDecoder(nn.Module):
 
 
 def _add_to(x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
-    """Add a 1x1 convolution of (M, D, h, w) ``y`` to (M, C, h, w) ``x``, in place and in one pass over it; with an odd
-    number of channels a convolution is several times slower than a product. In lower precision it is the other way
-    round: PyTorch has no fast batched product that adds."""
+    """Add a 1x1 convolution of (M, D, h, w) ``y`` to (M, C, h, w) ``x``, in place.
+
+    With an odd number of channels a convolution is several times slower than a product that adds in the same pass. In
+    lower precision, where PyTorch has no fast batched product, and in training, where the product's gradient copies
+    whole maps, it is the other way round.
+    """
     if x.dtype != torch.float32:
         return x.add_(F.conv2d(y.to(x.dtype), weight.to(x.dtype)))
+    if x.requires_grad:
+        return x.add_(F.conv2d(y.float().contiguous(memory_format=torch.channels_last), weight))
     weights = weight.flatten(1).expand(len(x), -1, -1)
     return x.flatten(2).baddbmm_(weights, y.float().flatten(2)).unflatten(2, x.shape[2:])
 
 
+def per_prompt(x: Tensor, prompts: int) -> Tensor:
+    """(B, ...) of B images to (M, ...) of M prompts, M / B for each image; a view for a single image."""
+    return x if len(x) == prompts else x[:, None].expand(-1, prompts // len(x), *x.shape[1:]).flatten(0, 1)
+
+
+def _by_image(x: Tensor, images: int) -> Tensor:
+    """(M, ...) of prompts to (B, M / B, ...), a view."""
+    return x.unflatten(0, (images, len(x) // images))
+
+
+def _add_shared(x: Tensor, shared: Tensor) -> Tensor:
+    """Add each image's (B, C, h, w) map to all its prompts' (M, C, h, w) maps, in place."""
+    _by_image(x, len(shared)).add_(shared[:, None])
+    return x
+
+
 def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
-    """Bilinear look-up of (1, C, h, w) features at (M, 2) unit positions: (M, C) float32."""
-    where = (2 * unit_xy - 1)[None, :, None]
-    return F.grid_sample(features.float(), where, align_corners=False)[0, :, :, 0].T
+    """Bilinear look-up of (B, C, h, w) features at (M, 2) unit positions: (M, C) float32."""
+    where = _by_image(2 * unit_xy - 1, len(features))[:, :, None]
+    return F.grid_sample(features.float(), where, align_corners=False)[..., 0].transpose(1, 2).flatten(0, 1)

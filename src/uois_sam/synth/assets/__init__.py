@@ -1,1 +1,1 @@
-"""What scenes are made of: shapes, textures, skies, and meshes of a user's own."""
+"""Shapes, textures and skies that scenes are made of, and a user's own of each."""

@@ -1,4 +1,4 @@
-"""The register of object families: each draws one shape of its kind from a random generator. Unit: metres; real sizes.
+"""The built-in object families: each draws one shape of its kind from a random generator. Unit: metres; real sizes.
 
 A scene description stores a family's name and a seed, not meshes; shapes live in :mod:`uois_sam.synth.assets.shapes`.
 """
@@ -43,10 +43,10 @@ class Family:
 
     draw: Draw
     group: str
-    """What it belongs to: packaging, vessels, kitchen, tools, hardware, wire, soft, produce, paper, electronics, toys,
-    abstract or mesh (users' own)."""
+    """Kind of goods: packaging, vessels, kitchen, tools, hardware, wire, soft, produce, paper, electronics, toys,
+    abstract, or mesh for a user's own."""
     frequency: float = 0.5
-    """How often it is drawn, relative to the others."""
+    """Relative frequency with which it is drawn."""
     upright: float = 0.0
     """Share that starts on its base, or flat on its back; the rest is dropped in any orientation."""
     nests: bool = False
@@ -139,20 +139,20 @@ FAMILIES: dict[str, Family] = {
     "gadget": Family(abstract.gadget, "abstract", 0.8),
     "device": Family(abstract.device, "abstract", 0.6, 0.6),
 }
-"""Every family by name."""
+"""Built-in families by name."""
 
 
 @functools.lru_cache(maxsize=96)
-def make_parts(family: str, seed: int) -> tuple[Part, ...]:
-    """The parts of one object: the same family and seed give the same meshes."""
-    return tuple(FAMILIES[family].draw(np.random.default_rng(seed)))
+def make_parts(family: Family, seed: int) -> tuple[Part, ...]:
+    """Make the parts of one object: the same family and seed give the same meshes."""
+    return tuple(family.draw(np.random.default_rng(seed)))
 
 
 def collision_pieces(parts: Sequence[Part]) -> list[Array]:
-    """Convex point sets, (P, 3) float64 metres each, that stand for the object in the physics."""
+    """Return convex point sets, (P, 3) float64 metres each, that the object collides as."""
     return [piece for part in parts for piece in part.pieces or (part.mesh.vertices,)]
 
 
 def mesh_points(parts: Sequence[Part]) -> Array:
-    """(V, 3) float64 vertices of all parts, metres."""
+    """Return the (V, 3) float64 vertices of all parts, metres."""
     return np.concatenate([part.mesh.vertices for part in parts])

@@ -28,12 +28,12 @@ class Mesh:
     """(V, 2) float64 texture coordinates; (0, 0) is the texture's bottom left."""
 
     def transformed(self, rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> Mesh:
-        """The mesh after a (3, 3) rotation (or any linear map) and a translation in metres."""
+        """Return the mesh after a (3, 3) rotation (or any linear map) and a translation in metres."""
         vertices = self.vertices if rotation is None else self.vertices @ np.asarray(rotation).T
         return Mesh(vertices + np.asarray(translation, dtype=float), self.faces, self.uv)
 
     def vertex_normals(self) -> Array:
-        """(V, 3) unit normals, area-weighted means of the adjacent faces.
+        """Return (V, 3) unit normals, area-weighted means of the adjacent faces.
 
         Vertices at the same place share one normal unless their faces meet at more than ``SHARP_ANGLE_DEG``: texture
         seams and meshes without shared vertices shade smoothly where the surface is round, and edges stay sharp.
@@ -54,7 +54,7 @@ class Mesh:
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh that holds all the given ones."""
+    """Concatenate meshes."""
     offsets = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
     return Mesh(
         np.concatenate([m.vertices for m in meshes]),
@@ -64,7 +64,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def box(size: Vector, *, atlas: bool = True, uv_metres: float | None = None) -> Mesh:
-    """An axis-aligned box centred at the origin.
+    """Make an axis-aligned box centred at the origin.
 
     Args:
         size: extent along x, y, z in metres.
@@ -94,7 +94,7 @@ def box(size: Vector, *, atlas: bool = True, uv_metres: float | None = None) -> 
 
 
 def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
-    """A surface of revolution about z.
+    """Make a surface of revolution about z.
 
     Args:
         profile: (radius, z) pairs in metres, from the outside bottom to the outside top (and down the inside for
@@ -123,7 +123,7 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
 
 
 def superquadric(radii: Vector, e1: float, e2: float, rows: int = 28, columns: int = 48) -> Mesh:
-    """A superellipsoid with semi-axes ``radii`` (m); exponents near 0 give boxes, 1 ellipsoids, 2 octahedra."""
+    """Make a superellipsoid with semi-axes ``radii`` (m); exponents near 0 give boxes, 1 ellipsoids, 2 octahedra."""
     latitude = np.linspace(-np.pi / 2, np.pi / 2, rows)
     longitude = np.linspace(-np.pi, np.pi, columns + 1)
 
@@ -140,7 +140,7 @@ def superquadric(radii: Vector, e1: float, e2: float, rows: int = 28, columns: i
 
 
 def prism(outline: Array, height: float) -> Mesh:
-    """A (P, 2) counter-clockwise, star-shaped outline (m) extruded along z, centred at z = 0."""
+    """Extrude a (P, 2) counter-clockwise, star-shaped outline (m) along z, centred at z = 0."""
     outline = np.asarray(outline, dtype=float)
     closed = np.vstack([outline, outline[:1]])
     extent = np.abs(outline).max()
@@ -161,7 +161,7 @@ def prism(outline: Array, height: float) -> Mesh:
 
 
 def displaced(mesh: Mesh, rng: np.random.Generator, amplitude: float, frequency: float = 2.0) -> Mesh:
-    """The mesh with smooth lumps: a few random waves move vertices along their normals by up to ``amplitude`` m."""
+    """Add smooth lumps to a mesh: a few random waves move vertices along their normals by up to ``amplitude`` m."""
     extent = np.abs(mesh.vertices).max()
     waves = rng.normal(size=(5, 3)) * frequency / extent
     phases = rng.uniform(0, 2 * np.pi, 5)
@@ -171,7 +171,7 @@ def displaced(mesh: Mesh, rng: np.random.Generator, amplitude: float, frequency:
 
 
 def _coincident_pairs(vertices: Array) -> tuple[IntArray, IntArray]:
-    """Ordered pairs of different vertices that share a place, to a micrometre."""
+    """Return ordered pairs of different vertices at the same position, to a micrometre."""
     scale = np.array([73856093, 19349669, 83492791]) * 1_000_003
     with np.errstate(over="ignore"):
         keys = (np.rint(vertices * 1e6).astype(np.int64) * scale).sum(axis=1)  # a hash: int64 wraps around
@@ -199,14 +199,14 @@ def _smooth_runs(points: Array) -> list[slice]:
 
 
 def grid_faces(rows: int, columns: int) -> IntArray:
-    """Two triangles for each cell of a grid of vertices; front side where columns run right and rows run up."""
+    """Return two triangles for each cell of a grid of vertices; seen from the front, columns run right and rows up."""
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     return np.concatenate([np.stack([a, b, c], 2).reshape(-1, 3), np.stack([a, c, d], 2).reshape(-1, 3)])
 
 
 def fan(rim: Array, centre: Array) -> Mesh:
-    """Triangles from a (P, 3) counter-clockwise rim to a centre."""
+    """Return triangles from a (P, 3) counter-clockwise rim to a centre."""
     count = len(rim)
     vertices = np.vstack([rim, centre])
     here = np.arange(count)

@@ -1,7 +1,9 @@
-"""Equirectangular light from everywhere: rooms, open sky, or a user's own HDR pictures."""
+"""Environment light as equirectangular pictures: rooms, open skies, or a user's own HDR panoramas."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,30 +12,12 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets.user_files import usable_files
-from uois_sam.synth.scene import Sky
+from uois_sam.synth.assets.user_files import read_usable
 
 FloatImage = npt.NDArray[np.float32]
 SKY_HW = (64, 128)
-FILE_PREFIX = "file/"
-_FILES: dict[str, Path] = {}
-
-
-def paint_sky(sky: Sky) -> FloatImage:
-    """(64, 128, 3) float32 linear radiance; the first row is straight up.
-
-    Raises:
-        DatasetError: a kind that is neither built in nor registered.
-    """
-    rng = np.random.default_rng(sky.seed)
-    if sky.kind == "room":
-        return room(rng) * np.float32(sky.strength)
-    if sky.kind == "outdoors":
-        return outdoors(rng) * np.float32(sky.strength)
-    if sky.kind in _FILES:
-        turned = np.roll(_read(_FILES[sky.kind]), int(rng.integers(SKY_HW[1])), axis=1)
-        return np.asarray(turned * np.float32(sky.strength), dtype=np.float32)
-    raise DatasetError(f"unknown sky {sky.kind!r}; HDR pictures of your own need --hdris")
+SkyPainter = Callable[[np.random.Generator], FloatImage]
+"""Draws (64, 128, 3) float32 linear radiance; the first row is straight up."""
 
 
 def room(rng: np.random.Generator) -> FloatImage:
@@ -62,23 +46,34 @@ def outdoors(rng: np.random.Generator) -> FloatImage:
     return np.where(up > 0, above, below).astype(np.float32) * np.ones((1, width, 1), np.float32)
 
 
-def register_files(folder: Path) -> tuple[str, ...]:
-    """Make the HDR pictures (.hdr, .exr) of a folder available as skies ``file/<name>`` in this process.
+SKIES: dict[str, SkyPainter] = {"room": room, "outdoors": outdoors}
+"""Built-in skies by name."""
+
+
+def load_skies(folder: Path) -> dict[str, SkyPainter]:
+    """Return the HDR pictures (.hdr, .exr) of a folder as skies ``file/<name>``.
 
     Those that cannot be read are logged and left out; folders in it are not searched.
 
     Raises:
-        DatasetError: no readable HDR picture in it.
+        DatasetError: if it holds no readable HDR picture.
     """
-    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, (".hdr", ".exr"), _read)}
+    found = read_usable(folder, (".hdr", ".exr"), _read)
     if not found:
         raise DatasetError(f"{folder}: expected a folder with .hdr or .exr pictures for --hdris, found none to read")
-    _FILES.update(found)
-    return tuple(found)
+    return {name: partial(_turned, pixels) for name, pixels in found.items()}
+
+
+def _turned(pixels: FloatImage, rng: np.random.Generator) -> FloatImage:
+    return np.roll(pixels, int(rng.integers(SKY_HW[1])), axis=1)
 
 
 def _read(path: Path) -> FloatImage:
-    """Radiance at our size, scaled to a mean of 0.6 so that exposure settings keep their meaning."""
+    """Read radiance at ``SKY_HW``, scaled to a mean of 0.6 so that exposure settings keep their meaning.
+
+    Mitsuba's reader of EXR files waits forever once Dr.Jit is limited to one thread, as it is in workers: files are
+    read before.
+    """
     if path.suffix.lower() == ".exr":
         import mitsuba as mi
 

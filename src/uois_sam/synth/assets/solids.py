@@ -1,4 +1,4 @@
-"""Solids cut and joined with booleans (library ``manifold3d``), and their way back to textured meshes."""
+"""Solids cut and joined with booleans (library ``manifold3d``), and their conversion to textured meshes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Solid = Any
 
 @functools.cache
 def library() -> Any:
-    """The module ``manifold3d``.
+    """Import ``manifold3d``.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: if it is not installed.
     """
     try:
         import manifold3d
@@ -95,28 +95,13 @@ def hull(points: Array) -> Solid:
 
 
 def union(solids: Sequence[Solid]) -> Solid:
-    """All solids in one."""
+    """Return the union of solids."""
     m3 = library()
     return m3.Manifold.batch_boolean(list(solids), m3.OpType.Add)
 
 
-def solid_of(mesh: Mesh) -> Solid:
-    """A solid from a closed mesh.
-
-    Raises:
-        ValueError: the mesh is not closed.
-    """
-    m3 = library()
-    raw = m3.Mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
-    raw.merge()
-    solid = m3.Manifold(raw)
-    if solid.status() != m3.Error.NoError or solid.is_empty():
-        raise ValueError(f"not a closed mesh: {solid.status()}")
-    return solid
-
-
 def mesh_of(solid: Solid) -> Mesh:
-    """A mesh whose texture is projected from the six sides of the solid's box, nowhere mirrored or stretched.
+    """Return a mesh whose texture is projected from the six sides of the solid's box, nowhere mirrored or stretched.
 
     Triangles share no vertices; :meth:`Mesh.vertex_normals` keeps edges sharp and round sides smooth.
     """
@@ -126,7 +111,7 @@ def mesh_of(solid: Solid) -> Mesh:
 
 
 def faceted(corners: Array) -> Mesh:
-    """A mesh from (F, 3, 3) corners of triangles, textured by projection from the six sides of its box."""
+    """Return a mesh from (F, 3, 3) corners of triangles, textured by projection from the six sides of its box."""
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     real = (normals**2).sum(axis=1) > 0
     corners, normals = corners[real], normals[real]

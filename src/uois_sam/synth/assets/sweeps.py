@@ -13,7 +13,7 @@ def tube(path: Array, radii: Vector | float, segments: int = 16) -> Mesh:
 
 
 def tube_rings(path: Array, radii: Vector | float, segments: int = 16) -> Array:
-    """(P, ``segments``, 3) circles around a path; frames turn no more than the path does, so nothing twists."""
+    """(P, ``segments``, 3) circles around a path; frames turn only with the path, so nothing twists."""
     path = np.asarray(path, dtype=float)
     tangents = np.gradient(path, axis=0)
     tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-12)
@@ -134,6 +134,6 @@ def smooth_path(points: Array, count: int = 40) -> Array:
 
 
 def _border(rows: int, columns: int) -> Array:
-    """Indices around a grid, counter-clockwise, first one repeated."""
+    """Return indices around a grid, counter-clockwise, the first one repeated."""
     index = np.arange(rows * columns).reshape(rows, columns)
     return np.concatenate([index[0, :-1], index[:-1, -1], index[-1, :0:-1], index[::-1, 0]])

@@ -1,4 +1,4 @@
-"""Users' own files: found in a folder, tried, and left out with a line in the log when they cannot be used."""
+"""A user's own files: found in a folder, read, and left out with a warning if they cannot be used."""
 
 from __future__ import annotations
 
@@ -6,42 +6,41 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar
+
+ContentT = TypeVar("ContentT")
 
 _LOG = logging.getLogger(__name__)
 
 
-def usable_files(folder: Path, suffixes: Collection[str], read: Callable[[Path], object]) -> list[Path]:
-    """The files of a folder, in name order, that ``read`` takes without complaint; folders in it are not searched.
+def read_usable(folder: Path, suffixes: Collection[str], read: Callable[[Path], ContentT]) -> dict[str, ContentT]:
+    """Read the files of a folder, without those of folders in it.
 
     Args:
-        folder: where they are; there are none where it is no folder.
-        suffixes: in lower case, with the dot; other files, and hidden ones, are passed over.
-        read: reads a file, raising anything when it cannot.
+        folder: where to look; the result is empty if it is not a folder.
+        suffixes: in lower case, with the dot; other files and hidden ones are ignored.
+        read: reads a file; files for which it raises any exception are logged and left out.
+
+    Returns:
+        ``file/<name>`` -> what ``read`` returned, in the order of names.
     """
-    names = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [
-        path
-        for path in names
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and _is_usable(path, read)
-    ]
+    contents = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+            try:
+                contents[f"file/{path.name}"] = read(path)
+            except Exception as error:  # a reader of foreign files may raise anything
+                warn_skipped(path, error)
+    return contents
 
 
-def _is_usable(path: Path, read: Callable[[Path], object]) -> bool:
-    try:
-        read(path)
-    except Exception as error:  # a reader of foreign files may raise anything
-        tell_skipped(path, error)
-        return False
-    return True
-
-
-def tell_skipped(path: Path, reason: object) -> None:
-    """Log that a file is left out, with the first line of the reason (an exception's type where it has no text)."""
+def warn_skipped(path: Path, reason: object) -> None:
+    """Log that a file is left out, with the first line of the reason (an exception's type if it has no text)."""
     lines = str(reason).splitlines()
-    tell(f"skipped {path}: {(lines[0] if lines else type(reason).__name__).removeprefix(f'{path}: ')}")
+    warn(f"skipped {path}: {(lines[0] if lines else type(reason).__name__).removeprefix(f'{path}: ')}")
 
 
-def tell(message: str) -> None:
-    """Log once: workers of a pool read the same files again."""
+def warn(message: str) -> None:
+    """Log in the parent process only: its workers read the same files again."""
     if multiprocessing.parent_process() is None:
         _LOG.warning(message)

@@ -1,6 +1,6 @@
-"""Users' own meshes as object families ``mesh/<name>``: read by trimesh, cut into convex pieces by CoACD.
+"""A user's own meshes as object families ``mesh/<name>``: read by trimesh, decomposed into convex pieces by CoACD.
 
-Cutting takes seconds a mesh and is done once: pieces are kept in a cache, nothing is written beside the user's files.
+Decomposing takes seconds a mesh and is done once: pieces are cached, and nothing is written beside the user's files.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ import numpy.typing as npt
 
 from uois_sam.errors import DatasetError, MissingExtraError, OutputError
 from uois_sam.io.files import write_atomically
-from uois_sam.synth.assets.families import FAMILIES, Family, Part, make_parts
+from uois_sam.synth.assets.families import Draw, Family, Part
 from uois_sam.synth.assets.meshes import Array, Mesh
 from uois_sam.synth.assets.solids import faceted
-from uois_sam.synth.assets.user_files import tell, tell_skipped
+from uois_sam.synth.assets.user_files import warn, warn_skipped
 
 SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 PREFIX = "mesh/"
 SIZE_M = (0.005, 0.6)
-"""Meshes whose longest side is outside these bounds are no tabletop objects."""
+"""Bounds of the longest side of a tabletop object."""
 LIKELY_SIZE_M = (0.03, 0.4)
 UNITS = {0.001: "millimetres", 0.01: "centimetres", 0.0254: "inches"}
-"""What is tried, in this order, where metres make the meshes too large."""
+"""Units tried, in this order, if the meshes are too large in metres."""
 MOST_FACES = 400_000
 MOST_PARTS = 12
 MOST_PIECES = 32
 CONVEX_SHARE = 0.97
-"""Meshes that fill this much of their hull collide as their hull."""
+"""Share of its convex hull from which on a mesh collides as the hull."""
 LARGEST_TEXTURE = 1024
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A user's mesh in its own units."""
+    """A mesh in the units of its file."""
 
     path: Path
     parts: tuple[Part, ...]
@@ -54,11 +54,11 @@ class _Loaded:
         return float(np.ptp(self.points, axis=0).max())
 
 
-def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | None = None) -> tuple[str, ...]:
-    """Make the meshes of a folder (and of folders in it) available as families in this process.
+def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | None = None) -> dict[str, Family]:
+    """Return the meshes of a folder, and of folders in it, as families ``mesh/<name>`` in alphabetical order.
 
     OBJ, PLY and STL files are taken as z up, GLB as y up. Textures and colours of the files are kept; parts without
-    any get a sampled surface. Files that cannot be used are logged, with the reason, and left out.
+    any are given a drawn surface. Files that cannot be used are logged, with the reason, and left out.
 
     Args:
         folder: where the meshes are.
@@ -66,12 +66,9 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
             are taken as millimetres, centimetres or inches, whichever fits; the choice is logged.
         cache: where convex pieces are kept; default: ``uois-sam/pieces`` in the user's cache folder.
 
-    Returns:
-        Names of the families, in alphabetical order.
-
     Raises:
-        DatasetError: no such folder, a scale that is not positive, or no mesh that can be used.
-        MissingExtraError: trimesh or coacd is not installed.
+        DatasetError: if there is no such folder, the scale is not positive, or no mesh can be used.
+        MissingExtraError: if trimesh or coacd is not installed.
     """
     folder = Path(folder)
     if not (np.isfinite(scale) and scale > 0):
@@ -82,19 +79,17 @@ def register(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path | N
     if not loaded:
         raise DatasetError(f"{folder}: expected meshes ({', '.join(SUFFIXES)}), found none that can be used")
     unit = _unit(folder, list(loaded.values()), scale)
-    names = []
+    families = {}
     for name, item in loaded.items():
         if not SIZE_M[0] <= item.size * unit <= SIZE_M[1]:
             length = f"{item.size * unit:.3g} m long, expected {SIZE_M[0]} to {SIZE_M[1]} m"
-            tell_skipped(item.path, f"{length}; --mesh-scale?")
+            warn_skipped(item.path, f"{length}; --mesh-scale?")
             continue
         pieces = _pieces(item, cache or _cache_folder())
-        FAMILIES[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
-        names.append(name)
-    if not names:
+        families[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
+    if not families:
         raise DatasetError(f"{folder}: none of its {len(loaded)} meshes has a tabletop object's size; --mesh-scale?")
-    make_parts.cache_clear()
-    return tuple(names)
+    return families
 
 
 def _read_all(folder: Path) -> dict[str, _Loaded]:
@@ -103,12 +98,12 @@ def _read_all(folder: Path) -> dict[str, _Loaded]:
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         name = PREFIX + path.relative_to(folder).with_suffix("").as_posix()
         if name in loaded:
-            tell_skipped(path, f"{loaded[name].path.name} has the same name")
+            warn_skipped(path, f"{loaded[name].path.name} has the same name")
             continue
         try:
             loaded[name] = _Loaded(path, _read(trimesh, path))
         except Exception as error:  # a reader of foreign files may raise anything
-            tell_skipped(path, error)
+            warn_skipped(path, error)
     return loaded
 
 
@@ -144,7 +139,7 @@ def _read(trimesh: Any, path: Path) -> tuple[Part, ...]:
 
 
 def _part(trimesh: Any, mesh: Any) -> Part:
-    """One geometry with its own texture or colours, where it has any."""
+    """Return one geometry as a part, with its texture or colours if it has any."""
     visual = mesh.visual
     corners = np.asarray(mesh.vertices, dtype=float)[mesh.faces]
     if visual.kind == "texture":
@@ -172,7 +167,7 @@ def _texture(material: Any) -> npt.NDArray[np.uint8] | None:
 
 
 def _painted(corners: Array, colours: npt.NDArray[np.uint8]) -> Part:
-    """Colours of faces as a texture: a grid of cells, one for each of at most 4096 rounded colours."""
+    """Turn colours of faces into a texture: a grid of cells, one for each of at most 4096 rounded colours."""
     rounded = (colours // 16).astype(np.uint8)
     palette, index = np.unique(rounded, axis=0, return_inverse=True)
     index = index.reshape(-1)
@@ -189,19 +184,19 @@ def _painted(corners: Array, colours: npt.NDArray[np.uint8]) -> Part:
 
 
 def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
-    """Metres that one unit stands for; one guess for the whole folder, from its median size."""
+    """Return metres a unit: one guess for the whole folder, from its median size."""
     size = float(np.median([item.size for item in loaded]))
     if scale != 1.0 or size <= SIZE_M[1]:
         return scale
     for unit, name in UNITS.items():
         if LIKELY_SIZE_M[0] <= size * unit <= LIKELY_SIZE_M[1]:
-            tell(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
+            warn(f"{folder}: meshes are {size:.4g} units long; taken as {name} (--mesh-scale {unit:g})")
             return unit
     return scale
 
 
-def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Any:
-    """The family's draw function: every seed gives the same shape; only its look and place differ."""
+def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Draw:
+    """Return the draw function of the family, which gives the same shape for every seed."""
     scaled = tuple(piece * unit for piece in pieces)
     parts = [
         replace(part.placed(unit * np.eye(3)), pieces=scaled if k == 0 else scaled[:1])
@@ -219,7 +214,7 @@ def _cache_folder() -> Path:
 
 
 def _pieces(item: _Loaded, cache: Path) -> list[Array]:
-    """Convex pieces in the mesh's own units: of unit size in the cache, named by the shape's hash."""
+    """Return convex pieces in the mesh's own units; the cache holds them at unit size, named by the shape's hash."""
     points = item.points / item.size
     offsets = np.cumsum([0, *(len(part.mesh.vertices) for part in item.parts[:-1])])
     faces = np.concatenate([part.mesh.faces + k for part, k in zip(item.parts, offsets, strict=True)])
@@ -227,7 +222,7 @@ def _pieces(item: _Loaded, cache: Path) -> list[Array]:
     path = cache / f"{digest.hexdigest()[:32]}-{MOST_PIECES}.npz"
     pieces = _cached(path)
     if pieces is None:
-        pieces = [piece.astype(np.float32) for piece in _decompose(points, faces)]  # as they are kept
+        pieces = [piece.astype(np.float32) for piece in _decompose(points, faces)]  # precision of the cache
         _keep(path, pieces)
     return [piece.astype(float) * item.size for piece in pieces]
 
@@ -237,7 +232,7 @@ def _cached(path: Path) -> list[Array] | None:
         with np.load(path, allow_pickle=False) as archive:
             return [np.asarray(archive[key]) for key in sorted(archive.files)]
     except (OSError, ValueError, EOFError, KeyError):
-        return None  # not there, or a broken file: cut again
+        return None  # missing or broken: decompose again
 
 
 def _keep(path: Path, pieces: list[Array]) -> None:
@@ -250,7 +245,7 @@ def _keep(path: Path, pieces: list[Array]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, write)
     except (OSError, OutputError) as error:
-        tell(f"cannot keep convex pieces for the next run: {error}")
+        warn(f"cannot keep convex pieces for the next run: {error}")
 
 
 def _decompose(points: Array, faces: npt.NDArray[np.int64]) -> list[Array]:

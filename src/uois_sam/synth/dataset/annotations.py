@@ -1,11 +1,11 @@
-"""What is written down about one finished scene: a line of ``scenes.jsonl``."""
+"""Annotations of finished scenes: the lines of ``scenes.jsonl``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 
-from uois_sam.synth.rendering.ground_truth import Truth
+from uois_sam.synth.rendering.ground_truth import GroundTruth
 from uois_sam.synth.rendering.pinhole import camera_from_world, intrinsics, world_from_object
 from uois_sam.synth.scene import Scene
 
@@ -17,28 +17,28 @@ class LabelledObject:
     """An object that has a label in the label map."""
 
     label: int
-    """Its value in the label map: 1 + its index in ``scene.objects``."""
+    """Value in the label map: 1 + its index in ``scene.objects``."""
     family: str
     world_from_object: Matrix
     """(4, 4): object coordinates to world coordinates, metres."""
     visible_px: int
-    """Pixels of its label."""
+    """Number of labelled pixels."""
     amodal_px: int
-    """Pixels within the frame that it would have if nothing stood before it."""
+    """Number of pixels within the frame if nothing occluded it."""
     whole_px: int
-    """The same with one frame beyond every border included."""
+    """As ``amodal_px``, with one frame beyond every border included."""
     whole_box: tuple[int, ...]
-    """xyxy of those pixels, ends excluded."""
+    """Box around those pixels, xyxy, ends excluded."""
 
     @property
     def visible_fraction(self) -> float:
-        """Share of it that is not hidden by others, of what is within the frame: in (0, 1]."""
+        """Share of its amodal pixels within the frame that is visible, in (0, 1]."""
         return self.visible_px / self.amodal_px
 
 
 @dataclass(frozen=True)
-class SceneRecord:
-    """What became of one scene."""
+class SceneAnnotation:
+    """Labels, geometry and description of one finished scene."""
 
     index: int
     size_hw: tuple[int, int]
@@ -48,22 +48,22 @@ class SceneRecord:
     camera_from_world: Matrix
     """(4, 4): world coordinates to camera coordinates (x right, y down, z forward), metres."""
     objects: tuple[LabelledObject, ...]
-    """Those with a label; slivers have none."""
+    """Labelled objects: all but slivers."""
     slivers: int
-    """Objects of the scene that show too little, or nothing, to be labelled."""
+    """Number of objects too little of which is visible to be labelled."""
     redraws: dict[str, int]
-    """Reason -> attempts thrown away for it."""
+    """Reason -> number of discarded attempts."""
     scene: Scene
 
     def to_json(self) -> str:
-        """One line of JSON; :meth:`from_json` reads it back unchanged."""
+        """Return one line of JSON; :meth:`from_json` reads it back unchanged."""
         values = {key: value for key, value in vars(self).items() if key not in ("objects", "scene")}
         objects = [{**asdict(one), "visible_fraction": round(one.visible_fraction, 4)} for one in self.objects]
         return json.dumps({**values, "objects": objects, "scene": json.loads(self.scene.to_json())})
 
     @classmethod
-    def from_json(cls, line: str) -> SceneRecord:
-        """Rebuild a record from :meth:`to_json`'s line."""
+    def from_json(cls, line: str) -> SceneAnnotation:
+        """Rebuild an annotation from :meth:`to_json`'s line."""
         values = json.loads(line)
         for one in values["objects"]:
             del one["visible_fraction"]
@@ -79,8 +79,8 @@ class SceneRecord:
         )  # fmt: skip
 
 
-def describe(index: int, scene: Scene, truth: Truth, redraws: dict[str, int]) -> SceneRecord:
-    """The record of a rendered scene."""
+def annotate(index: int, scene: Scene, truth: GroundTruth, redraws: dict[str, int]) -> SceneAnnotation:
+    """Annotate a rendered scene."""
     size_hw = truth.labels.shape
     visible, amodal = truth.visible_px.tolist(), truth.amodal_px.tolist()
     objects = tuple(
@@ -96,7 +96,7 @@ def describe(index: int, scene: Scene, truth: Truth, redraws: dict[str, int]) ->
         for k, spec in enumerate(scene.objects)
         if visible[k]
     )
-    return SceneRecord(
+    return SceneAnnotation(
         index=index,
         size_hw=(size_hw[0], size_hw[1]),
         intrinsics=_matrix(intrinsics(scene.camera, (size_hw[0], size_hw[1])).tolist()),

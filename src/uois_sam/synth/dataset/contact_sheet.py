@@ -1,8 +1,7 @@
-"""Many scenes at a glance: a grid of pictures with their labels drawn over them."""
+"""Contact sheets: a grid of pictures with their labels drawn over them."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.files import write_atomically
 from uois_sam.io.overlay import overlay
 from uois_sam.types import ImageArray, LabelMap
@@ -26,16 +26,16 @@ def write_contact_sheet(read: Callable[[int], Picture], total: int, out: Path, c
     """Draw up to ``count`` scenes of a data set, spread evenly over it, into one JPEG.
 
     Args:
-        read: gives the scene of an index from 0 to ``total`` - 1; called once for each that is shown.
+        read: return the scene of an index from 0 to ``total`` - 1; called once for each that is shown.
         total: number of scenes of the data set.
-        out: where the sheet goes.
+        out: JPEG file to write.
         count: scenes to show; the more there are, the smaller each is.
 
     Returns:
         Number of scenes shown.
 
     Raises:
-        DatasetError: ``count`` or ``total`` is not positive.
+        DatasetError: if ``count`` or ``total`` is not positive.
     """
     if min(count, total) < 1:
         raise DatasetError(f"contact sheet: expected at least one scene, got {min(count, total)}")
@@ -43,7 +43,7 @@ def write_contact_sheet(read: Callable[[int], Picture], total: int, out: Path, c
     columns = int(np.ceil(np.sqrt(len(chosen) * 4 / 3)))
     width = (SHEET_WIDTH_PX - GAP_PX) // max(columns, 4) - GAP_PX
     tiles = [_tile(*read(index), width) for index in chosen]
-    write_atomically(out, _jpeg(_grid(tiles, columns)))
+    write_atomically(out, encode_jpeg(_grid(tiles, columns), quality=88))
     return len(tiles)
 
 
@@ -58,7 +58,7 @@ def _tile(image: ImageArray, labels: LabelMap | None, width: int) -> ImageArray:
 
 
 def _numbered(labels: LabelMap) -> LabelMap:
-    """The same label map with its objects numbered 1, 2, ... in ascending order."""
+    """Return the label map with its objects numbered 1, 2, ... in ascending order."""
     values = np.unique(labels[labels > 0])
     return np.where(labels > 0, np.searchsorted(values, labels) + 1, 0).astype(np.uint16)
 
@@ -75,9 +75,3 @@ def _grid(tiles: list[ImageArray], columns: int) -> ImageArray:
         x = GAP_PX + index % columns * (width + GAP_PX)
         sheet[y : y + tile.shape[0], x : x + width] = tile
     return sheet
-
-
-def _jpeg(picture: ImageArray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=88)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Write data sets of rendered scenes, on this machine's cores or on a Ray cluster; resumable."""
+"""Make data sets of rendered scenes on this machine's cores or on a Ray cluster; runs can be resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,26 @@ from uois_sam.errors import DatasetError, UOISError, WorkerError
 from uois_sam.runtime import timing as stages
 from uois_sam.runtime.executors import Executor, as_finished, on_processes
 from uois_sam.runtime.ray import on_ray
-from uois_sam.synth.dataset.annotations import SceneRecord
+from uois_sam.synth.dataset.annotations import SceneAnnotation
+from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
-from uois_sam.synth.dataset.make_scene import GenerateConfig, Job, MadeScene, make_scene, sources_of, start
-from uois_sam.synth.dataset.reader import NativeScene, read_descriptions
-from uois_sam.synth.dataset.writer import Store, config_json, differences
-from uois_sam.synth.rendering.render import check_variant
-from uois_sam.synth.sampling.config import Variety
-
-__all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
-
-PRESETS = {
-    "tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val", framing=(0.7, 1.6)))
-}
-"""Their scenes stay the same whatever happens to the defaults: scores of years compare."""
-"""Data sets that are the same for everybody, by name."""
+from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_scene, prepare_process
+from uois_sam.synth.dataset.reader import StoredScene, read_descriptions
+from uois_sam.synth.dataset.writer import DatasetWriter
+from uois_sam.synth.rendering.variants import check_variant
 
 
 @dataclass
 class Run:
     """A data set being made; iterate over it to make the scenes that its folder does not hold yet.
 
+    Layout: ``rgb/<index>.png``, ``label/<index>.png`` (uint16), ``depth/<index>.png`` (uint16 mm), with ``amodal`` also
+    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneAnnotation` a line), ``dataset.json``
+    (configuration, statistics, versions, measurements) and ``contact_sheet.jpg``.
+
     Raises:
-        DatasetError: fewer than one worker, own files that cannot be used, or a folder with other scenes.
-        UOISError: the renderer's variant does not work on this machine.
+        DatasetError: if ``workers`` is below 1, a user's own files cannot be used, or the folder holds other scenes.
+        UOISError: if the renderer's variant does not work on this machine.
     """
 
     config: GenerateConfig
@@ -54,72 +50,59 @@ class Run:
             raise DatasetError(f"workers: expected 1 or more, got {self.workers}")
         if self.ray is None:
             check_variant(self.config.variant)
-        sources_of(self.config)  # bad files are told before anything is written, and prepared once for all workers
-        self._store = Store(self.config, self.out)
+        assets_of(self.config)  # bad files are reported before anything is written; pieces are cut once for all workers
+        self._writer = DatasetWriter(self.config, self.out)
         jobs = _jobs(self.config)
         self.total = len(jobs)
         """Number of scenes of the whole data set."""
-        self.todo = [job for job in jobs if job.index not in self._store.records]
-        """Scenes that are not there yet."""
+        self.todo = [job for job in jobs if job.index not in self._writer.annotations]
+        """Scenes still to make."""
 
-    def __iter__(self) -> Iterator[SceneRecord]:
-        """Make what is missing; every scene is on disk when its record comes.
+    def __iter__(self) -> Iterator[SceneAnnotation]:
+        """Make the missing scenes; each is on disk before it is yielded.
 
         Raises:
-            DatasetError: a scene cannot be made.
-            WorkerError: processes keep dying over a scene.
-            UOISError: making a scene failed; the message names it.
+            DatasetError: if a scene cannot be made.
+            WorkerError: if processes keep dying over a scene.
+            UOISError: if making a scene fails; the message names it.
         """
-        measured = Measured(self.workers)
+        measured = Measurements(self.workers)
         try:
             for made in self._made(measured):
                 with measured.writing():
-                    self._store.add(made)
+                    self._writer.add(made)
                 measured.count(made)
-                yield made.record
+                yield made.annotation
         finally:
-            self._store.close(measured.as_json())
+            self._writer.close(measured.as_json())
         self._draw_contact_sheet()
 
     def _draw_contact_sheet(self) -> None:
-        scenes = [NativeScene(self.out, record) for _, record in sorted(self._store.records.items())]
+        scenes = [StoredScene(self.out, annotation) for _, annotation in sorted(self._writer.annotations.items())]
 
         def read(index: int) -> Picture:
             return scenes[index].image(), scenes[index].labels()
 
         write_contact_sheet(read, len(scenes), self.out / "contact_sheet.jpg")
 
-    def _made(self, measured: Measured) -> Iterator[MadeScene]:
+    def _made(self, measured: Measurements) -> Iterator[MadeScene]:
         if not self.todo:
             return
         with self._executor(measured) as executor:
             for job, future in as_finished(executor, self.todo):
                 yield scene_of(job, future)
 
-    def _executor(self, measured: Measured) -> AbstractContextManager[Executor[Job, MadeScene]]:
+    def _executor(self, measured: Measurements) -> AbstractContextManager[Executor[Job, MadeScene]]:
         if self.ray is not None:
-            make = partial(_start_and_make, self.config, 1)
+            make = partial(_prepare_and_make, self.config, 1)
             return on_ray(make, self.ray, "generate", gpu=self.config.variant == "cuda")
         threads = max(1, (os.cpu_count() or 1) // self.workers)
-        return on_processes(partial(_start_and_make, self.config, threads), self.workers, measured.count_death)
-
-
-def generate(config: GenerateConfig, out: Path, workers: int) -> Iterator[SceneRecord]:
-    """Write the scenes that ``out`` does not hold yet, yielding each as it lands on disk.
-
-    Layout: ``rgb/<index>.png``, ``label/<index>.png`` (uint16), ``depth/<index>.png`` (uint16 mm), with ``amodal`` also
-    ``amodal/<index>.json`` (label -> COCO RLE), ``scenes.jsonl`` (a :class:`SceneRecord` a line), ``dataset.json``
-    (configuration, statistics, versions, measurements) and ``contact_sheet.jpg``.
-
-    Raises:
-        DatasetError: ``out`` holds a data set made with another configuration, or a scene cannot be made.
-    """
-    return iter(Run(config, out, workers))
+        return on_processes(partial(_prepare_and_make, self.config, threads), self.workers, measured.count_death)
 
 
 @dataclass
-class Measured:
-    """Facts about a run that differ from machine to machine."""
+class Measurements:
+    """Time, memory and deaths of processes of one run."""
 
     workers: int
     started: float = field(default_factory=time.monotonic)
@@ -147,7 +130,7 @@ class Measured:
         self.seconds["write"] = self.seconds.get("write", 0.0) + seconds["write"]
 
     def as_json(self) -> dict[str, Any]:
-        """Rates and means, rounded."""
+        """Return rates and means, rounded."""
         elapsed = time.monotonic() - self.started
         return {
             "workers": self.workers,
@@ -166,25 +149,9 @@ def _jobs(config: GenerateConfig) -> list[Job]:
     return [Job(index, scene) for index, scene in sorted(read_descriptions(config.from_scenes).items())]
 
 
-def with_preset(config: GenerateConfig, name: str) -> GenerateConfig:
-    """The preset's data set, rendered with the variant and labels that ``config`` asks for.
-
-    Raises:
-        DatasetError: ``config`` asks for anything else that is not as usual: the preset would silently drop it.
-    """
-    preset = replace(PRESETS[name], variant=config.variant, amodal=config.amodal)
-    usual = replace(GenerateConfig(), variant=config.variant, amodal=config.amodal)
-    dropped = {option: value for option, _, value in differences(config_json(usual), config_json(config))}
-    fixed = {option for option, _, _ in differences(config_json(preset), config_json(config))}
-    told = ", ".join(f"{option} {value!r}" for option, value in dropped.items() if option in fixed)
-    if told:
-        raise DatasetError(f"preset {name} is the same for everybody: expected no setting of yours besides, got {told}")
-    return preset
-
-
-def _start_and_make(config: GenerateConfig, threads: int, job: Job) -> MadeScene:
+def _prepare_and_make(config: GenerateConfig, threads: int, job: Job) -> MadeScene:
     """Make one scene in any process."""
-    start(config, threads)
+    prepare_process(config, threads)
     return make_scene(config, job)
 
 

@@ -1,85 +1,42 @@
-"""One scene from a number to finished files: draw, settle, render, encode. Runs in any process and touches no disk."""
+"""Make one scene from its number: draw, settle, render, encode. Runs in any process and writes no file."""
 
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.masks import encode_mask
+from uois_sam.runtime.provenance import peak_memory_mib
 from uois_sam.runtime.timing import measured, stage
-from uois_sam.synth.assets import skies, textures
-from uois_sam.synth.dataset.annotations import SceneRecord, describe
+from uois_sam.synth.assets.collection import Assets
+from uois_sam.synth.dataset.annotations import SceneAnnotation, annotate
+from uois_sam.synth.dataset.config import PNG_LEVEL, GenerateConfig
 from uois_sam.synth.physics import UnsettledError, settle
-from uois_sam.synth.rendering.ground_truth import Truth
-from uois_sam.synth.rendering.render import Rendering, choose_variant, limit_threads, render
-from uois_sam.synth.sampling.config import Sources, Variety
+from uois_sam.synth.rendering.ground_truth import GroundTruth
+from uois_sam.synth.rendering.render import Rendering, render
+from uois_sam.synth.rendering.variants import choose_variant, limit_threads
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Scene
 
 MAX_DRAWS = 8
-"""So many draws in a row that come to nothing are an error."""
+"""Failed draws of one scene after which making it is an error."""
 BLOCKED_MM = 180
 BLOCKED_SHARE = 0.3
-"""A view of which this share is nearer than ``BLOCKED_MM`` is drawn again."""
-
-
-@dataclass(frozen=True)
-class GenerateConfig:
-    """What a data set is made from; two runs with equal values write the same scenes.
-
-    Raises:
-        DatasetError: a number is too small.
-    """
-
-    scenes: int = 100
-    """Number of scenes."""
-    seed: int = 0
-    """Every scene of another seed is another draw of the same kinds of shapes, textures and places."""
-    height: int = 480
-    """Rows of each picture."""
-    width: int = 640
-    """Columns of each picture."""
-    samples: int = 8
-    """Light paths a pixel before denoising."""
-    variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
-    """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed, else the slower scalar one."""
-    amodal: bool = False
-    """Also write the whole shape of every object, hidden parts included."""
-    variety: Variety = field(default_factory=Variety)
-    """What varies from scene to scene."""
-    from_scenes: Path | None = None
-    """Render the descriptions in this file (``scenes.jsonl`` of a data set) instead of drawing new ones."""
-    meshes: Path | None = None
-    """Folder of meshes (OBJ, PLY, GLB, STL) that scenes hold beside the built-in shapes."""
-    mesh_scale: float = 1.0
-    """Metres that one unit of those meshes stands for."""
-    textures: Path | None = None
-    """Folder of pictures that surfaces show beside the built-in textures."""
-    hdris: Path | None = None
-    """Folder of HDR panoramas (.hdr, .exr) that light scenes beside the built-in skies."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("scenes", 1), ("seed", 0), ("height", 1), ("width", 1), ("samples", 1)):
-            if (value := getattr(self, name)) < least:
-                raise DatasetError(f"{name}: expected {least} or more, got {value}")
+"""Share of a view nearer than ``BLOCKED_MM`` from which on it is drawn again."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One scene to be made."""
+    """A scene to make."""
 
     index: int
     description: Scene | None = None
-    """A settled scene to render as it is; None: draw one."""
+    """A settled scene to render unchanged; None: draw one."""
 
     def __str__(self) -> str:
         return f"scene {self.index}"
@@ -89,129 +46,104 @@ class Job:
 class MadeScene:
     """A finished scene, not yet on disk."""
 
-    record: SceneRecord
+    annotation: SceneAnnotation
     files: dict[str, bytes]
     """Path below the data set's folder -> content."""
     seconds: dict[str, float]
-    """Stage -> time it took."""
+    """Stage -> seconds."""
     peak_mb: float
-    """Most memory that the process has held so far."""
+    """Peak memory of the process so far, in 10**6 bytes."""
 
 
 @cache
-def start(config: GenerateConfig, threads: int | None) -> None:
-    """Get the process ready for :func:`make_scene`, once: pick the renderer's variant and its number of threads.
+def prepare_process(config: GenerateConfig, threads: int | None) -> None:
+    """Prepare the process for :func:`make_scene`, once: choose the renderer's variant, load assets, limit threads.
 
     Raises:
-        UOISError: the variant does not work on this machine.
-        DatasetError: own files cannot be used.
+        UOISError: if the variant does not work on this machine.
+        DatasetError: if a user's own files cannot be used.
     """
     choose_variant(config.variant)
-    sources_of(config)
+    assets_of(config)
     if threads is not None:
         limit_threads(threads)
 
 
 @cache
-def sources_of(config: GenerateConfig) -> Sources:
-    """Make the user's own files known in this process, once.
+def assets_of(config: GenerateConfig) -> Assets:
+    """Load the assets; a user's own files are read once in a process.
 
     Raises:
-        DatasetError: a folder holds nothing that can be used.
+        DatasetError: if a folder holds no file that can be used.
     """
-    meshes: tuple[str, ...] = ()
-    if config.meshes is not None:
-        from uois_sam.synth.assets import user_meshes as usermeshes
-
-        meshes = tuple(usermeshes.register(config.meshes, config.mesh_scale))
-    return Sources(
-        textures=textures.register_files(config.textures) if config.textures is not None else (),
-        skies=skies.register_files(config.hdris) if config.hdris is not None else (),
-        meshes=meshes,
-    )
+    return Assets.load(textures=config.textures, hdris=config.hdris, meshes=config.meshes, mesh_scale=config.mesh_scale)
 
 
 def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
     """Make one scene; the same arguments give the same files on the same renderer.
 
-    :func:`start` must have been called in this process. A draw that does not come to rest or whose view is blocked is
-    replaced by one from the next sub-seed.
+    :func:`prepare_process` must have been called in this process. A draw that does not come to rest, or whose view is
+    blocked, is replaced by one from the next sub-seed.
 
     Raises:
-        DatasetError: ``MAX_DRAWS`` draws in a row came to nothing, or a given description cannot be rendered.
+        DatasetError: if ``MAX_DRAWS`` draws in a row fail, or a given description cannot be rendered.
     """
+    assets = assets_of(config)
     with measured() as seconds:
         if job.description is None:
-            scene, rendering, redraws = _draw(config, job.index)
+            scene, rendering, redraws = _draw(config, assets, job.index)
         else:
             scene, redraws = job.description, {}
-            rendering = _render(config, scene)
+            rendering = _render(config, assets, scene)
         with stage("encode"):
             files = _encode(job.index, rendering, config.amodal)
-    return MadeScene(describe(job.index, scene, rendering.truth, redraws), files, seconds, peak_memory_mb())
+    peak_mb = (peak_memory_mib() or 0) * 2**20 / 1e6
+    return MadeScene(annotate(job.index, scene, rendering.truth, redraws), files, seconds, peak_mb)
 
 
-def _draw(config: GenerateConfig, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
+def _draw(config: GenerateConfig, assets: Assets, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
     redraws: dict[str, int] = {}
     for attempt in range(MAX_DRAWS):
         try:
             with stage("draw"):
-                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, sources_of(config))
+                drawn = sample_scene(scene_seed(config.seed, index, attempt), config.variety, assets)
             with stage("physics"):
-                scene = settle(drawn)
+                scene = settle(drawn, assets)
         except UnsettledError:
             reason = "unsettled"
         else:
-            rendering = _render(config, scene)
+            rendering = _render(config, assets, scene)
             if not view_is_blocked(rendering.truth):
                 return scene, rendering, redraws
             reason = "view blocked"
         redraws[reason] = redraws.get(reason, 0) + 1
-    told = ", ".join(f"{reason}: {count}" for reason, count in redraws.items())
-    raise DatasetError(f"scene {index}: {MAX_DRAWS} draws in a row came to nothing ({told})")
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in redraws.items())
+    raise DatasetError(f"scene {index}: {MAX_DRAWS} draws in a row came to nothing ({reasons})")
 
 
-def _render(config: GenerateConfig, scene: Scene) -> Rendering:
+def _render(config: GenerateConfig, assets: Assets, scene: Scene) -> Rendering:
     with stage("render"):
-        return render(scene, (config.height, config.width), config.samples)
+        return render(scene, (config.height, config.width), config.samples, assets)
 
 
-def view_is_blocked(truth: Truth) -> bool:
-    """Whether something right before the lens (a wall the camera stands in, say) hides much of the view."""
+def view_is_blocked(truth: GroundTruth) -> bool:
+    """Return True if something close to the lens (such as a wall around the camera) hides much of the view."""
     return float((truth.depth_mm < BLOCKED_MM).mean()) > BLOCKED_SHARE
 
 
 def scene_seed(seed: int, index: int, attempt: int) -> int:
-    """A 63-bit seed that differs for every data set, scene and attempt."""
+    """Return a 63-bit seed that differs for every data set, scene and attempt."""
     return int(np.random.SeedSequence([seed, index, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def peak_memory_mb() -> float:
-    """Most resident memory this process has held so far, in 10**6 bytes; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _encode(index: int, rendering: Rendering, amodal: bool) -> dict[str, bytes]:
     name, truth = f"{index:06d}", rendering.truth
     files = {
-        f"rgb/{name}.png": _png(rendering.image),
-        f"depth/{name}.png": _png(truth.depth_mm),
-        f"label/{name}.png": _png(truth.labels),
+        f"rgb/{name}.png": encode_png(rendering.image, PNG_LEVEL),
+        f"depth/{name}.png": encode_png(truth.depth_mm, PNG_LEVEL),
+        f"label/{name}.png": encode_png(truth.labels, PNG_LEVEL),
     }
     if amodal:
         masks = {str(k + 1): encode_mask(truth.amodal[k]) for k in np.flatnonzero(truth.visible_px).tolist()}
         files[f"amodal/{name}.json"] = json.dumps(masks).encode()
     return files
-
-
-def _png(pixels: npt.NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()

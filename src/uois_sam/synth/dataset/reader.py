@@ -1,4 +1,4 @@
-"""Read data sets in the native layout back: records, descriptions, pixels."""
+"""Reader of data sets in the native layout: annotations, descriptions, pixels."""
 
 from __future__ import annotations
 
@@ -14,95 +14,95 @@ from PIL import Image
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
-from uois_sam.synth.dataset.annotations import LabelledObject, SceneRecord
+from uois_sam.synth.dataset.annotations import LabelledObject, SceneAnnotation
 from uois_sam.synth.scene import Scene
 from uois_sam.types import BoolArray, ImageArray, LabelMap
 
 
 @dataclass(frozen=True)
-class NativeScene:
-    """One scene of a data set on disk; pixels are read when asked for."""
+class StoredScene:
+    """One scene of a data set on disk; pixels are read on request."""
 
     folder: Path
-    record: SceneRecord
+    annotation: SceneAnnotation
 
     @property
     def photo(self) -> Path:
-        """The picture's file."""
-        return self.folder / "rgb" / f"{self.record.index:06d}.png"
+        """File of the picture."""
+        return self.folder / "rgb" / f"{self.annotation.index:06d}.png"
 
     def image(self) -> ImageArray:
-        """(H, W, 3) uint8 RGB."""
+        """Read the (H, W, 3) uint8 RGB picture."""
         with Image.open(self.photo) as image:
             return np.asarray(image.convert("RGB"))
 
     def labels(self) -> LabelMap:
-        """(H, W) uint16: 0 background."""
+        """Read the (H, W) uint16 label map; 0 is background."""
         return _read_png(self.folder / "label" / self.photo.name)
 
     def depth_mm(self) -> npt.NDArray[np.uint16]:
-        """(H, W) uint16: millimetres along the optical axis, 0 unknown."""
+        """Read (H, W) uint16 millimetres along the optical axis; 0 is unknown."""
         return _read_png(self.folder / "depth" / self.photo.name)
 
     def masks(self) -> Iterator[tuple[LabelledObject, BoolArray, BoolArray]]:
-        """Every labelled object with its visible and its amodal mask, each (H, W) bool.
+        """Yield every labelled object with its visible and its amodal mask, each (H, W) bool.
 
         Raises:
-            DatasetError: the data set has no amodal masks.
+            DatasetError: if the data set has no amodal masks.
         """
-        path = self.folder / "amodal" / f"{self.record.index:06d}.json"
+        path = self.folder / "amodal" / f"{self.annotation.index:06d}.json"
         try:
             encoded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            told = f"{path}: expected amodal masks, found none; make the data set with --amodal"
-            raise DatasetError(told) from error
+            message = f"{path}: expected amodal masks, found none; make the data set with --amodal"
+            raise DatasetError(message) from error
         labels = self.labels()
-        for one in self.record.objects:
+        for one in self.annotation.objects:
             yield one, labels == one.label, decode_mask(encoded[str(one.label)])
 
 
-def read_scenes(folder: Path) -> list[NativeScene]:
-    """The scenes of a data set in order.
+def read_scenes(folder: Path) -> list[StoredScene]:
+    """Read the scenes of a data set, in order.
 
     Raises:
-        DatasetError: there is no ``scenes.jsonl`` or it has other content.
+        DatasetError: if there is no ``scenes.jsonl`` or it has other content.
     """
-    return [NativeScene(folder, record) for record in read_records(folder)]
+    return [StoredScene(folder, annotation) for annotation in read_annotations(folder)]
 
 
-def read_records(folder: Path) -> list[SceneRecord]:
-    """The records of a data set in the native layout, in order of the scenes.
+def read_annotations(folder: Path) -> list[SceneAnnotation]:
+    """Read the annotations of a data set, in order of the scenes.
 
     Raises:
-        DatasetError: there is no ``scenes.jsonl`` or it has other content.
+        DatasetError: if there is no ``scenes.jsonl`` or it has other content.
     """
     log = folder / "scenes.jsonl"
     if not log.is_file():
         raise DatasetError(f"{folder}: expected a data set made by 'uois-sam generate', found no scenes.jsonl")
-    records = parse_records(log, log.read_text(encoding="utf-8").splitlines())
-    return sorted({record.index: record for record in records}.values(), key=lambda record: record.index)
+    annotations = parse_annotations(log, log.read_text(encoding="utf-8").splitlines())
+    return [one for _, one in sorted({one.index: one for one in annotations}.items())]
 
 
-def parse_records(log: Path, lines: Iterable[str]) -> list[SceneRecord]:
-    """The record of every line.
+def parse_annotations(log: Path, lines: Iterable[str]) -> list[SceneAnnotation]:
+    """Parse the annotation of every line.
 
     Raises:
-        DatasetError: a line is not a record.
+        DatasetError: if a line is no annotation.
     """
-    records = []
+    annotations = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(SceneRecord.from_json(line))
+            annotations.append(SceneAnnotation.from_json(line))
         except (ValueError, KeyError, TypeError, DatasetError) as error:
             raise DatasetError(f"{log}, line {number}: expected a scene's record, found other content") from error
-    return records
+    return annotations
 
 
 def read_descriptions(path: Path) -> dict[int, Scene]:
-    """Scene descriptions by index: lines of a ``scenes.jsonl``, or bare ones as ``Scene.to_json`` writes them.
+    """Read scene descriptions by index: lines of a ``scenes.jsonl``, or bare ones as ``Scene.to_json`` writes them.
 
     Raises:
-        DatasetError: the file is missing, empty, or a line is neither.
+        DatasetError: if the file is missing or empty, or a line is neither.
     """
     if not path.is_file():
         raise DatasetError(f"{path}: expected a file of scene descriptions, found none")

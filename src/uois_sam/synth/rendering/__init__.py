@@ -1,1 +1,1 @@
-"""From a scene to pixels: photo, depth and ground truth."""
+"""Rendering of scenes by Mitsuba: photo, depth and ground truth."""

@@ -1,6 +1,6 @@
-"""Albedo and normals of what is seen first: they tell the denoiser which edges are real.
+"""Denoising by Open Image Denoise, guided by albedo and normals of the first hits.
 
-Vectorised variants of Mitsuba use its own integrator for that. Its scalar build spends about 9 microseconds a ray
+Vectorised variants of Mitsuba render these by its own integrator. Its scalar build spends about 9 microseconds a ray
 there (a whole light path takes 3), so it casts the rays one by one, and fewer of them.
 """
 
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.errors import MissingExtraError
+
 FloatImage = npt.NDArray[np.float32]
 
 SAMPLES = 4
@@ -20,7 +22,7 @@ SCALAR_SAMPLES = 2
 """Rays a pixel in the scalar variant."""
 
 
-def guide_layers(loaded: Any, size_hw: tuple[int, int], seed: int) -> tuple[FloatImage, FloatImage]:
+def render_features(loaded: Any, size_hw: tuple[int, int], seed: int) -> tuple[FloatImage, FloatImage]:
     """Render albedo and shading normals, each (H, W, 3) float32, through the scene's own lens.
 
     Args:
@@ -31,7 +33,7 @@ def guide_layers(loaded: Any, size_hw: tuple[int, int], seed: int) -> tuple[Floa
     import mitsuba as mi
 
     if "scalar" in mi.variant():
-        layers = _loop(loaded, size_hw, seed)
+        layers = _render_scalar(loaded, size_hw, seed)
     else:
         layers = np.array(mi.render(loaded, integrator=_integrator(mi.variant()), spp=SAMPLES, seed=seed))
     return np.ascontiguousarray(layers[..., :3]), np.ascontiguousarray(layers[..., 3:])
@@ -39,14 +41,14 @@ def guide_layers(loaded: Any, size_hw: tuple[int, int], seed: int) -> tuple[Floa
 
 @functools.cache
 def _integrator(_variant: str) -> Any:
-    """One integrator a variant: those of another cannot be used."""
+    """Return the integrator of the variant: that of another cannot be used."""
     import mitsuba as mi
 
     return mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"})
 
 
-def _loop(loaded: Any, size_hw: tuple[int, int], seed: int) -> FloatImage:
-    """(H, W, 6) float32."""
+def _render_scalar(loaded: Any, size_hw: tuple[int, int], seed: int) -> FloatImage:
+    """Return (H, W, 6) float32: albedo, normal."""
     import mitsuba as mi
 
     sensor = loaded.sensors()[0]
@@ -68,3 +70,21 @@ def _loop(loaded: Any, size_hw: tuple[int, int], seed: int) -> FloatImage:
                 rows.append((0.0,) * 6)
         total += rows
     return (total / SCALAR_SAMPLES).reshape(height, width, 6).astype(np.float32)
+
+
+def denoise(colour: FloatImage, albedo: FloatImage, normal: FloatImage) -> FloatImage:
+    """Denoise a linear picture by Open Image Denoise.
+
+    Args:
+        colour: (H, W, 3) float32 radiance.
+        albedo: (H, W, 3) float32 of :func:`render_features`.
+        normal: (H, W, 3) float32 of :func:`render_features`.
+
+    Raises:
+        MissingExtraError: if pyoidn is not installed.
+    """
+    try:
+        import pyoidn
+    except ImportError as error:
+        raise MissingExtraError("denoising renders", "synth", "pyoidn") from error
+    return np.asarray(pyoidn.denoise(np.ascontiguousarray(colour), hdr=True, albedo=albedo, normal=normal))

@@ -1,7 +1,8 @@
-"""What is where in a rendered view: visible and amodal masks, depth, and the rule for slivers.
+"""Ground truth of a rendered view: visible and amodal masks, depth, and the rule for slivers.
 
-Every object is cast alone, and so are the surroundings; at each pixel the nearest wins. An object's amodal mask is
-therefore exactly what would be seen of it without the others, and its visible mask is a part of that.
+Rays are cast against every object alone and against the surroundings; at each pixel the nearest hit counts. An
+object's amodal mask is therefore exactly what would be seen of it without the others, and its visible mask is a part
+of that.
 """
 
 from __future__ import annotations
@@ -14,32 +15,32 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.synth.rendering.pinhole import pixel_window
-from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, Window, canvas_window, cast, frame_window
+from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, Window, canvas_window, cast_rays, frame_window
 from uois_sam.synth.scene import Camera
 from uois_sam.types import BoolArray, LabelMap
 
 IntArray = npt.NDArray[np.int64]
 
 SLIVER_FRACTION = 1 / 5000
-"""Objects that show less than this part of the frame are not labelled (61 px at 640x480): nobody could grasp them."""
+"""Least visible share of the frame of a labelled object (61 px at 640x480): less cannot be grasped."""
 SLIVER_PX = 9
-"""Nor are objects that show fewer pixels than this (a 3x3 patch), however small the frame."""
+"""Least visible pixels of a labelled object (a 3x3 patch), however small the frame."""
 FARTHEST_M = 65.535
 """Depth beyond this does not fit into uint16 millimetres."""
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """The labels of one view. Frame: image, pixels; rays go through pixel centres."""
 
     labels: LabelMap
     """(H, W) uint16: 0 background, i + 1 the visible pixels of object i; slivers are background."""
     depth_mm: npt.NDArray[np.uint16]
-    """(H, W) uint16: distance along the optical axis in millimetres; 0 beyond 65 m or where nothing is."""
+    """(H, W) uint16: millimetres along the optical axis; 0 beyond 65 m and for no hit."""
     amodal: BoolArray
-    """(N, H, W) bool: each object as if nothing stood before it, within the frame; slivers too."""
+    """(N, H, W) bool: each object without occlusion, within the frame; slivers too."""
     whole_px: IntArray
-    """(N,) int64: pixels of each object as if nothing stood before it, one frame beyond every border included."""
+    """(N,) int64: pixels of each object without occlusion, one frame beyond every border included."""
     whole_boxes: IntArray
     """(N, 4) int64 xyxy, ends excluded: the box around those pixels, zeros where there are none."""
 
@@ -54,12 +55,12 @@ class Truth:
         return self.amodal.sum(axis=(1, 2), dtype=np.int64)
 
 
-def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects: int) -> Truth:
+def compute_ground_truth(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects: int) -> GroundTruth:
     """Label a view.
 
     Args:
         shapes: all shapes of the scene; those of object i have names that begin with ``object{i}_``.
-        camera: its pinhole is used.
+        camera: lens and sensor are ignored.
         size_hw: rows and columns of the picture.
         objects: number of objects.
     """
@@ -67,7 +68,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
     for shape in shapes:
         groups[_owner(shape.id())].append(shape)
     frame = frame_window(size_hw)
-    nearest = cast(groups[0], camera, size_hw, frame)
+    nearest = cast_rays(groups[0], camera, size_hw, frame)
     labels = np.zeros(size_hw, dtype=np.uint16)
     amodal = np.zeros((objects, *size_hw), dtype=np.bool_)
     whole_px = np.zeros(objects, dtype=np.int64)
@@ -76,7 +77,7 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
         window = _window_of(parts, camera, size_hw) if parts else None
         if window is None:
             continue
-        distance = cast(parts, camera, size_hw, window)
+        distance = cast_rays(parts, camera, size_hw, window)
         there = np.isfinite(distance)
         whole_px[index] = there.sum()
         if not whole_px[index]:
@@ -90,18 +91,18 @@ def see(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], objects
         amodal[index][shared.slices] = there[shared.within(window)]
         labels[shared.slices][closer] = index + 1
         nearest[shared.slices][closer] = inside[closer]
-    return Truth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px, whole_boxes)
+    return GroundTruth(drop_slivers(labels), depth_to_mm(nearest), amodal, whole_px, whole_boxes)
 
 
 def drop_slivers(labels: LabelMap) -> LabelMap:
-    """Set to background what shows less than ``SLIVER_FRACTION`` of the frame or fewer than ``SLIVER_PX`` pixels."""
+    """Remove labels that cover less than ``SLIVER_FRACTION`` of the frame or fewer than ``SLIVER_PX`` pixels."""
     counts = np.bincount(labels.ravel())
     small = counts < max(SLIVER_FRACTION * labels.size, SLIVER_PX)
     return np.where(small[labels], 0, labels).astype(np.uint16)
 
 
 def mask_box(mask: BoolArray) -> IntArray:
-    """(4,) int64 xyxy, ends excluded: the box around a mask's pixels; zeros where it has none."""
+    """Return the box around a mask's pixels, (4,) int64 xyxy, ends excluded; zeros if it has none."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return np.zeros(4, dtype=np.int64)
@@ -109,18 +110,18 @@ def mask_box(mask: BoolArray) -> IntArray:
 
 
 def depth_to_mm(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """Metres to whole millimetres, uint16; 0 for what is farther than ``FARTHEST_M``."""
+    """Convert metres to whole millimetres, uint16; 0 beyond ``FARTHEST_M``."""
     near = depth_m < FARTHEST_M
     return np.rint(1000 * np.where(near, depth_m, 0)).astype(np.uint16)
 
 
 def _owner(shape_name: str) -> int:
-    """1 + index of the object a shape belongs to; 0 for surroundings."""
+    """Return 1 + index of the object a shape belongs to; 0 for surroundings."""
     return int(shape_name.removeprefix("object").split("_")[0]) + 1 if shape_name.startswith("object") else 0
 
 
 def _window_of(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int]) -> Window | None:
-    """The part of the canvas that shapes can cover; None where that is nothing."""
+    """Return the part of the canvas that shapes can cover; None if there is none."""
     boxes = [shape.bbox() for shape in shapes]
     corners = np.array([[box.corner(k) for k in range(8)] for box in boxes], dtype=float).reshape(-1, 3)
     canvas = canvas_window(size_hw)

@@ -1,8 +1,8 @@
-"""A scene in Mitsuba's terms: shapes, materials, lamps, sky and camera.
+"""Scenes as Mitsuba scenes: shapes, materials, lamps, sky and camera.
 
 All scenes share a handful of compiled kernels, because a kernel depends on which plugins there are and on how many
 surfaces: every scene has the same two materials (one of them perhaps only on a speck), the same kind of texture, three
-lamps, a lens, and a rounded number of shapes. With a free mix the compiler takes longer than the light does.
+lamps, a lens, and a rounded number of shapes. With a free mix, compiling takes longer than rendering.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from uois_sam.runtime.timing import stage
-from uois_sam.synth.assets.families import make_parts
+from uois_sam.synth.assets.collection import Assets
 from uois_sam.synth.assets.meshes import Mesh
-from uois_sam.synth.assets.skies import paint_sky
-from uois_sam.synth.assets.textures import desaturate, paint
-from uois_sam.synth.assets.textures.fields import to_uint8
+from uois_sam.synth.assets.textures import desaturate
+from uois_sam.synth.assets.textures.fields import Picture, to_uint8
 from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, mitsuba_pose
 from uois_sam.synth.sampling.furniture import prop_mesh
 from uois_sam.synth.scene import Camera, Lamp, Pose, Scene, Surface
@@ -27,29 +25,32 @@ TEXTURE_SIDE = 384
 SHAPES_STEP = 32
 """Shape counts are padded to multiples of this (see :func:`_pad`)."""
 SHARP_APERTURE_M = 1e-6
-"""Lens opening that stands for a pinhole: the plugin wants one above zero."""
+"""Lens opening that stands for a pinhole: the plugin requires one above zero."""
 CLEAR_FROM = 0.01
-"""Surfaces that let through more than this share of light take the clear material."""
+"""Share of transmitted light above which a surface has the clear material."""
 
 
-def build(scene: Scene, size_hw: tuple[int, int]) -> Any:
-    """Load a scene for rendering; :func:`~uois_sam.synth.rendering.render.choose_variant` must have been called.
+def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
+    """Load a scene for rendering; :func:`~uois_sam.synth.rendering.variants.choose_variant` must have been called.
 
     Shapes of ``scene.objects[i]`` are named ``object{i}_{part}``, everything else otherwise.
     """
     import mitsuba as mi
 
     world: dict[str, Any] = {"type": "scene", "sensor": _sensor(scene.camera, size_hw)}
-    world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(paint_sky(scene.sky))}
+    world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(assets.paint_sky(scene.sky))}
     for index, lamp in enumerate(scene.lamps):
         world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
     for index, prop in enumerate(scene.props):
-        world[f"prop{index}"] = _shape(f"prop{index}", prop_mesh(prop), prop.pose, prop.surface)
+        world[f"prop{index}"] = _shape(
+            f"prop{index}", prop_mesh(prop), prop.pose, prop.surface, _paint(prop.surface, assets)
+        )
     for index, spec in enumerate(scene.objects):
-        for number, part in enumerate(make_parts(spec.family, spec.seed)):
-            name = f"object{index}_{number}"
-            world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[number], part.picture)
-    _pad(world)
+        for number, part in enumerate(assets.parts(spec.family, spec.seed)):
+            name, surface = f"object{index}_{number}", spec.surfaces[number]
+            texture = _paint(surface, assets) if part.picture is None else part.picture
+            world[name] = _shape(name, part.mesh, spec.pose, surface, texture)
+    _pad(world, assets)
     with stage("load"):
         loaded = mi.load_dict(world)
         _free_lens(loaded)
@@ -65,7 +66,7 @@ def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
 
 
 def _free_lens(loaded: Any) -> None:
-    """Make the lens' numbers data: constants would be baked into a kernel of every scene's own."""
+    """Make the lens' parameters data: constants would be compiled into a kernel for every scene."""
     import drjit as dr
     import mitsuba as mi
 
@@ -79,7 +80,7 @@ def _free_lens(loaded: Any) -> None:
 
 
 def _lamp(name: str, lamp: Lamp) -> Any:
-    """An area light as a mesh: a ``rectangle`` would bake its position into the kernel."""
+    """Make an area light as a mesh: the position of a ``rectangle`` would be compiled into the kernel."""
     import mitsuba as mi
 
     turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
@@ -93,7 +94,7 @@ def _lamp(name: str, lamp: Lamp) -> Any:
     return _load_mesh(name, square.transformed(turn.as_matrix(), lamp.position), properties)
 
 
-def _pad(world: dict[str, Any]) -> None:
+def _pad(world: dict[str, Any], assets: Assets) -> None:
     """Add specks deep below the floor until the number of shapes is a multiple of ``SHAPES_STEP``.
 
     The kernel depends on how many surfaces there are, and of which materials; rounding leaves a handful of kernels to
@@ -103,22 +104,20 @@ def _pad(world: dict[str, Any]) -> None:
     shapes = sum(name.startswith(("prop", "object")) for name in world)
     for index in range(1 + (-shapes - 1) % SHAPES_STEP):
         surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
-        world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture_side=4)
+        texture = _paint(surface, assets, side=4)
+        world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture)
 
 
-def _shape(
-    name: str,
-    mesh: Mesh,
-    pose: Pose,
-    surface: Surface,
-    picture: npt.NDArray[np.uint8] | None = None,
-    texture_side: int = TEXTURE_SIDE,
-) -> Any:
+def _paint(surface: Surface, assets: Assets, side: int = TEXTURE_SIDE) -> Picture:
+    with stage("textures"):
+        return assets.paint(surface.texture, surface.seed, side, surface.wear)
+
+
+def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture: Picture) -> Any:
     import mitsuba as mi
 
     with stage("textures"):
-        pixels = paint(surface.texture, surface.seed, texture_side, surface.wear) if picture is None else picture
-        pixels = desaturate(pixels, surface.saturation)
+        pixels = desaturate(texture, surface.saturation)
         if surface.brightness != 1.0:
             pixels = to_uint8(pixels * np.float32(surface.brightness))
     properties = mi.Properties()
@@ -127,8 +126,8 @@ def _shape(
     return _load_mesh(name, mesh.transformed(rotation, pose.position), properties)
 
 
-def _material(surface: Surface, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """Opaque things are solid; clear ones are thin shells, so that light goes straight on and shadows stay light."""
+def _material(surface: Surface, pixels: Picture) -> dict[str, Any]:
+    """Return an opaque solid, or for clear surfaces a thin shell: light goes straight on and shadows stay light."""
     import mitsuba as mi
 
     picture = mi.Bitmap(np.ascontiguousarray(pixels[::-1]))  # first row is v = 0, and v points up

@@ -1,6 +1,6 @@
-"""Rays through pixel centres against a few shapes: how far along the optical axis each one meets them first.
+"""Depth by ray casting: where rays through pixel centres first hit shapes, along the optical axis.
 
-The rays are those of the ideal pinhole, whatever lens the picture is taken with, so that labels, depth and the stated
+The rays are those of the ideal pinhole, not of the lens of the picture, so that labels, depth and the stated
 intrinsics agree exactly. Vectorised variants of Mitsuba trace an array of rays; the scalar one, which would need a
 Python loop for that, renders with its own depth integrator through pixel centres, which is compiled code.
 """
@@ -45,38 +45,38 @@ class Window:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def clipped(self, other: Window) -> Window | None:
-        """What it shares with another window; None where that is nothing."""
+        """Return the intersection with another window; None if it is empty."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
         return Window(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     def within(self, other: Window) -> tuple[slice, slice]:
-        """Rows and columns that this window takes of an array that covers ``other``."""
+        """Return the rows and columns of this window in an array that covers ``other``."""
         return slice(self.y0 - other.y0, self.y1 - other.y0), slice(self.x0 - other.x0, self.x1 - other.x0)
 
 
 def frame_window(size_hw: tuple[int, int]) -> Window:
-    """The whole picture."""
+    """Return the window of the whole picture."""
     return Window(0, 0, size_hw[1], size_hw[0])
 
 
 def canvas_window(size_hw: tuple[int, int]) -> Window:
-    """The whole area in which rays can be cast."""
+    """Return the window of the whole area in which rays can be cast."""
     reach_y, reach_x = (CANVAS // 2 * side for side in size_hw)
     return Window(-reach_x, -reach_y, size_hw[1] + reach_x, size_hw[0] + reach_y)
 
 
-def cast(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window: Window) -> Depth:
+def cast_rays(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window: Window) -> Depth:
     """Cast one ray through every pixel centre of a window.
 
     Args:
-        shapes: Mitsuba shapes, made in the active variant; nothing else is in the rays' way.
-        camera: its pinhole is used.
+        shapes: Mitsuba shapes, made in the active variant; nothing else is hit.
+        camera: its lens is ignored.
         size_hw: rows and columns of the picture.
         window: pixels to look through, within :func:`canvas_window`.
 
     Returns:
-        (h, w) float32 of the window's size: metres along the optical axis, infinity where nothing is hit.
+        (h, w) float32 of the window's size: metres along the optical axis, infinity for no hit.
     """
     import mitsuba as mi
 
@@ -91,19 +91,19 @@ def cast(shapes: Sequence[Any], camera: Camera, size_hw: tuple[int, int], window
 
 
 def _rays_camera(camera: Camera, size_hw: tuple[int, int], window: Window) -> npt.NDArray[np.float64]:
-    """(h, w, 3) float64 directions of unit depth in the camera frame."""
+    """Return (h, w, 3) float64 directions of unit depth in the camera frame."""
     (focal, _, cx), (_, _, cy), _ = intrinsics(camera, size_hw)
     x, y = np.meshgrid(np.arange(window.x0, window.x1) - cx, np.arange(window.y0, window.y1) - cy)
     return np.stack([x / focal, y / focal, np.ones_like(x)], axis=2)
 
 
 def _ray_stretch(camera: Camera, size_hw: tuple[int, int], window: Window) -> npt.NDArray[np.float64]:
-    """(h, w) float64 length of each ray per metre along the optical axis."""
+    """Return the (h, w) float64 length of each ray per metre along the optical axis."""
     return np.linalg.norm(_rays_camera(camera, size_hw, window), axis=2)
 
 
 def _trace_array(solid: Any, camera: Camera, size_hw: tuple[int, int], window: Window) -> npt.NDArray[np.float64]:
-    """(h, w) ray lengths from the near plane, 0 where nothing is hit."""
+    """Return (h, w) ray lengths from the near plane, 0 for no hit."""
     import mitsuba as mi
 
     pose = world_from_camera(camera)
@@ -121,7 +121,7 @@ def _columns(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def _trace_scalar(solid: Any, camera: Camera, size_hw: tuple[int, int], window: Window) -> npt.NDArray[np.float64]:
-    """As :func:`_trace_array`; a sampler without jitter takes its one sample at the pixel's centre."""
+    """Do as :func:`_trace_array`; a sampler without jitter takes its one sample at the pixel's centre."""
     import mitsuba as mi
 
     canvas = canvas_window(size_hw)
@@ -141,7 +141,7 @@ def _trace_scalar(solid: Any, camera: Camera, size_hw: tuple[int, int], window: 
 
 
 def mitsuba_pose(camera: Camera) -> Any:
-    """``to_world`` of a Mitsuba sensor: its camera frame has x to the left and y up."""
+    """Return ``to_world`` of a Mitsuba sensor: its camera frame has x to the left and y up."""
     import mitsuba as mi
 
     return mi.ScalarTransform4f(world_from_camera(camera) @ np.diag([-1.0, -1.0, 1.0, 1.0]))

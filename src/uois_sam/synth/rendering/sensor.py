@@ -1,4 +1,4 @@
-"""From light to file: vignetting, blur, exposure, tone curve, sensor noise, sharpening, JPEG."""
+"""Model of the camera from light to file: vignetting, blur, exposure, tone curve, sensor noise, sharpening, JPEG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FloatImage = npt.NDArray[np.float32]
 
 
 def develop(light: npt.NDArray[np.floating[Any]], camera: Camera) -> ImageArray:
-    """Turn a linear picture into the one a camera would save.
+    """Turn a linear picture into the one that a camera would save.
 
     Args:
         light: (H, W, 3) float, linear.
@@ -25,8 +25,8 @@ def develop(light: npt.NDArray[np.floating[Any]], camera: Camera) -> ImageArray:
         (H, W, 3) uint8 sRGB.
     """
     linear = np.maximum(light, 0).astype(np.float32) * np.array(camera.white_balance, dtype=np.float32)
-    linear = _vignette(_smear(linear, camera), camera.vignetting)
-    encoded = encode(linear * _gain(linear, camera.exposure))
+    linear = _vignette(_blur(linear, camera), camera.vignetting)
+    encoded = encode_srgb(linear * _gain(linear, camera.exposure))
     encoded = _tone(encoded, camera.contrast)
     encoded = _add_noise(encoded, camera)
     if camera.sharpen > 0:
@@ -34,25 +34,25 @@ def develop(light: npt.NDArray[np.floating[Any]], camera: Camera) -> ImageArray:
     return _compress(np.rint(np.clip(encoded, 0, 1) * 255).astype(np.uint8), camera.jpeg)
 
 
-def encode(linear: npt.NDArray[Any]) -> FloatImage:
-    """Linear light to sRGB values in 0..1, with a soft shoulder instead of hard clipping."""
+def encode_srgb(linear: npt.NDArray[Any]) -> FloatImage:
+    """Convert linear light to sRGB values in 0..1, with a soft shoulder instead of hard clipping."""
     shoulder = np.where(linear < 0.6, linear, 0.6 + 0.4 * (1 - np.exp(-(np.maximum(linear, 0.6) - 0.6) / 0.4)))
     curve = 1.055 * np.maximum(shoulder, 1e-8) ** (1 / 2.4) - 0.055
     return np.where(shoulder <= 0.0031308, 12.92 * shoulder, curve).astype(np.float32)
 
 
 def _gain(linear: FloatImage, exposure: float) -> np.float32:
-    """The factor at which the encoded picture has the wanted mean."""
+    """Return the factor at which the encoded picture has ``exposure`` as its mean."""
     low, high = 1e-4, 1e4
     small = linear[::8, ::8]
     for _ in range(24):
         gain = float(np.sqrt(low * high))
-        low, high = (gain, high) if encode(small * gain).mean() < exposure else (low, gain)
+        low, high = (gain, high) if encode_srgb(small * gain).mean() < exposure else (low, gain)
     return np.float32(gain)
 
 
-def _smear(linear: FloatImage, camera: Camera) -> FloatImage:
-    """Motion of the camera, then the softness of the lens."""
+def _blur(linear: FloatImage, camera: Camera) -> FloatImage:
+    """Blur by the camera's motion, then by the lens."""
     width = linear.shape[1]
     dx, dy = camera.motion[0] * width, camera.motion[1] * width
     length = float(np.hypot(dx, dy))
@@ -76,7 +76,7 @@ def _vignette(linear: FloatImage, amount: float) -> FloatImage:
 
 
 def _tone(encoded: FloatImage, contrast: float) -> FloatImage:
-    """An S-shaped (or flattened) curve about middle grey that keeps black and white."""
+    """Apply an S-shaped (or flattened) curve about middle grey that keeps black and white."""
     if contrast == 1.0:
         return encoded
     side = np.where(encoded < 0.5, 2 * encoded, 2 - 2 * encoded).clip(0, 1) ** np.float32(contrast)
@@ -84,7 +84,7 @@ def _tone(encoded: FloatImage, contrast: float) -> FloatImage:
 
 
 def _add_noise(encoded: FloatImage, camera: Camera) -> FloatImage:
-    """Shot noise grows with the square root of light; a quarter of it stays in the dark. Colour noise is coarser."""
+    """Add shot noise, which grows with the square root of light (a quarter is constant), and coarser colour noise."""
     if camera.noise == 0:
         return encoded
     rng = np.random.default_rng(camera.noise_seed)
@@ -101,6 +101,6 @@ def _compress(pixels: ImageArray, quality: int) -> ImageArray:
         return pixels
     coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    if decoded is None:  # cannot happen with what was just encoded; keeps the types honest
+    if decoded is None:  # cannot happen to data just encoded; for the type checker
         return pixels
     return np.ascontiguousarray(decoded[..., ::-1]).astype(np.uint8)

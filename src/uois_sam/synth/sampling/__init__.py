@@ -1,1 +1,1 @@
-"""Drawing a scene: where it is, what lies in it and how, camera, lights and materials."""
+"""Random scenes: place, furniture, objects and their arrangement, materials, lights, camera."""

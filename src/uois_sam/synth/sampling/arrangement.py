@@ -1,4 +1,4 @@
-"""How objects lie to each other before physics lets go of them: positions over the support and orientations.
+"""Arrangements of objects before physics settles them: positions over the support, and orientations.
 
 Heights are left to the physics, which lifts every object above what was placed before it and lets it drop.
 """
@@ -19,27 +19,27 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Footprint:
-    """What the arrangement knows of an object."""
+    """Size and behaviour of an object, as far as the arrangement depends on it."""
 
     half_xy: tuple[float, float]
     """Half extents standing upright, metres."""
     stands: float
-    """Chance that it is put upright rather than dropped anyhow."""
+    """Probability of standing upright; else its orientation is random."""
     nests: bool
-    """Whether others fit inside it."""
+    """True if others fit inside it."""
 
     @property
     def radius(self) -> float:
-        """Of the circle around it, standing."""
+        """Radius of the circle around it, upright."""
         return float(np.hypot(*self.half_xy))
 
 
 def arrange(rng: Rng, name: str, objects: Sequence[Footprint], half_xy: tuple[float, float]) -> list[Pose]:
-    """A pose (z = 0) for every object.
+    """Draw a pose (z = 0) for every object.
 
     Args:
         rng: random generator.
-        name: a key of ``variety.ARRANGEMENTS``.
+        name: a key of ``config.ARRANGEMENTS``.
         objects: in the order in which physics will place them.
         half_xy: half extents of the area to use, metres.
     """
@@ -59,7 +59,7 @@ def scattered(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]
 
 
 def touching(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
-    """One cluster in which each stands against another, often with parallel sides."""
+    """One cluster in which each touches another, often with parallel sides."""
     centres = [rng.uniform(-0.4, 0.4, 2) * half]
     base = rng.uniform(0, 2 * np.pi)
     turns = [base]
@@ -82,10 +82,10 @@ def touching(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
 
 
 def piled(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
-    """A heap, dropped anyhow near one point."""
-    spread = half * rng.uniform(0.25, 0.6)
+    """A heap, dropped in random orientations near one point."""
+    reach = half * rng.uniform(0.25, 0.6)
     centre = rng.uniform(-0.3, 0.3, 2) * half
-    places = [np.clip(centre + rng.normal(0, 0.6, 2) * spread, -half, half) for _ in objects]
+    places = [np.clip(centre + rng.normal(0, 0.6, 2) * reach, -half, half) for _ in objects]
     return [_pose(rng, place, item, upright=rng.random() < 0.3 * item.stands)
             for place, item in zip(places, objects, strict=True)]  # fmt: skip
 
@@ -102,7 +102,7 @@ def stacked(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
 
 
 def rows(rng: Rng, objects: Sequence[Footprint], half: Array) -> list[Pose]:
-    """Standing in ranks, as on a shop shelf."""
+    """Rows of upright objects, as on a shop shelf."""
     pitch = float(np.median([2 * max(item.half_xy) for item in objects])) + rng.uniform(0.002, 0.05)
     per_row = max(1, int(2 * half[1] / pitch))
     turn = rng.uniform(-0.2, 0.2) if rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)

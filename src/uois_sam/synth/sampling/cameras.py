@@ -1,4 +1,4 @@
-"""Where the camera stands, how its lens draws and how the picture is developed. Unit: metres."""
+"""Random cameras: pose, lens, and development of the picture. Unit: metres."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sample_camera(rng: Rng, place: Place, variety: Variety) -> Camera:
 
 
 def _with_optics(rng: Rng, camera: Camera, distance: float, variety: Variety) -> Camera:
-    """Exposure, colour cast, depth of field, smear."""
+    """Draw exposure, colour cast, depth of field and blur."""
     shaken = rng.random() < 0.12
     angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.002, 0.008)
     drawn = replace(
@@ -48,7 +48,7 @@ def _with_optics(rng: Rng, camera: Camera, distance: float, variety: Variety) ->
 
 
 def _with_noise(rng: Rng, camera: Camera, variety: Variety) -> Camera:
-    """Sensor noise, sharpening, JPEG."""
+    """Draw sensor noise, sharpening and JPEG quality."""
     drawn = replace(
         camera,
         noise=float(np.exp(rng.uniform(np.log(0.0015), np.log(0.03)))),

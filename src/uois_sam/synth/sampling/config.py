@@ -1,6 +1,6 @@
-"""What varies from scene to scene, and the switches that turn each kind of variety off. Plain data, one field a knob.
+"""Settings of the variation from scene to scene, and switches that turn each kind of it off.
 
-Everything drawn here is drawn from the scene's own random generator. ``docs/synthetic_data.md`` shows the
+Everything is drawn from the scene's own random generator. ``docs/synthetic_data.md`` shows the
 distributions; an ablation changes one field and keeps the seed.
 """
 
@@ -12,25 +12,25 @@ from typing import Literal
 from uois_sam.errors import DatasetError
 
 PLACES = {"table": 0.46, "floor": 0.12, "bin": 0.2, "tray": 0.06, "shelf": 0.06, "drawer": 0.05, "seat": 0.05}
-"""Where objects lie, and how often (relative weights)."""
+"""Places of objects and their relative weights."""
 ARRANGEMENTS = {"scattered": 0.3, "touching": 0.16, "piled": 0.24, "stacked": 0.12, "rows": 0.1, "nested": 0.08}
-"""How objects lie to each other, and how often (relative weights)."""
+"""Arrangements of objects and their relative weights."""
 SPLITS = ("train", "val", "all")
 
 
 @dataclass(frozen=True)
 class Variety:
-    """The generator's knobs."""
+    """Variation from scene to scene."""
 
     split: Literal["train", "val", "all"] = "train"
-    """Which shape families, texture kinds and light rigs are drawn from: train and val share none but the plain
+    """Split of the shape families, texture kinds and light rigs: train and val share none but the plain
     one-colour finish, so that val scenes are unseen by construction; all takes both."""
     families: tuple[str, ...] = ()
     """Only these shape families; empty: all of the split."""
     places: tuple[str, ...] = tuple(PLACES)
-    """Where objects may lie."""
+    """Places where objects may lie."""
     arrangements: tuple[str, ...] = tuple(ARRANGEMENTS)
-    """How objects may lie to each other."""
+    """Arrangements of objects."""
     most_objects: int = 25
     """Object counts are uniform from 1 to this."""
     empty_share: float = 0.04
@@ -53,7 +53,7 @@ class Variety:
     cloths: bool = True
     """Patterned mats and cloths under the objects: no objects themselves."""
     distractors: bool = True
-    """What is near and is no object: furniture, legs, walls with posters, cables, robot arms and grippers."""
+    """Surroundings that are no objects: furniture, legs, walls with posters, cables, robot arms and grippers."""
     lights: bool = True
     """Light rigs from hard to soft, dim, coloured; off: one soft ceiling light."""
     optics: bool = True
@@ -77,23 +77,10 @@ class Variety:
                 raise DatasetError(f"variety: expected {field.name} between 0 and 1, got {value}")
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Names of a user's own files that scenes may draw from, as registered in this process."""
-
-    textures: tuple[str, ...] = ()
-    """``file/...`` names of :func:`uois_sam.synth.assets.textures.register_files`."""
-    skies: tuple[str, ...] = ()
-    """``file/...`` names of :func:`uois_sam.synth.assets.skies.register_files`."""
-    meshes: tuple[str, ...] = ()
-    """``mesh/...`` families of :func:`uois_sam.synth.assets.user_meshes.register`."""
-
-
 def _known(name: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
     unknown = [value for value in given if value not in known]
     if unknown:
         raise DatasetError(f"variety: unknown {name} {', '.join(map(repr, unknown))}; expected of {', '.join(known)}")
 
 
-NO_SOURCES = Sources()
 DEFAULT = Variety()

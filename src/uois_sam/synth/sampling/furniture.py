@@ -1,4 +1,4 @@
-"""Distractors: what stands, hangs and lies around the support and is not to be found. Unit: metres."""
+"""Distractors: things around the support that are no objects to find. Unit: metres."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import make_parts
+from uois_sam.synth.assets.families import FAMILIES, make_parts
 from uois_sam.synth.assets.meshes import Mesh, box, join, lathe, superquadric
 from uois_sam.synth.assets.sweeps import tube
 from uois_sam.synth.sampling.config import Variety
@@ -23,7 +23,7 @@ BIG_FAMILIES = ("carton", "container", "bottle", "vessel", "lump", "bag", "book"
 
 
 def prop_mesh(prop: Prop) -> Mesh:
-    """The mesh of a prop in its own frame, centred at the origin but for ``cable``."""
+    """Return the mesh of a prop in its own frame, centred at the origin but for ``cable``."""
     if prop.kind == "box":
         return box(prop.size, uv_metres=prop.texture_metres)
     half = np.array(prop.size) / 2
@@ -36,7 +36,7 @@ def prop_mesh(prop: Prop) -> Mesh:
     if prop.kind == "cable":
         return _cable(np.random.default_rng(prop.seed), prop.size)
     if prop.kind.startswith(FAMILY_PREFIX):
-        mesh = join([part.mesh for part in make_parts(prop.kind.removeprefix(FAMILY_PREFIX), prop.seed)])
+        mesh = join([part.mesh for part in make_parts(FAMILIES[prop.kind.removeprefix(FAMILY_PREFIX)], prop.seed)])
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         centred = mesh.transformed(None, -(low + high) / 2)
         return centred.transformed(np.diag(np.array(prop.size) / np.maximum(high - low, 1e-3)))

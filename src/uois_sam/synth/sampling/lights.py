@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uois_sam.synth.sampling.config import NO_SOURCES, Sources, Variety
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.scene import Lamp, Sky
 
 Rng = np.random.Generator
@@ -18,14 +19,14 @@ Lamps = tuple[Lamp, ...]
 
 
 def lamp(rng: Rng, angle: float, away: float, height: float, side: float, power: float, tint: float = 0.12) -> Lamp:
-    """One lamp; ``power`` is radiance times area, ``tint`` the spread of its colour."""
+    """One lamp; ``power`` is radiance times area, ``tint`` the deviation of its colour."""
     colour = np.exp(rng.normal(0, tint, 3))
     position = (float(away * np.cos(angle)), float(away * np.sin(angle)), float(height))
     return Lamp(position, float(side), tuple((power / side**2 * colour).tolist()))
 
 
 def off(rng: Rng) -> Lamp:
-    """A lamp that is as good as off."""
+    """A lamp too weak to be seen."""
     return lamp(rng, 0.0, 2.0, 2.0, 0.1, 1e-5)
 
 
@@ -116,7 +117,7 @@ RIGS = {
 }  # fmt: skip
 
 
-def sample_lights(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> tuple[str, Lamps, Sky]:
+def sample_lights(rng: Rng, variety: Variety, assets: Assets = BUILT_IN) -> tuple[str, Lamps, Sky]:
     """Draw a rig of the split: its name, its three lamps and the sky."""
     if not variety.lights:
         lamps, strength = studio(rng)
@@ -125,5 +126,6 @@ def sample_lights(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> 
     shares = np.array([RIGS[name].frequency for name in names])
     name = str(rng.choice(names, p=shares / shares.sum()))
     lamps, strength = RIGS[name].draw(rng)
-    kind = str(rng.choice(list(sources.skies))) if sources.skies and rng.random() < 0.7 else RIGS[name].sky
+    own = assets.own_skies
+    kind = str(rng.choice(own)) if own and rng.random() < 0.7 else RIGS[name].sky
     return name, lamps, Sky(kind, int(rng.integers(2**31)), float(strength))

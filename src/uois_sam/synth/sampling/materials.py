@@ -1,4 +1,4 @@
-"""What a part is made of and how it looks, from its role; and the looks of supports and furniture."""
+"""Random surfaces: of a part from its role, and of supports and furniture."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.assets.textures import TEXTURES, in_split
-from uois_sam.synth.sampling.config import NO_SOURCES, Sources, Variety
+from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.scene import Surface
 
 Rng = np.random.Generator
@@ -15,7 +16,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Material:
-    """How parts of one role look. Weights are relative; kinds outside a split or switched off drop out."""
+    """Surfaces of one role. Weights are relative; kinds outside the split or switched off drop out."""
 
     textures: dict[str, float]
     roughness: tuple[float, float]
@@ -73,11 +74,11 @@ WALLS = {"plain": 0.6, "concrete": 0.25, "wood": 0.1, "stripes": 0.05, "mottled"
 
 
 NATURAL = frozenset({"wood", "parquet", "cork", "cardboard", "jute", "leather", "mottled"})
-"""Textures whose colours are their own: greyed wood looks like nothing."""
+"""Textures that keep their colours: greyed wood looks unnatural."""
 
 
 def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
-    """One of the texture kinds that the split and the switches leave; ``plain`` where they leave none."""
+    """Draw one of the texture kinds that the split and the switches leave; ``plain`` if they leave none."""
     off = {group for group, on in (("print", variety.prints), ("material", variety.patterns),
                                    ("pattern", variety.patterns)) if not on}  # fmt: skip
     left = {k: w for k, w in weights.items() if in_split(k, variety.split) and TEXTURES[k].group not in off}
@@ -87,12 +88,13 @@ def draw_kind(rng: Rng, weights: dict[str, float], variety: Variety) -> str:
     return str(rng.choice(list(left), p=shares / shares.sum()))
 
 
-def sample_surface(rng: Rng, role: str, variety: Variety, sources: Sources = NO_SOURCES) -> Surface:
-    """Draw the look of a part from its role."""
+def sample_surface(rng: Rng, role: str, variety: Variety, assets: Assets = BUILT_IN) -> Surface:
+    """Draw the surface of a part from its role."""
     material = MATERIALS[role]
     kind = draw_kind(rng, material.textures, variety)
-    if sources.textures and role in ("carton", "label", "body", "fabric", "paper") and rng.random() < 0.5:
-        kind = str(rng.choice(list(sources.textures)))
+    own = assets.own_textures
+    if own and role in ("carton", "label", "body", "fabric", "paper") and rng.random() < 0.5:
+        kind = str(rng.choice(own))
     metallic = rng.random() < material.metallic
     clear = rng.uniform(0.55, 0.97) if rng.random() < material.clear else 0.0
     return Surface(
@@ -106,11 +108,12 @@ def sample_surface(rng: Rng, role: str, variety: Variety, sources: Sources = NO_
     )
 
 
-def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, sources: Sources = NO_SOURCES) -> Surface:
-    """Draw the look of a support or a piece of furniture: duller colours than objects have."""
+def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, assets: Assets = BUILT_IN) -> Surface:
+    """Draw the surface of a support or a piece of furniture, in duller colours than those of objects."""
     kind = draw_kind(rng, weights, variety)
-    if sources.textures and rng.random() < 0.3:
-        kind = str(rng.choice(list(sources.textures)))
+    own = assets.own_textures
+    if own and rng.random() < 0.3:
+        kind = str(rng.choice(own))
     natural = kind in NATURAL
     return Surface(
         texture=kind,
@@ -124,7 +127,7 @@ def sample_furnishing(rng: Rng, weights: dict[str, float], variety: Variety, sou
 
 
 def camouflaged(surface: Surface, support: Surface) -> Surface:
-    """The part in the colours of the support."""
+    """Return the surface in the colours of the support."""
     return replace(support, roughness=surface.roughness, clear=0.0)
 
 

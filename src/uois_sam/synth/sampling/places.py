@@ -1,4 +1,4 @@
-"""Where objects lie: tables, floors, bins, trays, shelves, drawers, seats. Unit: metres; objects stand on z = 0."""
+"""Places of objects: tables, floors, bins, trays, shelves, drawers, seats. Unit: metres; objects stand on z = 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uois_sam.synth.sampling.config import NO_SOURCES, PLACES, Sources, Variety
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.sampling.config import PLACES, Variety
 from uois_sam.synth.sampling.furniture import box_prop, sample_furniture, sample_robot
 from uois_sam.synth.sampling.materials import CLOTHS, FLOORS, FURNITURE, SUPPORTS, sample_furnishing
 from uois_sam.synth.scene import Pose, Prop, Surface
@@ -22,9 +23,9 @@ class Place:
     name: str
     props: tuple[Prop, ...]
     half_xy: tuple[float, float]
-    """Objects are dropped within this far from the centre along x and y."""
+    """Half extents of the area into which objects are dropped."""
     support: Surface
-    """What they stand on."""
+    """Surface that they stand on."""
     elevation_deg: tuple[float, float] = (18.0, 88.0)
     """Range of the camera's height above the horizon."""
     azimuth_deg: tuple[float, float] = (0.0, 360.0)
@@ -33,21 +34,21 @@ class Place:
 
 @dataclass(frozen=True)
 class _Draw:
-    """What the makers of places share."""
+    """Arguments that the makers of places share."""
 
     rng: Rng
     variety: Variety
-    sources: Sources
+    assets: Assets
 
     def surface(self, weights: dict[str, float]) -> Surface:
-        return sample_furnishing(self.rng, weights, self.variety, self.sources)
+        return sample_furnishing(self.rng, weights, self.variety, self.assets)
 
 
-def sample_place(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> Place:
+def sample_place(rng: Rng, variety: Variety, assets: Assets = BUILT_IN) -> Place:
     """Draw one of the places that ``variety`` allows."""
     shares = np.array([PLACES[name] for name in variety.places])
     name = str(rng.choice(list(variety.places), p=shares / shares.sum()))
-    return MAKERS[name](_Draw(rng, variety, sources))
+    return MAKERS[name](_Draw(rng, variety, assets))
 
 
 def _table(d: _Draw) -> Place:
@@ -146,7 +147,7 @@ MAKERS: dict[str, Callable[[_Draw], Place]] = {
 
 
 def _under(d: _Draw) -> list[Prop]:
-    """What a bin or tray stands on, with its surroundings."""
+    """Draw the support of a bin or tray, and its surroundings."""
     if d.rng.random() < 0.3:
         return [_ground(d, 0.0), *sample_furniture(d.rng, 0.0, 0.6, d.variety)]
     props, _, floor_z, _ = _table_props(d)

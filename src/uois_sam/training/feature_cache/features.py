@@ -1,4 +1,4 @@
-"""What the frozen networks say about one labelled image: the features and targets that both heads learn from."""
+"""Features and targets of one labelled image, computed by the frozen networks for the fits of the heads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from uois_sam.config import FOREGROUND_THRESHOLD, HEATMAP_THRESHOLD, MASKS_PER_P
 from uois_sam.datasets.base import Dataset
 from uois_sam.geometry import Frame, map_points
 from uois_sam.models.compact.mask_scorer import evidence_width, measure_masks
+from uois_sam.models.decoding import UPSCALE_CHUNK
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import SceneFeatures, select_prompts
 from uois_sam.models.networks import Networks
@@ -24,29 +25,27 @@ from uois_sam.training.targets import covered_share
 from uois_sam.types import LabelMap, PromptMaps, Sample, TokenPredictions
 
 IGNORED = 65535
-"""Label of ignored pixels on the way through a view."""
-UPSCALE_CHUNK = 8
-"""Prompts whose four masks are made at once."""
+"""Label of ignored pixels while a view is made."""
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """What is computed of every image; the defaults are the paper's (Sec. III-B, IV-A)."""
+    """Views and prompts of every image; the defaults are the paper's (Sec. III-B, IV-A)."""
 
     views: int = 1
-    """Views an image: the first is the plain image, as in the paper; the others are augmented."""
+    """Views of an image: the first is the plain image, as in the paper; the others are augmented."""
     view_hw: tuple[int, int] | None = None
     """Rows and columns a view is stretched to before it is encoded; None keeps the image's own."""
     prompts: int = MAX_PROMPTS
     """Point prompts a view (M = 30 in the paper)."""
     own_peaks: int = 0
-    """At most so many of them are peaks of a prompt generator that is there already: its false ones are what the scores
-    have to reject. The paper has none."""
+    """At most so many of them are peaks of a trained prompt generator, whose false peaks the scores have to reject. The
+    paper has none."""
     foreground_threshold: float = FOREGROUND_THRESHOLD
-    """Foreground probability that a peak needs: best that of the finished model, as the peak threshold."""
+    """Least foreground probability of a peak; should be that of the finished model."""
     peak_threshold: float = HEATMAP_THRESHOLD
-    """Heatmap value from which a peak is one: best that of the finished model, because what its prompts' masks say of
-    each other depends on how many there are."""
+    """Least heatmap value of a peak; should be that of the finished model, because the agreement between masks depends
+    on the number of prompts."""
     background_share: float = 0.35
     """Share of background points among the other prompts."""
     seed: int = 0
@@ -54,12 +53,12 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class ViewRows:
-    """One view: a row for each head."""
+    """One row of one view for each head."""
 
     maps: MapRows
     tokens: TokenRows
     evidence: EvidenceRows | None = None
-    """Of the proposer's peaks alone, as they come together when the model is used; None without a proposer."""
+    """Rows of the proposer's peaks alone, as in inference; None without a proposer."""
 
 
 @torch.inference_mode()
@@ -73,18 +72,18 @@ def view_rows(
     *,
     evidence: bool = True,
 ) -> ViewRows:
-    """Features and targets of view ``item % views`` of image ``item // views``, on the CPU.
+    """Compute features and targets of view ``item % views`` of image ``item // views``, on the CPU.
 
-    The same arguments give the same rows, whatever was computed before.
+    The result depends on the arguments alone.
 
     Args:
         base: the frozen networks.
-        proposer: prompt generator whose peaks are among the prompts; needed if ``own_peaks`` is above 0.
+        proposer: prompt generator whose peaks are among the prompts; required if ``own_peaks`` is above 0.
         data: labelled images.
-        config: what to compute.
+        config: views and prompts.
         item: number of the view.
-        dtype: of features, tokens and scores; float16 is what a cache keeps.
-        evidence: whether to measure the peaks' masks, if there is a proposer.
+        dtype: dtype of features, tokens and scores; a cache keeps float16.
+        evidence: measure the masks of the peaks, if there is a proposer.
     """
     index, number = divmod(item, config.views)
     rng = np.random.default_rng([config.seed, index, number])
@@ -105,12 +104,12 @@ def view_rows(
 
 
 def make_view(sample: Sample, size_hw: tuple[int, int] | None, rng: np.random.Generator | None) -> View:
-    """A sample as the networks see it: plain, or augmented if there is a generator; ignored pixels are labelled -1.
+    """Make a plain view of a sample, or an augmented one if ``rng`` is given; ignored pixels are labelled -1.
 
     Args:
-        sample: a labelled image. Its objects are numbered anew, from 1, in ascending order.
+        sample: a labelled image. Its objects are renumbered from 1 in ascending order.
         size_hw: rows and columns to stretch to; None keeps the sample's own.
-        rng: what the augmentation is drawn from.
+        rng: source of random numbers for the augmentation.
     """
     labels = renumbered(sample.labels)
     if sample.ignore is not None:
@@ -119,23 +118,23 @@ def make_view(sample: Sample, size_hw: tuple[int, int] | None, rng: np.random.Ge
     numbered = replace(sample, labels=labels)
     view = plain_view(numbered, size) if rng is None else random_view(numbered, size, rng)
     ignored = view.labels == IGNORED
-    # Where all is ignored nothing could be prompted: such a view counts as background.
+    # A view that is ignored as a whole has no place for prompts: it counts as background.
     return View(view.image, np.where(ignored, np.int32(0 if ignored.all() else -1), view.labels))
 
 
 def renumbered(labels: LabelMap) -> LabelMap:
-    """The same map with objects numbered from 1 in the same order."""
+    """Renumber objects from 1 in the same order."""
     values, inverse = np.unique(labels, return_inverse=True)
     return (inverse.reshape(labels.shape) + (1 if values[0] != 0 else 0)).astype(np.uint16)
 
 
 def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
-    """Share of every mask-grid cell that the object under each point covers.
+    """Compute the share of every mask-grid cell that the object under each point covers.
 
     Args:
         labels: (H, W) int32, the view.
         ids: (M,) int32 labels under the points, 0 for background.
-        frame: how the view lies in the mask frame.
+        frame: position of the view in the mask frame.
 
     Returns:
         (M, h, w) float32 on the grid of a quarter of the frame; all 0 for points on background.
@@ -148,19 +147,19 @@ def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
 
 @dataclass(frozen=True)
 class _Prompts:
-    """Points of one view, the proposer's peaks first."""
+    """Prompts of one view, the proposer's peaks first."""
 
     points: Tensor
     """(M, 2) float32 xy in the view."""
     ids: Tensor
     """(M,) int32 labels under them."""
     peaks: int
-    """How many of them are peaks."""
+    """Number of peaks."""
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """What the decoder makes of the prompts, and what it should have made."""
+    """Predictions of the decoder for the prompts, and the true IoU of their masks."""
 
     at: Tensor
     """(M, 2) float32 xy in the mask frame."""
@@ -172,7 +171,7 @@ class _Decoded:
 
 
 def _decode(base: Networks, features: SceneFeatures, view: View, prompts: _Prompts) -> _Decoded:
-    """Decode the prompts and compare all four masks of each with the object under it (Eq. 6)."""
+    """Decode the prompts and compute the IoU of each one's four masks with the object under it (Eq. 6)."""
     frame, mask_features = features.mask_frame, features.mask_features
     hw = view.labels.shape[0], view.labels.shape[1]
     at = map_points(prompts.points, hw, frame.content_hw).to(base.device)
@@ -197,7 +196,7 @@ def _token_rows(decoded: _Decoded, dtype: torch.dtype) -> TokenRows:
 def _evidence_rows(
     features: SceneFeatures, maps: PromptMaps, decoded: _Decoded, peaks: int, config: FeatureConfig, dtype: torch.dtype
 ) -> EvidenceRows:
-    """Evidence of the peaks' masks, filled up with rows that do not count."""
+    """Measure the peaks' masks; rows are padded to ``own_peaks``."""
     width = evidence_width(decoded.predictions.iou_token.shape[-1])
     evidence = torch.zeros(1, config.own_peaks, MASKS_PER_PROMPT, width, dtype=dtype)
     true_iou = torch.zeros(1, config.own_peaks, MASKS_PER_PROMPT, dtype=dtype)
@@ -211,7 +210,7 @@ def _evidence_rows(
 
 
 def _choose_prompts(maps: PromptMaps | None, view: View, config: FeatureConfig, rng: np.random.Generator) -> _Prompts:
-    """The peaks of the maps first, as the model itself would choose them, then random points."""
+    """Choose the peaks of the maps as in inference, then random points."""
     peaks, under = np.zeros((0, 2), dtype=np.float32), np.zeros(0, dtype=np.int32)
     if maps is not None:
         found = heatmap_peaks(
@@ -228,7 +227,7 @@ def _choose_prompts(maps: PromptMaps | None, view: View, config: FeatureConfig, 
 
 
 def _nearest(labels: IntLabels, size_hw: tuple[int, int]) -> IntLabels:
-    """Labels on another grid; INTER_NEAREST would shift them by half a pixel against the image."""
+    """Resize labels by nearest neighbour; INTER_NEAREST would shift them by half a pixel against the image."""
     if labels.shape == size_hw:
         return labels
     resized = cv2.resize(labels.astype(np.int16), (size_hw[1], size_hw[0]), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,4 +1,4 @@
-"""What the heads learn from, in rows of one view each: from a cache, from memory, or computed as it is asked for."""
+"""Training data of the heads, one row a view: from a cache, from memory, or computed on demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 WINDOW_BYTES = 512 * 2**20
-"""Rows mixed at a time: bounds memory whatever the size of the data."""
+"""Bytes of rows shuffled at a time: bounds memory for data of any size."""
 
 R = TypeVar("R", bound="Rows")
 R_co = TypeVar("R_co", bound="Rows", covariant=True)
@@ -19,7 +19,7 @@ R_co = TypeVar("R_co", bound="Rows", covariant=True)
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of tensors whose first axis runs over views."""
+    """Table of tensors whose first axis runs over views."""
 
     def __len__(self) -> int:
         return len(next(iter(vars(self).values())))
@@ -30,71 +30,71 @@ class Rows:
         return sum(value.nbytes for value in vars(self).values())
 
     def take(self: R, index: slice | Tensor) -> R:
-        """The rows of a slice (a view of these), or of an index tensor (a copy), in its order."""
+        """Select rows by a slice (returns a view) or an index tensor (returns a copy)."""
         return type(self)(**{name: value[index] for name, value in vars(self).items()})
 
     def to(self: R, device: torch.device) -> R:
-        """The same rows on another device."""
+        """Copy the rows to another device."""
         return type(self)(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class MapRows(Rows):
-    """What the prompt generator learns from: B views."""
+    """Rows for the prompt generator: B views."""
 
     prompt_features: Tensor
-    """(B, Cp, hp, wp) float16, of the frozen encoder."""
+    """(B, Cp, hp, wp) float16 features of the frozen encoder."""
     labels: Tensor
-    """(B, Hp, Wp) int16: the view's objects in the prompt frame, numbered from 1, 0 on background, -1 where nothing is
-    to be learned; targets of any kind follow from it, so that trying another costs no pass through the encoder."""
+    """(B, Hp, Wp) int16: objects in the prompt frame numbered from 1, 0 for background, -1 for ignored pixels. Targets
+    are computed from labels in the fit, so that other targets take no new pass through the encoder."""
 
 
 @dataclass(frozen=True)
 class TokenRows(Rows):
-    """What HDNet learns from: B views with M prompts each."""
+    """Rows for HDNet: B views with M prompts each."""
 
     iou_token: Tensor
     """(B, M, C) float16."""
     mask_tokens: Tensor
     """(B, M, 4, C) float16."""
     scores: Tensor
-    """(B, M, 4) float16, the decoder's own."""
+    """(B, M, 4) float16: scores of the decoder."""
     true_iou: Tensor
     """(B, M, 4) float16: Eq. 6."""
 
 
 @dataclass(frozen=True)
 class EvidenceRows(Rows):
-    """What the scores that see masks learn from: B views with up to M prompts of their own each."""
+    """Rows for the mask scorer: B views with up to M peaks each."""
 
     evidence: Tensor
-    """(B, M, 4, E) float16 (``evidence.measure_masks``); 0 where a view has fewer prompts."""
+    """(B, M, 4, E) float16 (``mask_scorer.measure_masks``); 0 where a view has fewer prompts."""
     true_iou: Tensor
     """(B, M, 4) float16: Eq. 6."""
     counted: Tensor
-    """(B, M) bool: where there is a prompt."""
+    """(B, M) bool: False for padding."""
 
 
 class RowSource(Protocol[R_co]):
-    """Rows in shards. What they come from (files, memory, the frozen networks) is nothing to the fits."""
+    """Rows in shards, from files, memory or the frozen networks."""
 
     @property
     def bounds(self) -> Sequence[range]:
-        """The rows that each shard holds, ascending and without gaps."""
+        """Row numbers of each shard, ascending and without gaps."""
         ...
 
     def read(self, shard: int) -> R_co:
-        """All rows of a shard; may be backed by a mapped file."""
+        """Read all rows of a shard; they may be backed by a mapped file."""
         ...
 
 
 def join_rows(parts: Sequence[R]) -> R:
-    """One table of several, in order."""
+    """Concatenate tables in order."""
     return type(parts[0])(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
 def count_rows(source: RowSource[Rows]) -> int:
-    """Rows of all shards."""
+    """Return the number of rows of all shards."""
     return source.bounds[-1].stop if source.bounds else 0
 
 
@@ -105,14 +105,14 @@ def batches(
     rng: np.random.Generator | None = None,
     window_bytes: int = WINDOW_BYTES,
 ) -> Iterator[R]:
-    """Batches of ``size`` rows (the last may be smaller), each row of the range once.
+    """Yield batches of ``size`` rows (the last may be smaller), each row of the range once.
 
     Args:
-        source: where rows come from.
-        rows: which of them.
-        size: rows a batch.
-        rng: None for rows in order; otherwise shards come in random order, and a window of them is mixed at a time.
-        window_bytes: memory for one window. It holds one shard at least.
+        source: the rows.
+        rows: range of row numbers to use.
+        size: rows in a batch.
+        rng: None for rows in order; otherwise shards come in random order and are shuffled a window at a time.
+        window_bytes: size of a window, which holds at least one shard.
     """
     shards = [k for k, held in enumerate(source.bounds) if held.start < rows.stop and rows.start < held.stop]
     if rng is not None:

@@ -1,10 +1,9 @@
-"""Features of the frozen networks, computed once and kept on disk, so that fitting the heads is cheap.
+"""Cache of the frozen networks' features on disk, computed once for the fits of the heads.
 
-``maps/0000000.safetensors`` holds what the prompt generator learns from, for a run of views beginning with number 0;
-``tokens/0000000.safetensors`` what HDNet learns from, and ``evidence/0000000.safetensors`` what the scores that see
-masks learn from, for the same views; which of these there are is part of the request. Tensors are float16. A shard
-appears whole or not at all, so a run that is killed goes on with the next one. ``cache.json`` says what it was all made
-from; a cache made from anything else is not used but made anew.
+``maps/0000000.safetensors`` holds the prompt generator's training data of a run of views from number 0 on,
+``tokens/0000000.safetensors`` HDNet's and ``evidence/0000000.safetensors`` the mask scorer's, for the same views; the
+request says which of them to keep. Tensors are float16. Shards are written atomically, so a killed run goes on with the
+next one. ``cache.json`` records what the cache was made from; a cache made from anything else is replaced.
 """
 
 from __future__ import annotations
@@ -35,37 +34,37 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 FORMAT = 4
-"""Raised whenever shards come to hold something else."""
+"""Version of the content of shards."""
 MARKER = "cache.json"
 PARTS: dict[str, type[Rows]] = {"maps": MapRows, "tokens": TokenRows, "evidence": EvidenceRows}
-"""What a cache can hold, each in a folder of its own."""
+"""Kinds of rows in a cache, each in a folder of its own."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CacheRequest:
-    """Everything that decides a cache's content."""
+    """Everything that affects a cache's content."""
 
     base: Networks
     data: Dataset
     data_sha256: str
-    """Of the content (``data.look_through``), in any order."""
+    """Hash of the images and labels (``splits.look_through``)."""
     config: FeatureConfig
     proposer: HPG | None = None
     """Prompt generator whose peaks are among the prompts."""
     parts: tuple[str, ...] = ("maps", "tokens")
-    """Which of ``PARTS`` to keep."""
+    """Keys of ``PARTS`` to keep."""
     shard: int = 16
-    """Views a file: what a kill costs at most."""
+    """Views in a file: the most that a killed run has to compute again."""
 
     @property
     def views(self) -> int:
-        """Views to cache."""
+        """Number of views to cache."""
         return len(self.data) * self.config.views
 
     def identity(self) -> dict[str, Any]:
-        """JSON-ready; two requests of the same identity make the same bytes."""
+        """JSON-ready identity; two requests of the same identity make the same bytes."""
         return {
             "weights": {"base": self.base.sha256, "precision": str(self.base.precision),
                         "proposer": hash_weights([self.proposer]) if self.proposer is not None else None},
@@ -78,19 +77,19 @@ class CacheRequest:
 
 @dataclass(frozen=True)
 class CacheState:
-    """What a cache folder holds of what is asked for."""
+    """Progress of a cache folder towards a request."""
 
     folder: Path
     views: int
-    """Views when complete."""
+    """Number of views of the complete cache."""
     shard: int
-    """Views a file."""
+    """Views in a file."""
     view_bytes: int
-    """Bytes a view takes, measured on the first one."""
+    """Bytes of a view, measured on the first one."""
     identity: dict[str, Any]
-    """Everything that decides the content (``CacheRequest.identity``)."""
+    """Identity of the request (``CacheRequest.identity``)."""
     parts: tuple[str, ...]
-    """Which of ``PARTS`` it holds."""
+    """Keys of ``PARTS`` that it holds."""
 
     @property
     def starts(self) -> range:
@@ -99,39 +98,39 @@ class CacheState:
 
     @property
     def missing(self) -> list[int]:
-        """First views of the shards that are not there yet."""
+        """First views of the missing shards."""
         there = set.intersection(*({path.name for path in (self.folder / p).iterdir()} for p in self.parts))
         return [start for start in self.starts if self.paths(start)[0].name not in there]
 
     @property
     def cached(self) -> int:
-        """Views on disk."""
+        """Number of views on disk."""
         return self.views - sum(self._size(start) for start in self.missing)
 
     @property
     def bytes_needed(self) -> int:
-        """Bytes that the missing shards will take."""
+        """Size of the missing shards."""
         return (self.views - self.cached) * self.view_bytes
 
     @property
     def bytes_free(self) -> int:
-        """Bytes free on the folder's disk."""
+        """Free space on the folder's disk, in bytes."""
         return shutil.disk_usage(self.folder).free
 
     def paths(self, start: int) -> list[Path]:
-        """A shard's files, one a part."""
+        """Files of a shard, one a part."""
         return [self.folder / part / f"{start:07d}.safetensors" for part in self.parts]
 
     def maps(self) -> CachedRows[MapRows]:
-        """What the prompt generator learns from, streamed from disk."""
+        """Rows for the prompt generator, streamed from disk."""
         return CachedRows(MapRows, self, "maps")
 
     def tokens(self) -> CachedRows[TokenRows]:
-        """What HDNet learns from, streamed from disk."""
+        """Rows for HDNet, streamed from disk."""
         return CachedRows(TokenRows, self, "tokens")
 
     def evidence(self) -> CachedRows[EvidenceRows]:
-        """What the scores that see masks learn from, streamed from disk."""
+        """Rows for the mask scorer, streamed from disk."""
         return CachedRows(EvidenceRows, self, "evidence")
 
     def _size(self, start: int) -> int:
@@ -140,7 +139,7 @@ class CacheState:
 
 @dataclass(frozen=True)
 class CachedRows(Generic[R]):
-    """Rows in the shards of a cache (``rows.RowSource``); files are mapped, so memory holds only what is touched."""
+    """Rows in the shards of a cache (``rows.RowSource``); files are memory-mapped."""
 
     kind: type[R]
     state: CacheState
@@ -164,33 +163,33 @@ class CachedRows(Generic[R]):
 
 
 def open_cache(request: CacheRequest, folder: Path) -> CacheState:
-    """Prepare a cache folder: keep what fits the request, remove what was made from other weights, data or settings.
+    """Prepare a cache folder: keep shards of the same request, remove those of other weights, data or settings.
 
-    A new cache computes its first view here, to measure what a view takes on disk. Only one process at a time may
+    A new cache computes its first view here to measure the size of a view. Only one process at a time may
     call this (``Accelerator.main_process_first``).
     """
     for part in (folder / name for name in request.parts):
         make_output_folder(part)
         for leftover in part.glob(".*.tmp"):  # of a run that was killed while writing
             leftover.unlink()
-    wanted = json.loads(json.dumps(request.identity()))
+    expected = json.loads(json.dumps(request.identity()))
     found = _read_marker(folder / MARKER)
-    if found is not None and found["identity"] == wanted:
-        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), wanted, request.parts)
+    if found is not None and found["identity"] == expected:
+        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), expected, request.parts)
     if found is not None or _shards(folder):
-        _clear(folder, _difference(found, wanted))
+        _clear(folder, _difference(found, expected))
     rows = _compute(request, 0)
     size = sum(part.nbytes for part in rows.values())
-    marker = {"identity": wanted, "view_bytes": size}
+    marker = {"identity": expected, "view_bytes": size}
     write_atomically(folder / MARKER, (json.dumps(marker, indent=1, sort_keys=True) + "\n").encode())
-    return CacheState(folder, request.views, request.shard, size, wanted, request.parts)
+    return CacheState(folder, request.views, request.shard, size, expected, request.parts)
 
 
 def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator) -> Iterator[int]:
-    """Compute this process's share of the missing shards; yields the views on disk, of all processes, after each.
+    """Compute this process's share of the missing shards; yields the number of views on disk after each.
 
     Raises:
-        OutputError: the disk is too small, or full meanwhile: what is finished stays, and the same call goes on.
+        OutputError: if the disk is too small or fills up; finished shards stay, and the same call goes on.
     """
     if state.bytes_needed > state.bytes_free:
         raise OutputError(
@@ -223,7 +222,7 @@ def _compute(request: CacheRequest, item: int) -> dict[str, Rows]:
 
 
 def _read_marker(path: Path) -> dict[str, Any] | None:
-    """None if there is none, or none that can be read: then nobody knows what the shards hold."""
+    """Read the marker; None if it is missing or damaged."""
     with suppress(OSError, ValueError):
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found, dict) and {"identity", "view_bytes"} <= found.keys():
@@ -231,15 +230,15 @@ def _read_marker(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _difference(found: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
-    """Which of weights, data and settings differ."""
+def _difference(found: dict[str, Any] | None, expected: dict[str, Any]) -> str:
+    """Say which of weights, data and settings differ."""
     if found is None:
         return "an unknown make"
-    return " and ".join(f"other {key}" for key in wanted if found["identity"].get(key) != wanted[key])
+    return " and ".join(f"other {key}" for key in expected if found["identity"].get(key) != expected[key])
 
 
 def _clear(folder: Path, difference: str) -> None:
-    """Remove shards and marker; the marker first, so that a kill in between leaves no marker without its shards."""
+    """Remove the marker, then the shards, so that a kill in between leaves no marker without its shards."""
     logger.info("%s: cached features of %s, made anew", folder, difference)
     (folder / MARKER).unlink(missing_ok=True)
     for path in _shards(folder):
@@ -247,6 +246,6 @@ def _clear(folder: Path, difference: str) -> None:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """Files that are named as shards are, also where an older version put them."""
+    """Files with names of shards, also in the place where older versions put them."""
     places = (folder, *(folder / part for part in PARTS))
     return [path for place in places for path in place.glob("[0-9]" * 7 + ".safetensors")]

@@ -1,4 +1,4 @@
-"""What no catalogue holds: solids stuck together, and figures cut by holes, slots and steps along one axis."""
+"""Abstract objects: solids stuck together, and figures cut by holes, slots and steps along one axis."""
 
 from __future__ import annotations
 

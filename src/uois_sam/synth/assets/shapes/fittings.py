@@ -141,7 +141,7 @@ def nut(rng: Rng) -> list[Part]:
 
 
 def _thread(bore: float, tall: float) -> Solid:
-    """What a thread cuts out of a bore: stacked double cones."""
+    """The space that a thread cuts into a bore: stacked double cones."""
     turns = 5
     z = np.linspace(-tall * 0.55, tall * 0.55, 2 * turns + 1)
     rim = [[bore * (1.0 if k % 2 else 0.88), at] for k, at in enumerate(z)]

@@ -1,4 +1,4 @@
-"""Networks of an object, one material each, and the convex pieces that stand for them in the physics."""
+"""Parts of an object, one material each, and the convex pieces that they collide as."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLES = (
     "wood",
     "skin",
 )
-"""Kinds of surface a part can have; ``scene.sample_surface`` draws a look for each.
+"""Kinds of surface a part can have; ``sampling.materials`` draws a surface for each.
 
 ``carton`` texture atlas of printed faces; ``label`` print wrapped around; ``body`` any material; ``accent`` plain
 contrast colour (caps, handles); ``paper`` pages, card, crumpled sheets; ``metal`` bare or painted metal; ``ceramic``
@@ -47,24 +47,24 @@ class Part:
     pieces: tuple[Array, ...] = ()
     """Convex pieces, each (P, 3) float64 points in metres whose hull collides; empty: the hull of the mesh."""
     picture: npt.NDArray[np.uint8] | None = None
-    """(H, W, 3) uint8 RGB texture that a user's mesh came with; None: the surface is sampled from the role."""
+    """(H, W, 3) uint8 RGB texture from the file of a user's mesh; None if the surface is drawn from the role."""
 
     def placed(self, rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> Part:
-        """The part after a (3, 3) linear map and a translation in metres."""
+        """Return the part after a (3, 3) linear map and a translation in metres."""
         mesh = self.mesh.transformed(rotation, translation)
         return replace(self, mesh=mesh, pieces=moved(self.pieces, rotation, translation))
 
 
 def place(parts: Sequence[Part], rotation: Array | None = None, translation: Vector = (0.0, 0.0, 0.0)) -> list[Part]:
-    """All parts after a (3, 3) linear map and a translation in metres."""
+    """Return all parts after a (3, 3) linear map and a translation in metres."""
     return [part.placed(rotation, translation) for part in parts]
 
 
 def turn(axes: str, *degrees: float) -> Array:
-    """(3, 3) rotation from Euler angles in degrees about fixed axes, such as ``turn("xz", 90, 30)``."""
+    """Return the (3, 3) rotation from Euler angles in degrees about fixed axes, such as ``turn("xz", 90, 30)``."""
     return np.asarray(Rotation.from_euler(axes, degrees, degrees=True).as_matrix()).reshape(3, 3)
 
 
 def pick(rng: Rng, *choices: str) -> str:
-    """One of the choices, each as likely."""
+    """Draw one of the choices with equal probability."""
     return choices[int(rng.integers(len(choices)))]

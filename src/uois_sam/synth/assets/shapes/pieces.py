@@ -1,4 +1,4 @@
-"""Convex pieces that stand for an object in the physics, made together with the shape instead of found afterwards."""
+"""Convex pieces that an object collides as, made together with its shape instead of by decomposing it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uois_sam.synth.assets.sweeps import tube_rings, under
 Pieces = tuple[Array, ...]
 
 THINNEST_M = 0.002
-"""Sheets collide as if they were at least this thick: thinner ones would slip through each other."""
+"""Least thickness with which sheets collide: thinner ones would slip through each other."""
 
 
 def stretches(rings: Array, every: int = 3, *, closed: bool = False) -> Pieces:

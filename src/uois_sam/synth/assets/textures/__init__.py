@@ -1,9 +1,10 @@
-"""Every texture by name and split: a scene description stores name and seed, not pixels."""
+"""Textures by name and split: a scene description stores name and seed, not pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from uois_sam.errors import DatasetError
 from uois_sam.synth.assets.textures import materials, patterns, prints
 from uois_sam.synth.assets.textures.fields import Picture, Rng, to_uint8
 from uois_sam.synth.assets.textures.wear import wear_down
-from uois_sam.synth.assets.user_files import usable_files
+from uois_sam.synth.assets.user_files import read_usable
 
 Painter = Callable[[Rng, int], Picture]
 
@@ -23,9 +24,9 @@ class Texture:
     """One kind of texture."""
 
     paint: Painter
-    """Draws (S, S, 3) uint8 sRGB; those of supports tile."""
+    """Draw (S, S, 3) uint8 sRGB; the textures of supports tile."""
     group: str
-    """``plain``, ``material``, ``pattern`` or ``print``: what the switches of ``Variety`` turn off."""
+    """``plain``, ``material``, ``pattern``, ``print`` (which the switches of ``Variety`` turn off) or ``file``."""
     heldout: bool = False
     """Kept for validation scenes: no training scene shows it."""
 
@@ -70,56 +71,48 @@ TEXTURES: dict[str, Texture] = {
 }
 """Built-in kinds. ``plain`` is the only kind that training and validation share (see :func:`in_split`)."""
 
-FILE_PREFIX = "file/"
-_FILES: dict[str, Path] = {}
-
 
 def in_split(kind: str, split: str) -> bool:
-    """Whether scenes of ``split`` (train, val or all) may show this kind."""
+    """Return True if scenes of ``split`` (train, val or all) may show this kind."""
     texture = TEXTURES[kind]
     return split == "all" or texture.group == "plain" or texture.heldout == (split == "val")
 
 
-def register_files(folder: Path) -> tuple[str, ...]:
-    """Make the pictures of a folder available as textures ``file/<name>`` in this process.
+def load_textures(folder: Path) -> dict[str, Texture]:
+    """Return the pictures of a folder as textures ``file/<name>``.
 
     Those that cannot be read are logged and left out; folders in it are not searched.
 
     Raises:
-        DatasetError: no readable picture in it.
+        DatasetError: if it holds no readable picture.
     """
     suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-    found = {FILE_PREFIX + path.name: path for path in usable_files(folder, suffixes, _decode)}
+    found = read_usable(folder, suffixes, _checked)
     if not found:
         raise DatasetError(f"{folder}: expected a folder with pictures for --textures, found none that can be read")
-    _FILES.update(found)
-    return tuple(found)
+    return {name: Texture(partial(_resized_file, path), "file") for name, path in found.items()}
 
 
-def _decode(path: Path) -> None:
-    """Raise for a file that cannot be decoded to its end."""
+def _resized_file(path: Path, rng: Rng, size: int) -> Picture:
     with Image.open(path) as image:
-        image.draft("RGB", (64, 64))  # a JPEG at an eighth of its size shows as well whether it is cut short
+        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
+
+
+def _checked(path: Path) -> Path:
+    """Return the path of a file that can be decoded to its end; raise for any other."""
+    with Image.open(path) as image:
+        image.draft("RGB", (64, 64))  # a truncated JPEG fails at an eighth of its size as well
         image.load()
+    return path
 
 
-def paint(kind: str, seed: int, size: int, wear: float = 0.0) -> Picture:
-    """The texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels.
-
-    Raises:
-        DatasetError: a kind that is neither built in nor registered.
-    """
+def paint(texture: Texture, seed: int, size: int, wear: float = 0.0) -> Picture:
+    """Paint the texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels."""
     rng = np.random.default_rng(seed)
-    if kind in TEXTURES:
-        pixels = TEXTURES[kind].paint(rng, size)
-    elif kind in _FILES:
-        with Image.open(_FILES[kind]) as image:
-            pixels = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
-    else:
-        raise DatasetError(f"unknown texture {kind!r}; pictures of your own need --textures")
+    pixels = texture.paint(rng, size)
     if wear > 0:
         pixels = wear_down(pixels, rng, wear)
-    return np.array(pixels, order="C")  # writable, as Mitsuba wants it
+    return np.array(pixels, order="C")  # writable, as Mitsuba requires
 
 
 def desaturate(pixels: Picture, saturation: float) -> Picture:

@@ -1,4 +1,4 @@
-"""What every painter is made of: tiling noise and everyday colours. Pictures are (S, S, 3), uint8 sRGB."""
+"""Tiling noise and everyday colours, of which textures are painted. Pictures are (S, S, 3) uint8 sRGB."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def to_uint8(values: npt.NDArray[np.generic]) -> Picture:
 
 
 HUES = {0.0: 0.25, 0.06: 0.12, 0.13: 0.16, 0.3: 0.08, 0.4: 0.07, 0.5: 0.06, 0.59: 0.18, 0.78: 0.04, 0.92: 0.04}
-"""Hues of things that are made and sold, 0..1, and how common they are: red, yellow and blue lead, purple is rare."""
+"""Hues (0..1) of manufactured things and their relative frequency: red, yellow and blue lead, purple is rare."""
 
 
 def random_hue(rng: Rng) -> float:
@@ -85,7 +85,7 @@ def random_colour(rng: Rng) -> Colour:
 
 
 def from_hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Hue, saturation and value in 0..1 as 8-bit RGB."""
+    """Convert hue, saturation and value in 0..1 to 8-bit RGB."""
     red, green, blue = (round(255 * min(c, 1.0)) for c in colorsys.hsv_to_rgb(hue % 1, saturation, value))
     return red, green, blue
 

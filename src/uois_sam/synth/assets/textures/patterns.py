@@ -1,4 +1,4 @@
-"""Fabrics, floors and printed patterns: what repeats."""
+"""Repeating patterns: fabrics, floors, prints."""
 
 from __future__ import annotations
 

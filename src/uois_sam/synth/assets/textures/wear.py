@@ -1,4 +1,4 @@
-"""Use leaves traces: scratches, stains, dust and rubbed edges of the print, over any texture."""
+"""Traces of use over any texture: scratches, stains, dust, rubbed edges of the print."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uois_sam.synth.assets.textures.fields import Picture, Rng, clouds, mix, noi
 
 
 def wear_down(pixels: Picture, rng: Rng, amount: float) -> Picture:
-    """The texture after use.
+    """Add traces of use to a texture.
 
     Args:
         pixels: (S, S, 3) uint8 sRGB.
-        rng: where the traces come from.
+        rng: random generator.
         amount: 0 new, 1 worn out.
     """
     size = pixels.shape[0]

@@ -1,4 +1,4 @@
-"""Other layouts for finished data sets: converted from the native one, so that there is one path that makes scenes."""
+"""Conversion of finished data sets from the native layout to those of UOAIS-Sim and BOP."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from uois_sam.synth.dataset.export.bop import write_bop
 from uois_sam.synth.dataset.export.uoais import write_uoais
-from uois_sam.synth.dataset.reader import NativeScene
+from uois_sam.synth.dataset.reader import StoredScene
 
-Writer = Callable[[list[NativeScene], Path, str], Iterator[NativeScene]]
+Exporter = Callable[[list[StoredScene], Path, str], Iterator[StoredScene]]
 
-WRITERS: Mapping[str, Writer] = {"uoais": write_uoais, "bop": write_bop}
+EXPORTERS: Mapping[str, Exporter] = {"uoais": write_uoais, "bop": write_bop}
 """Layout -> function that writes scenes into a folder under the name of a split, yielding each when it is done."""

@@ -6,7 +6,6 @@ Depth is uint16 in 0.1 mm as there: 0 beyond 6.55 m.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,20 +13,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.masks import encode_mask
-from uois_sam.synth.dataset.export.place import place
-from uois_sam.synth.dataset.reader import NativeScene
+from uois_sam.synth.dataset.config import PNG_LEVEL
+from uois_sam.synth.dataset.export.hard_links import link_or_copy
+from uois_sam.synth.dataset.reader import StoredScene
 from uois_sam.synth.rendering.ground_truth import mask_box
 
 BIN_PLACES = frozenset({"bin", "tray", "drawer"})
-"""Places that UOAIS-Sim would call a bin; all others are table tops to it."""
+"""Places that count as bins in UOAIS-Sim; all others count as table tops."""
 DEPTH_STEPS_PER_MM = 10
 
 
-def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[NativeScene]:
+def write_uoais(scenes: list[StoredScene], out: Path, split: str) -> Iterator[StoredScene]:
     """Write scenes in UOAIS-Sim's layout; image ids count from 1, bins first, as in the original.
 
     Args:
@@ -36,14 +36,14 @@ def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[Na
         split: ``train`` or ``val``.
 
     Raises:
-        DatasetError: there are no amodal masks.
-        OutputError: a file cannot be written.
+        DatasetError: if there are no amodal masks.
+        OutputError: if a file cannot be written.
     """
     for subset in ("bin", "tabletop"):
         for kind in ("color", "depth"):
             make_output_folder(out / split / subset / kind)
     make_output_folder(out / "annotations")
-    ordered = sorted(scenes, key=lambda scene: (subset_of(scene) != "bin", scene.record.index))
+    ordered = sorted(scenes, key=lambda scene: (subset_of(scene) != "bin", scene.annotation.index))
     images = []
     annotations: list[str] = []  # as text: an eighth of the memory of the same in dictionaries
     for image_id, scene in enumerate(ordered, 1):
@@ -54,22 +54,22 @@ def write_uoais(scenes: list[NativeScene], out: Path, split: str) -> Iterator[Na
     write_atomically(path, lambda file: _write_json(file, images, annotations))
 
 
-def subset_of(scene: NativeScene) -> str:
+def subset_of(scene: StoredScene) -> str:
     """``bin`` or ``tabletop``."""
-    return "bin" if scene.record.scene.place in BIN_PLACES else "tabletop"
+    return "bin" if scene.annotation.scene.place in BIN_PLACES else "tabletop"
 
 
-def _place_image(scene: NativeScene, image_id: int, folder: Path) -> dict[str, Any]:
-    """Put photo and depth below the split's folder; returns the entry in ``images``."""
+def _place_image(scene: StoredScene, image_id: int, folder: Path) -> dict[str, Any]:
+    """Put photo and depth below the split's folder; return the entry in ``images``."""
     subset, name = subset_of(scene), scene.photo.name
-    height, width = scene.record.size_hw
-    place(scene.photo, folder / subset / "color" / name)
+    height, width = scene.annotation.size_hw
+    link_or_copy(scene.photo, folder / subset / "color" / name)
     write_atomically(folder / subset / "depth" / name, _depth_png(scene.depth_mm()))
     return {"id": image_id, "file_name": f"{subset}/color/{name}", "depth_file_name": f"{subset}/depth/{name}",
             "height": height, "width": width}  # fmt: skip
 
 
-def _annotations(scene: NativeScene, image_id: int, first_id: int) -> Iterator[dict[str, Any]]:
+def _annotations(scene: StoredScene, image_id: int, first_id: int) -> Iterator[dict[str, Any]]:
     for annotation_id, (one, visible, amodal) in enumerate(scene.masks(), first_id):
         x0, y0, x1, y1 = mask_box(amodal).tolist()
         yield {
@@ -91,6 +91,4 @@ def _write_json(file: BinaryIO, images: list[dict[str, Any]], annotations: list[
 
 def _depth_png(depth_mm: npt.NDArray[np.uint16]) -> bytes:
     steps = depth_mm.astype(np.int64) * DEPTH_STEPS_PER_MM
-    buffer = io.BytesIO()
-    Image.fromarray(np.where(steps <= 65535, steps, 0).astype(np.uint16)).save(buffer, format="PNG", compress_level=4)
-    return buffer.getvalue()
+    return encode_png(np.where(steps <= 65535, steps, 0).astype(np.uint16), PNG_LEVEL)

@@ -15,22 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synth.conftest import TINY, make
+from synth.conftest import TINY, contents, make
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
-from uois_sam.synth.dataset.annotations import SceneRecord
-from uois_sam.synth.dataset.generate import PRESETS, GenerateConfig, Run, with_preset
+from uois_sam.synth.dataset.annotations import SceneAnnotation
+from uois_sam.synth.dataset.config import PRESETS, GenerateConfig, with_preset
+from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.dataset.make_scene import scene_seed
-from uois_sam.synth.dataset.reader import read_descriptions, read_records
+from uois_sam.synth.dataset.reader import read_annotations, read_descriptions
 
 pytestmark = pytest.mark.slow
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file that has to be the same on each run of one machine."""
-    kept = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "dataset.json"]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in kept}
 
 
 def test_the_folder_is_a_data_set(tiny_scenes: Path) -> None:
@@ -43,25 +38,25 @@ def test_the_folder_is_a_data_set(tiny_scenes: Path) -> None:
 
 def test_records_say_what_the_label_maps_show(tiny_scenes: Path) -> None:
     data = FolderDataset(tiny_scenes)
-    records = read_records(tiny_scenes)
-    assert sum(len(record.objects) for record in records) > 3
-    for index, record in enumerate(records):
+    annotations = read_annotations(tiny_scenes)
+    assert sum(len(annotation.objects) for annotation in annotations) > 3
+    for index, annotation in enumerate(annotations):
         values, counts = np.unique(data[index].labels, return_counts=True)
         found = {int(v): int(c) for v, c in zip(values, counts, strict=True) if v}
-        assert {one.label: one.visible_px for one in record.objects} == found
-        assert len(record.objects) + record.slivers == len(record.scene.objects)
-        for one in record.objects:
-            assert one.family == record.scene.objects[one.label - 1].family
+        assert {one.label: one.visible_px for one in annotation.objects} == found
+        assert len(annotation.objects) + annotation.slivers == len(annotation.scene.objects)
+        for one in annotation.objects:
+            assert one.family == annotation.scene.objects[one.label - 1].family
             assert 0 < one.visible_fraction <= 1
             assert one.amodal_px <= one.whole_px
 
 
 def test_amodal_masks_cover_the_visible_ones(tiny_scenes: Path) -> None:
     data = FolderDataset(tiny_scenes)
-    for index, record in enumerate(read_records(tiny_scenes)):
+    for index, annotation in enumerate(read_annotations(tiny_scenes)):
         masks = json.loads((tiny_scenes / "amodal" / f"{index:06d}.json").read_text())
-        assert set(masks) == {str(one.label) for one in record.objects}
-        for one in record.objects:
+        assert set(masks) == {str(one.label) for one in annotation.objects}
+        for one in annotation.objects:
             amodal = decode_mask(masks[str(one.label)])
             assert amodal.sum() == one.amodal_px
             assert not (data[index].labels == one.label)[~amodal].any()
@@ -69,14 +64,14 @@ def test_amodal_masks_cover_the_visible_ones(tiny_scenes: Path) -> None:
 
 def test_a_record_survives_its_line(tiny_scenes: Path) -> None:
     for line in (tiny_scenes / "scenes.jsonl").read_text().splitlines():
-        assert SceneRecord.from_json(line).to_json() == line
+        assert SceneAnnotation.from_json(line).to_json() == line
 
 
 def test_the_summary_counts_what_is_there(tiny_scenes: Path) -> None:
     summary = json.loads((tiny_scenes / "dataset.json").read_text())
-    records = read_records(tiny_scenes)
+    annotations = read_annotations(tiny_scenes)
     assert summary["statistics"]["scenes"] == 3
-    assert summary["statistics"]["objects"] == sum(len(record.objects) for record in records)
+    assert summary["statistics"]["objects"] == sum(len(annotation.objects) for annotation in annotations)
     assert sum(summary["statistics"]["families"].values()) == summary["statistics"]["objects"]
     assert summary["config"]["seed"] == TINY.seed
     assert summary["config"]["variety"]["split"] == "train"
@@ -87,7 +82,7 @@ def test_the_summary_counts_what_is_there(tiny_scenes: Path) -> None:
 def test_two_runs_write_the_same_bytes_and_a_third_fills_gaps(tiny_scenes: Path, tmp_path: Path) -> None:
     make(tmp_path, replace(TINY, scenes=2), workers=2)
     (tmp_path / "label" / "000001.png").unlink()
-    assert [record.index for record in make(tmp_path, TINY)] == [1, 2]
+    assert [annotation.index for annotation in make(tmp_path, TINY)] == [1, 2]
     assert contents(tmp_path) == contents(tiny_scenes)
 
 
@@ -95,9 +90,9 @@ def test_descriptions_render_again_at_another_size(tiny_scenes: Path, tmp_path: 
     source = tmp_path / "some.jsonl"
     source.write_text((tiny_scenes / "scenes.jsonl").read_text().splitlines()[1] + "\n")
     config = GenerateConfig(height=96, width=128, samples=1, variant="scalar", from_scenes=source)
-    (record,) = make(tmp_path / "out", config)
-    assert record.index == 1
-    assert record.scene == read_descriptions(tiny_scenes / "scenes.jsonl")[1]
+    (annotation,) = make(tmp_path / "out", config)
+    assert annotation.index == 1
+    assert annotation.scene == read_descriptions(tiny_scenes / "scenes.jsonl")[1]
     large = np.asarray(Image.open(tmp_path / "out" / "label" / "000001.png"))
     small = np.asarray(Image.open(tiny_scenes / "label" / "000001.png"))
     assert large.shape == (96, 128)
@@ -190,7 +185,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{done} of 4 scenes are there already" in finished.stderr
-    assert len(read_records(tmp_path)) == 4
+    assert len(read_annotations(tmp_path)) == 4
     assert all(p.stat().st_mtime_ns == before[p] for p in before if int(p.stem) < done), "made once"
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -206,8 +201,9 @@ def test_own_pictures_show_on_surfaces(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.fromarray(np.full((8, 8, 3), (250, 20, 20), dtype=np.uint8)).save(pictures / "red.png")
-    records = make(tmp_path / "out", replace(TINY, scenes=2, textures=pictures, amodal=False))
-    used = [surface.texture for record in records for prop in record.scene.props for surface in [prop.surface]]
-    used += [surface.texture for record in records for one in record.scene.objects for surface in one.surfaces]
+    annotations = make(tmp_path / "out", replace(TINY, scenes=2, textures=pictures, amodal=False))
+    scenes = [annotation.scene for annotation in annotations]
+    used = [prop.surface.texture for scene in scenes for prop in scene.props]
+    used += [surface.texture for scene in scenes for one in scene.objects for surface in one.surfaces]
     assert "file/red.png" in used
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["config"]["textures"] == str(pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,15 @@ import pytest
 from PIL import Image
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets.textures import TEXTURES, desaturate, in_split, paint, register_files
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.assets.textures import TEXTURES, desaturate, in_split, load_textures
 from uois_sam.synth.assets.textures.fields import clouds, mix, noise
 from uois_sam.synth.sampling.materials import FLOORS, SUPPORTS
 
 
 @pytest.mark.parametrize("kind", TEXTURES)
 def test_a_texture_is_the_same_for_the_same_seed_and_differs_for_another(kind: str) -> None:
-    first, again, other = paint(kind, 3, 96), paint(kind, 3, 96), paint(kind, 4, 96)
+    first, again, other = BUILT_IN.paint(kind, 3, 96), BUILT_IN.paint(kind, 3, 96), BUILT_IN.paint(kind, 4, 96)
     assert first.shape == (96, 96, 3)
     assert first.dtype == np.uint8
     assert first.flags.writeable and first.flags.c_contiguous
@@ -46,15 +48,15 @@ def test_mixing_goes_from_one_colour_to_the_other() -> None:
 
 
 def test_wear_changes_a_texture_but_leaves_most_of_it() -> None:
-    new, worn = paint("plain", 2, 128), paint("plain", 2, 128, wear=0.6)
+    new, worn = BUILT_IN.paint("plain", 2, 128), BUILT_IN.paint("plain", 2, 128, wear=0.6)
     assert not np.array_equal(new, worn)
     assert np.abs(new.astype(int) - worn).mean() < 60
 
 
 def test_desaturating_fully_leaves_grey() -> None:
-    grey = desaturate(paint("label", 1, 64), 0.0)
+    grey = desaturate(BUILT_IN.paint("label", 1, 64), 0.0)
     assert (np.ptp(grey, axis=2) == 0).all()
-    colourful = paint("label", 1, 64)
+    colourful = BUILT_IN.paint("label", 1, 64)
     assert np.array_equal(desaturate(colourful, 1.0), colourful)
 
 
@@ -80,15 +82,37 @@ def test_own_pictures_become_textures(tmp_path: Path) -> None:
     Image.new("RGB", (10, 20), (10, 200, 30)).save(tmp_path / "green.png")
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     (tmp_path / "notes.txt").write_text("ignored")
-    assert register_files(tmp_path) == ("file/green.png",)
-    assert paint("file/green.png", 0, 32).tolist() == [[[10, 200, 30]] * 32] * 32
+    assets = Assets.load(textures=tmp_path)
+    assert assets.own_textures == ["file/green.png"]
+    assert assets.paint("file/green.png", 0, 32).tolist() == [[[10, 200, 30]] * 32] * 32
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="expected a folder with pictures"):
-        register_files(tmp_path)
+        load_textures(tmp_path)
 
 
 def test_an_unknown_texture_is_an_error() -> None:
     with pytest.raises(DatasetError, match="unknown texture 'file/nowhere.png'"):
-        paint("file/nowhere.png", 0, 32)
+        BUILT_IN.paint("file/nowhere.png", 0, 32)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    save(tmp_path / "good.jpg", np.full((6, 8, 3), 200, dtype=np.uint8))
+    for name in ("cut.jpg", "cut.png"):
+        save(tmp_path / name, rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-900])
+    (tmp_path / "text.png").write_text("no picture")
+    save(tmp_path / "inner" / "deeper.png", np.full((6, 8, 3), 200, dtype=np.uint8))
+    with caplog.at_level(logging.WARNING):
+        assert list(load_textures(tmp_path)) == ["file/good.jpg"]
+    skipped = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in skipped] == [
+        f"skipped {tmp_path / name}" for name in ("cut.jpg", "cut.png", "text.png")
+    ]

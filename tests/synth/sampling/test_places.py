@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 
-from uois_sam.errors import DatasetError
-from uois_sam.synth.assets.skies import SKY_HW, paint_sky, register_files
 from uois_sam.synth.physics import settle
 from uois_sam.synth.sampling.cameras import FARTHEST_M, NEAREST_M, sample_camera
 from uois_sam.synth.sampling.config import PLACES, Variety
@@ -15,7 +12,7 @@ from uois_sam.synth.sampling.furniture import prop_mesh
 from uois_sam.synth.sampling.lights import RIGS, sample_lights
 from uois_sam.synth.sampling.places import MAKERS, sample_place
 from uois_sam.synth.sampling.scenes import sample_scene
-from uois_sam.synth.scene import Pose, Prop, Sky, Surface
+from uois_sam.synth.scene import Pose, Prop, Surface
 
 
 def test_every_place_of_the_knobs_can_be_made() -> None:
@@ -85,30 +82,3 @@ def test_cameras_look_from_a_stated_distance() -> None:
         assert NEAREST_M - 1e-6 <= distance <= FARTHEST_M + 1e-6
         assert 35 <= camera.fov_deg <= 75
         assert camera.position[2] > 0
-
-
-@pytest.mark.parametrize("kind", ["room", "outdoors"])
-def test_skies_are_positive_and_scale(kind: str) -> None:
-    sky = paint_sky(Sky(kind, 3, 1.0))
-    assert sky.shape == (*SKY_HW, 3)
-    assert sky.dtype == np.float32
-    assert sky.min() > 0
-    assert np.allclose(paint_sky(Sky(kind, 3, 2.0)), 2 * sky)
-
-
-def test_own_hdr_pictures_become_skies(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    light = np.full((16, 32, 3), 4.0, np.float32)
-    light[:4] = 40
-    cv2.imwrite(str(tmp_path / "hall.hdr"), light)
-    (tmp_path / "broken.hdr").write_bytes(b"nothing")
-    assert register_files(tmp_path) == ("file/hall.hdr",)
-    sky = paint_sky(Sky("file/hall.hdr", 0, 1.0))
-    assert sky.mean() == pytest.approx(0.6, rel=0.05)
-    assert sky[0].mean() > 5 * sky[-1].mean()
-
-
-def test_unknown_skies_and_empty_folders_are_errors(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(DatasetError, match="unknown sky"):
-        paint_sky(Sky("file/nowhere.hdr"))
-    with pytest.raises(DatasetError, match=r"expected a folder with \.hdr or \.exr"):
-        register_files(tmp_path)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from uois_sam.synth.assets.collection import BUILT_IN
 from uois_sam.synth.physics import settle
-from uois_sam.synth.rendering.render import choose_variant, render
+from uois_sam.synth.rendering.render import render
+from uois_sam.synth.rendering.variants import choose_variant
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface
 
@@ -31,10 +33,8 @@ def top_view(objects: tuple[ObjectSpec, ...]) -> Scene:
 
 
 def carton_seen_from_above() -> tuple[ObjectSpec, np.ndarray]:
-    from uois_sam.synth.assets.families import make_parts
-
     spec = ObjectSpec("carton", 5, (Surface("plain", 3),), Pose())
-    return spec, make_parts("carton", 5)[0].mesh.vertices
+    return spec, BUILT_IN.parts("carton", 5)[0].mesh.vertices
 
 
 def expected_mask(vertices: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uois_sam.synth.rendering.denoising import _integrator, guide_layers
-from uois_sam.synth.rendering.render import choose_variant
+from uois_sam.synth.rendering.denoising import _integrator, render_features
+from uois_sam.synth.rendering.variants import choose_variant
 
 SIZE = (24, 32)
 
@@ -40,7 +40,7 @@ def test_the_loop_agrees_with_the_integrator() -> None:
     import mitsuba as mi
 
     scene = red_ball_on_grey()
-    albedo, normal = guide_layers(scene, SIZE, 1)
+    albedo, normal = render_features(scene, SIZE, 1)
     expected = np.array(mi.render(scene, integrator=_integrator("scalar_rgb"), spp=64))
     assert albedo.shape == normal.shape == (*SIZE, 3)
     assert albedo.dtype == normal.dtype == np.float32
@@ -52,6 +52,6 @@ def test_the_loop_agrees_with_the_integrator() -> None:
 
 def test_the_same_seed_gives_the_same_guides() -> None:
     scene = red_ball_on_grey()
-    first, second, other = (guide_layers(scene, SIZE, seed)[0] for seed in (1, 1, 2))
+    first, second, other = (render_features(scene, SIZE, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)

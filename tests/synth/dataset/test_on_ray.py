@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from synth.conftest import TINY
-from synth.test_generate import contents
+from synth.conftest import TINY, contents
 from uois_sam.errors import UOISError
 from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.dataset.make_scene import Job
@@ -28,8 +27,8 @@ def cluster() -> Iterator[None]:
 
 
 def test_a_cluster_writes_the_same_bytes(tiny_scenes: Path, tmp_path: Path) -> None:
-    records = list(Run(TINY, tmp_path, ray="auto"))
-    assert sorted(record.index for record in records) == [0, 1, 2]
+    annotations = list(Run(TINY, tmp_path, ray="auto"))
+    assert sorted(annotation.index for annotation in annotations) == [0, 1, 2]
     assert contents(tmp_path) == contents(tiny_scenes)
 
 

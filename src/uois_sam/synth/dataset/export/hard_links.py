@@ -1,4 +1,4 @@
-"""Put finished files into a second layout without a second copy of their bytes, where the disk can."""
+"""Hard links, which put finished files into a second layout without copying them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from uois_sam.io.files import write_atomically
 
 
-def place(source: Path, target: Path) -> None:
-    """Make ``target`` the same file as ``source`` (a hard link), or a copy where links are not possible.
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` a hard link to ``source``, or a copy if the file system has no links.
 
     Raises:
-        OutputError: the target cannot be written.
+        OutputError: if the target cannot be written.
     """
     with suppress(OSError):
         target.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,11 @@ import pytest
 from PIL import Image
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets import user_meshes as usermeshes
-from uois_sam.synth.assets.families import FAMILIES, collision_pieces, make_parts, mesh_points
-from uois_sam.synth.assets.user_meshes import register
+from uois_sam.synth.assets import user_meshes
+from uois_sam.synth.assets.families import Family, Part, collision_pieces, make_parts, mesh_points
+from uois_sam.synth.assets.user_meshes import load_meshes
 
 trimesh = pytest.importorskip("trimesh")
-
-
-@pytest.fixture(autouse=True)
-def forget_meshes() -> Iterator[None]:
-    yield
-    for name in [name for name in FAMILIES if name.startswith("mesh/")]:
-        del FAMILIES[name]
-    make_parts.cache_clear()
 
 
 @pytest.fixture
@@ -38,59 +29,63 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def size(name: str) -> np.ndarray:
-    return np.ptp(mesh_points(make_parts(name, 0)), axis=0)
+def parts(family: Family) -> tuple[Part, ...]:
+    return make_parts(family, 0)
+
+
+def size(family: Family) -> np.ndarray:
+    return np.ptp(mesh_points(parts(family)), axis=0)
 
 
 def test_meshes_of_four_formats_become_families(folder: Path, cache: Path) -> None:
     for suffix in ("obj", "ply", "glb", "stl"):
         trimesh.creation.box((0.1, 0.06, 0.04)).export(folder / f"box_{suffix}.{suffix}")
-    names = register(folder, cache=cache)
-    assert names == ("mesh/box_glb", "mesh/box_obj", "mesh/box_ply", "mesh/box_stl")
-    for name in names:
+    families = load_meshes(folder, cache=cache)
+    assert list(families) == ["mesh/box_glb", "mesh/box_obj", "mesh/box_ply", "mesh/box_stl"]
+    for name, family in families.items():
         wanted = (0.1, 0.04, 0.06) if name.endswith("glb") else (0.1, 0.06, 0.04)  # glTF's y points up
-        assert size(name) == pytest.approx(wanted, abs=1e-6)
-        assert mesh_points(make_parts(name, 0))[:, 2].min() == pytest.approx(0, abs=1e-9)
-        assert len(collision_pieces(make_parts(name, 0))) == 1
+        assert size(family) == pytest.approx(wanted, abs=1e-6)
+        assert mesh_points(parts(family))[:, 2].min() == pytest.approx(0, abs=1e-9)
+        assert len(collision_pieces(parts(family))) == 1
 
 
 def test_a_ring_is_cut_into_pieces_that_leave_its_hole_open_and_only_once(folder: Path, cache: Path) -> None:
     trimesh.creation.annulus(0.03, 0.05, 0.02, sections=12).export(folder / "ring.stl")
-    (name,) = register(folder, cache=cache)
-    pieces = collision_pieces(make_parts(name, 0))
+    (family,) = load_meshes(folder, cache=cache).values()
+    pieces = collision_pieces(parts(family))
     assert len(pieces) >= 4
     centre = np.array([0.0, 0.0, 0.01])
     for piece in pieces:
         assert not trimesh.Trimesh(piece, []).convex_hull.contains([centre]).any()
     (kept,) = cache.iterdir()
     stamp = kept.stat().st_mtime_ns
-    register(folder, 2.0, cache=cache)
+    (doubled,) = load_meshes(folder, 2.0, cache=cache).values()
     assert kept.stat().st_mtime_ns == stamp
-    assert collision_pieces(make_parts(name, 0))[0] == pytest.approx(2 * pieces[0], rel=1e-12)
+    assert collision_pieces(parts(doubled))[0] == pytest.approx(2 * pieces[0], rel=1e-12)
     assert sorted(p.name for p in folder.iterdir()) == ["ring.stl"], "nothing is written beside the user's files"
 
 
 def test_a_broken_cache_file_is_made_again(folder: Path, cache: Path) -> None:
     trimesh.creation.box((0.1, 0.06, 0.04)).export(folder / "box.stl")
-    register(folder, cache=cache)
+    load_meshes(folder, cache=cache)
     (kept,) = cache.iterdir()
     kept.write_bytes(b"torn")
-    (name,) = register(folder, cache=cache)
-    assert len(collision_pieces(make_parts(name, 0))) == 1
+    (family,) = load_meshes(folder, cache=cache).values()
+    assert len(collision_pieces(parts(family))) == 1
 
 
 def test_millimetres_are_recognised_and_told(folder: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     trimesh.creation.box((120, 60, 40)).export(folder / "box.stl")
     with caplog.at_level(logging.WARNING):
-        (name,) = register(folder, cache=cache)
+        (family,) = load_meshes(folder, cache=cache).values()
     assert "taken as millimetres (--mesh-scale 0.001)" in caplog.text
-    assert size(name).max() == pytest.approx(0.12)
+    assert size(family).max() == pytest.approx(0.12)
 
 
 def test_a_given_scale_is_taken_as_it_is(folder: Path, cache: Path) -> None:
     trimesh.creation.box((12, 6, 4)).export(folder / "box.stl")
-    (name,) = register(folder, 0.02, cache=cache)
-    assert size(name).max() == pytest.approx(0.24)
+    (family,) = load_meshes(folder, 0.02, cache=cache).values()
+    assert size(family).max() == pytest.approx(0.24)
 
 
 def test_textures_and_colours_are_kept(folder: Path, cache: Path) -> None:
@@ -102,11 +97,11 @@ def test_textures_and_colours_are_kept(folder: Path, cache: Path) -> None:
     visual = trimesh.visual.TextureVisuals(uv=box.vertices[:, :2] * 10 % 1, image=picture)
     trimesh.Trimesh(box.vertices, box.faces, visual=visual, process=False).export(folder / "textured.glb")
     box.export(folder / "plain.stl")
-    register(folder, cache=cache)
-    (textured,), (plain,) = make_parts("mesh/textured", 0), make_parts("mesh/plain", 0)
+    families = load_meshes(folder, cache=cache)
+    (textured,), (plain,) = parts(families["mesh/textured"]), parts(families["mesh/plain"])
     assert textured.picture is not None and tuple(textured.picture[0, 0]) == (30, 60, 90)
     assert plain.picture is None
-    (part,) = make_parts("mesh/painted", 0)
+    (part,) = parts(families["mesh/painted"])
     assert part.picture is not None
     height, width = part.picture.shape[:2]
     columns = (part.mesh.uv[:, 0] * width).astype(int)
@@ -123,7 +118,7 @@ def test_bad_files_are_told_and_left_out(folder: Path, cache: Path, caplog: pyte
     (folder / "flat.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     trimesh.creation.box((0.001, 0.001, 0.001)).export(folder / "speck.stl")
     with caplog.at_level(logging.WARNING):
-        assert register(folder, cache=cache) == ("mesh/good",)
+        assert list(load_meshes(folder, cache=cache)) == ["mesh/good"]
     for name in ("torn.glb", "empty.obj", "flat.obj", "speck.stl", "good.stl"):
         assert f"{name}:" in caplog.text
 
@@ -133,20 +128,20 @@ def test_bad_files_are_told_and_left_out(folder: Path, cache: Path, caplog: pyte
 )
 def test_nothing_to_use_is_an_error(folder: Path, scale: float, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        register(folder, scale)
+        load_meshes(folder, scale)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="found nothing"):
-        register(tmp_path / "nowhere")
+        load_meshes(tmp_path / "nowhere")
 
 
 def test_meshes_of_no_tabletop_size_are_an_error(folder: Path, cache: Path) -> None:
     trimesh.creation.box((0.001, 0.001, 0.001)).export(folder / "speck.stl")
     with pytest.raises(DatasetError, match="--mesh-scale"):
-        register(folder, cache=cache)
+        load_meshes(folder, cache=cache)
 
 
 def test_the_cache_lies_in_the_user_s_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert usermeshes._cache_folder() == tmp_path / "uois-sam" / "pieces"
+    assert user_meshes._cache_folder() == tmp_path / "uois-sam" / "pieces"

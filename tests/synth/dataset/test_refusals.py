@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -13,22 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synth.conftest import TINY
+from synth.conftest import TINY, refused
 from uois_sam.cli.main import main
 from uois_sam.errors import DatasetError, UOISError, WorkerError
-from uois_sam.synth.assets import skies, textures
-from uois_sam.synth.dataset.generate import GenerateConfig, scene_of, with_preset
+from uois_sam.synth.dataset.config import GenerateConfig, config_json, with_preset
+from uois_sam.synth.dataset.generate import scene_of
 from uois_sam.synth.dataset.make_scene import Job, MadeScene
-from uois_sam.synth.dataset.writer import Store, config_json
-from uois_sam.synth.rendering import render
+from uois_sam.synth.dataset.writer import DatasetWriter
 from uois_sam.synth.sampling.config import Variety
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a command line with status 2 prints."""
-    assert main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -68,35 +58,6 @@ def test_an_unknown_option_still_ends_as_usual() -> None:
     assert status.value.code == 2
 
 
-def test_a_variant_that_does_not_work_is_told_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drjit = pytest.importorskip("drjit")
-    monkeypatch.setattr(drjit, "has_backend", lambda backend: False)
-    monkeypatch.setenv("DRJIT_LIBLLVM_PATH", os.environ.get("DRJIT_LIBLLVM_PATH", "libLLVM.so"))
-    for variant, needed in (("cuda", "expected an NVIDIA GPU"), ("llvm", "expected a libLLVM")):
-        line = refused(capsys, "generate", "--out", str(tmp_path / "out"), "--variant", variant)
-        assert f"--variant {variant}: {needed}" in line
-        with pytest.raises(UOISError, match=needed):
-            render.choose_variant(variant)
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_denoiser_keeps_to_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    drjit = pytest.importorskip("drjit")
-    given: list[int] = []
-    monkeypatch.setattr(drjit, "set_thread_count", given.append)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    for name in ("OIDN_NUM_THREADS", "OIDN_SET_AFFINITY"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    render.limit_threads(4)
-    assert "OIDN_NUM_THREADS" not in os.environ, "a single worker may use them all"
-    render.limit_threads(2)
-    assert given == [4, 2]
-    assert (os.environ["OIDN_NUM_THREADS"], os.environ["OIDN_SET_AFFINITY"]) == ("2", "0")
-
-
 def test_a_preset_is_refused_beside_what_it_would_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset = ["generate", "--out", str(tmp_path / "out"), "--preset", "tabletop-val"]
     line = refused(capsys, *preset, "--seed", "3", "--meshes", "mine", "--variety.most-objects", "5")
@@ -107,18 +68,18 @@ def test_a_preset_is_refused_beside_what_it_would_drop(tmp_path: Path, capsys: p
 
 
 def test_a_folder_claimed_but_without_a_scene_is_claimed_anew(tmp_path: Path) -> None:
-    Store(TINY, tmp_path).close({})
+    DatasetWriter(TINY, tmp_path).close({})
     other = replace(TINY, seed=8, amodal=False)
-    Store(other, tmp_path)
+    DatasetWriter(other, tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text())["config"] == config_json(other)
 
 
 def test_a_folder_with_scenes_says_which_side_is_which_and_stays_as_it_is(tmp_path: Path) -> None:
     first = replace(TINY, amodal=False)
-    Store(first, tmp_path)
+    DatasetWriter(first, tmp_path)
     save(tmp_path / "rgb" / "000000.png", PHOTO)
     with pytest.raises(DatasetError, match="made with seed 7, amodal False, but asked for was seed 8, amodal True"):
-        Store(replace(TINY, seed=8), tmp_path)
+        DatasetWriter(replace(TINY, seed=8), tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text())["config"] == config_json(first)
     assert not (tmp_path / "amodal").exists()
 
@@ -126,31 +87,8 @@ def test_a_folder_with_scenes_says_which_side_is_which_and_stays_as_it_is(tmp_pa
 def test_pictures_of_somebody_else_are_not_overwritten(tmp_path: Path) -> None:
     save(tmp_path / "rgb" / "000000.png", PHOTO)
     with pytest.raises(DatasetError, match=r"holds pictures, but no dataset\.json"):
-        Store(TINY, tmp_path)
+        DatasetWriter(TINY, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["rgb"]
-
-
-def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rng = np.random.default_rng(0)
-    save(tmp_path / "good.jpg", PHOTO)
-    for name in ("cut.jpg", "cut.png"):
-        save(tmp_path / name, rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
-        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-900])
-    (tmp_path / "text.png").write_text("no picture")
-    save(tmp_path / "inner" / "deeper.png", PHOTO)
-    with caplog.at_level(logging.WARNING):
-        assert textures.register_files(tmp_path) == ("file/good.jpg",)
-    skipped = [record.getMessage() for record in caplog.records]
-    assert [line.split(":")[0] for line in skipped] == [
-        f"skipped {tmp_path / name}" for name in ("cut.jpg", "cut.png", "text.png")
-    ]
-
-
-def test_panoramas_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "bad.hdr").write_text("no picture")
-    with caplog.at_level(logging.WARNING), pytest.raises(DatasetError, match="found none to read"):
-        skies.register_files(tmp_path)
-    assert f"skipped {tmp_path / 'bad.hdr'}: expected a Radiance HDR picture" in caplog.text
 
 
 @pytest.mark.parametrize("layout", ["rgb/a.jpg label/a.png", "rgb/in/a.png label/in/a.png", "a.jpg a_label.png"])

@@ -12,15 +12,15 @@ from PIL import Image
 from uois_sam.datasets.registry import open_dataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.masks import decode_mask
-from uois_sam.synth.dataset.export import WRITERS
-from uois_sam.synth.dataset.reader import NativeScene, read_scenes
+from uois_sam.synth.dataset.export import EXPORTERS
+from uois_sam.synth.dataset.reader import StoredScene, read_scenes
 from uois_sam.types import LabelMap
 
 pytestmark = pytest.mark.slow
 
 
-def write(layout: str, scenes: Path, out: Path, split: str = "train") -> list[NativeScene]:
-    return list(WRITERS[layout](read_scenes(scenes), out, split))
+def write(layout: str, scenes: Path, out: Path, split: str = "train") -> list[StoredScene]:
+    return list(EXPORTERS[layout](read_scenes(scenes), out, split))
 
 
 def same_objects(one: LabelMap, other: LabelMap) -> bool:
@@ -38,7 +38,7 @@ def test_same_objects_tells_masks_apart() -> None:
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_the_uoais_loader_reads_what_was_written(tiny_scenes: Path, tmp_path: Path, split: str) -> None:
-    scenes = {scene.record.index: scene for scene in write("uoais", tiny_scenes, tmp_path, split)}
+    scenes = {scene.annotation.index: scene for scene in write("uoais", tiny_scenes, tmp_path, split)}
     data = open_dataset("uoais-sim", tmp_path, split=split, depth=True)
     assert len(data) == 3
     for sample in data:
@@ -50,7 +50,7 @@ def test_the_uoais_loader_reads_what_was_written(tiny_scenes: Path, tmp_path: Pa
         near = depth_mm < 6500
         assert sample.depth_m[near] == pytest.approx(depth_mm[near] / 1000, abs=1e-4)
         fractions = sorted((sample.visible_fractions or {}).values())
-        assert fractions == pytest.approx(sorted(one.visible_fraction for one in scene.record.objects))
+        assert fractions == pytest.approx(sorted(one.visible_fraction for one in scene.annotation.objects))
 
 
 def test_uoais_masks_add_up(tiny_scenes: Path, tmp_path: Path) -> None:

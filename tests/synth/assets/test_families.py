@@ -27,7 +27,7 @@ def volume(mesh: Mesh) -> float:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_meshes_are_sound_and_of_real_size(family: str) -> None:
     for seed in SEEDS:
-        parts = make_parts(family, seed)
+        parts = make_parts(FAMILIES[family], seed)
         points = np.concatenate([part.mesh.vertices for part in parts])
         assert np.isfinite(points).all()
         assert 0.01 <= np.ptp(points, axis=0).max() <= 0.36
@@ -43,7 +43,7 @@ def test_meshes_are_sound_and_of_real_size(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pieces_cover_the_object_and_stay_within_it(family: str) -> None:
     for seed in SEEDS:
-        parts = make_parts(family, seed)
+        parts = make_parts(FAMILIES[family], seed)
         points = np.concatenate([part.mesh.vertices for part in parts])
         pieces = collision_pieces(parts)
         assert 1 <= len(pieces) <= 90

@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from uois_sam.synth.assets.families import make_parts
+from uois_sam.synth.assets.collection import BUILT_IN
 from uois_sam.synth.assets.meshes import Mesh
-from uois_sam.synth.rendering.ground_truth import SLIVER_FRACTION, SLIVER_PX, Truth, drop_slivers, mask_box, see
+from uois_sam.synth.rendering.ground_truth import (
+    SLIVER_FRACTION,
+    SLIVER_PX,
+    GroundTruth,
+    compute_ground_truth,
+    drop_slivers,
+    mask_box,
+)
 from uois_sam.synth.rendering.pinhole import camera_from_world, intrinsics, world_from_camera, world_from_object
-from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, canvas_window, cast, frame_window, mitsuba_pose
-from uois_sam.synth.rendering.render import LLVM_CANDIDATES, choose_variant
+from uois_sam.synth.rendering.ray_casting import NEAR_CLIP_M, canvas_window, cast_rays, frame_window, mitsuba_pose
+from uois_sam.synth.rendering.variants import LLVM_CANDIDATES, choose_variant
 from uois_sam.synth.scene import Camera, Pose
 
 Array = npt.NDArray[np.float64]
@@ -99,8 +106,8 @@ def mesh_shape(mesh: Mesh) -> Any:
     return shape
 
 
-def look(*shapes: Any, objects: int) -> Truth:
-    return see(list(shapes), CAMERA, SIZE, objects)
+def look(*shapes: Any, objects: int) -> GroundTruth:
+    return compute_ground_truth(list(shapes), CAMERA, SIZE, objects)
 
 
 def test_masks_are_those_of_the_analytic_rays(variant: str) -> None:
@@ -129,7 +136,7 @@ def test_the_union_of_masks_is_where_depth_leaves_the_background(variant: str) -
 
 def test_extents_count_what_is_beyond_the_frame(variant: str) -> None:
     aside = Camera(CAMERA.position, (0.16, 0.09, 0.05), 22.0, 11.0, 0.5, (1.0, 1.0, 1.0))
-    truth = see([ball("object0_0")], aside, SIZE, 1)
+    truth = compute_ground_truth([ball("object0_0")], aside, SIZE, 1)
     wide = np.isfinite(ball_depth(*rays(aside, SIZE)))
     frame = wide[SIZE[0] : 2 * SIZE[0], SIZE[1] : 2 * SIZE[1]]
     assert 0 < truth.amodal_px[0] == frame.sum() < truth.whole_px[0] == wide.sum()
@@ -138,18 +145,18 @@ def test_extents_count_what_is_beyond_the_frame(variant: str) -> None:
 
 def test_an_object_behind_the_camera_has_no_label(variant: str) -> None:
     away = Camera(CAMERA.position, (1.5, -1.2, 0.6), 60.0, 0.0, 0.5, (1.0, 1.0, 1.0))
-    truth = see([ball("object0_0")], away, SIZE, 1)
+    truth = compute_ground_truth([ball("object0_0")], away, SIZE, 1)
     assert not truth.labels.any() and truth.whole_px[0] == 0 and not truth.depth_mm.any()
 
 
 def test_a_camera_inside_an_object_sees_it_everywhere(variant: str) -> None:
     inside = Camera((0.03, -0.02, 0.08), (0.03, 0.5, 0.1), 60.0, 0.0, 0.5, (1.0, 1.0, 1.0))
-    assert (see([ball("object0_0")], inside, SIZE, 1).labels == 1).all()
+    assert (compute_ground_truth([ball("object0_0")], inside, SIZE, 1).labels == 1).all()
 
 
 def test_shapes_keep_their_names(variant: str) -> None:
     shapes = [ground("prop0"), ball("object0_0"), brick("object0_1")]
-    see(shapes, CAMERA, SIZE, 1)
+    compute_ground_truth(shapes, CAMERA, SIZE, 1)
     assert [shape.id() for shape in shapes] == ["prop0", "object0_0", "object0_1"]
 
 
@@ -178,10 +185,10 @@ def test_all_variants_agree_on_meshes() -> None:
             angle = index * np.pi / 3
             turn = Rotation.from_euler("xyz", [index, 2 * index, 0.0]).as_matrix()
             where = (0.13 * np.cos(angle), 0.13 * np.sin(angle), 0.1)
-            for number, part in enumerate(make_parts(family, 3)):
+            for number, part in enumerate(BUILT_IN.parts(family, 3)):
                 shapes[f"object{index}_{number}"] = mesh_shape(part.mesh.transformed(turn, where))
         loaded = mi.load_dict({"type": "scene", **shapes})
-        found.append(see(loaded.shapes(), CAMERA, (120, 160), 6))
+        found.append(compute_ground_truth(loaded.shapes(), CAMERA, (120, 160), 6))
     choose_variant("auto")
     for other in found[1:]:
         assert np.array_equal(found[0].labels, other.labels)
@@ -192,12 +199,12 @@ def test_all_variants_agree_on_meshes() -> None:
 
 
 def test_an_object_without_shapes_shows_nothing(variant: str) -> None:
-    truth = see([ground("prop0"), ball("object1_0")], CAMERA, SIZE, 2)
+    truth = compute_ground_truth([ground("prop0"), ball("object1_0")], CAMERA, SIZE, 2)
     assert truth.visible_px[0] == truth.amodal_px[0] == 0 < truth.visible_px[1]
 
 
 def test_nothing_to_hit_is_infinitely_far() -> None:
-    assert np.isinf(cast([], CAMERA, SIZE, frame_window(SIZE))).all()
+    assert np.isinf(cast_rays([], CAMERA, SIZE, frame_window(SIZE))).all()
 
 
 def test_k_and_pose_take_the_target_to_the_middle() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uois_sam.synth.rendering.sensor import develop, encode
+from uois_sam.synth.rendering.sensor import develop, encode_srgb
 from uois_sam.synth.scene import Camera
 
 PERFECT = Camera((0, 0, 1), (0, 0, 0), 50.0, 0.0)
@@ -22,8 +22,8 @@ def test_exposure_sets_the_mean_whatever_the_light(exposure: float, brightness: 
 
 
 def test_encoding_is_the_srgb_curve_below_the_shoulder() -> None:
-    assert encode(np.array([0.0, 0.002, 0.18, 0.5])) == pytest.approx([0, 0.02584, 0.46135, 0.73536], abs=1e-4)
-    assert 0.9 < encode(np.array([10.0]))[0] <= 1.0
+    assert encode_srgb(np.array([0.0, 0.002, 0.18, 0.5])) == pytest.approx([0, 0.02584, 0.46135, 0.73536], abs=1e-4)
+    assert 0.9 < encode_srgb(np.array([10.0]))[0] <= 1.0
 
 
 def test_white_balance_tints() -> None:

@@ -1,14 +1,29 @@
-"""The README's promises that a machine can check."""
+"""Promises of the README and the documentation that a machine can check."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import fields
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml
+
+from uois_sam.config import InferenceConfig
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("examples", "benchmarks", "experiments")
+MADE_PAGES = {
+    "docs/reference/cli.md",
+    "docs/get-started/segment-and-prompt.md",
+    "docs/get-started/fine-tune.md",
+    "docs/development/contributing.md",
+    "docs/development/changelog.md",
+}
+"""Pages that exist only while the site is built; see docs/hooks.py."""
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an sdist has no documentation")
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -20,28 +35,116 @@ def test_the_quick_start_has_exactly_two_commands() -> None:
         assert len([line for line in block.replace("\\\n", " ").splitlines() if line.strip()]) == 1
 
 
-@pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="an sdist has no .ci")
 def test_continuous_integration_runs_the_marked_command() -> None:
     assert TEXT.count("<!-- test command -->") == 1
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()
 
 
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / name / "README.md" for name in FOLDERS)]
+def documents() -> list[Path]:
+    """Every Markdown page that people read, on a code host and in the site."""
+    beside = (ROOT / name / "README.md" for name in ("examples", "notebooks", "benchmarks", "experiments"))
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *filter(Path.exists, beside)]
 
 
-@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an sdist has no docs")
-def test_every_linked_file_exists() -> None:
-    for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
-            if not target.startswith(("http://", "https://")):
-                assert (document.parent / target).exists(), f"{document.name} links to {target}"
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_linked_file_exists(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://")):
+            there = document.parent / target
+            made = there.resolve().relative_to(ROOT).as_posix() in MADE_PAGES
+            assert there.exists() or made, f"{document.name} links to {target}"
 
 
-@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an sdist has no docs")
+def test_every_package_that_ci_installs_by_name_is_pinned() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="came with Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {_name(line) for line in constraints if "==" in line}
+    assert not {_name(line) for line in asked if "==" not in line} - pinned - {"uois-sam"}
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=;\s]", requirement)[0].lower().replace("_", "-")
+
+
+def test_the_readme_fits_its_length() -> None:
+    assert len(TEXT.splitlines()) <= 120
+
+
+def navigation(entries: list[Any]) -> list[str]:
+    pages: list[str] = []
+    for entry in entries:
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            pages += navigation(value) if isinstance(value, list) else [value]
+    return pages
+
+
+def test_every_page_of_the_site_is_in_its_navigation_and_made_pages_are_no_files() -> None:
+    pages = navigation(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    written = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    made = {page.removeprefix("docs/") for page in MADE_PAGES}
+    assert not written & made
+    assert sorted(pages) == sorted(written | made)
+
+
+def test_the_site_loads_nothing_from_elsewhere() -> None:
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert settings["theme"]["font"] is False
+    assert "offline" not in settings["plugins"], "it loads a script from a content network"
+    sources = [str(settings.get(key, "")) for key in ("extra_css", "extra_javascript")]
+    assert not any("://" in source for source in sources)
+    for path in (ROOT / "docs").rglob("*.md"):
+        assert not re.search(r'(?:!\[[^\]]*\]\(|src=")https?://', path.read_text(encoding="utf-8")), path.name
+
+
+def test_every_picture_of_the_documentation_is_shown_somewhere() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in documents())
+    unused = [path.name for path in (ROOT / "docs" / "images").iterdir() if path.name not in text]
+    assert not unused
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_documentation_does_not_install_from_an_index_that_lacks_the_package(document: Path) -> None:
+    assert "install 'uois-sam" not in document.read_text(encoding="utf-8")
+
+
+def test_figures_of_earlier_weights_stand_in_the_log_only() -> None:
+    history = {"experiments.md", "performance.md", "CHANGELOG.md"}
+    for path in documents():
+        if path.name not in history:
+            assert not re.search(r"compact-[1-4]\b", path.read_text(encoding="utf-8")), path.name
+
+
+def test_every_setting_has_a_meaning_that_the_documentation_shows() -> None:
+    hooks = load_hooks()
+    table = hooks.settings_table()
+    for field in fields(InferenceConfig):
+        row = next(line for line in table.splitlines() if line.startswith(f"| `{field.name}` |"))
+        assert len(row.split("|")[4].strip()) > 10
+
+
+def test_every_command_is_in_the_reference() -> None:
+    from uois_sam.cli.main import COMMANDS
+
+    shown = {words[0] for words in load_hooks().COMMANDS}
+    assert shown == set(COMMANDS)
+
+
+def load_hooks() -> ModuleType:
+    pytest.importorskip("mkdocs")
+    spec = spec_from_file_location("site_hooks", ROOT / "docs" / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_symbols_named_in_the_paper_map_exist() -> None:
     from importlib import import_module
 
-    text = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "method" / "paper-map.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:config|types|instances|pipeline|models|training|runtime|io)\.[A-Za-z0-9_.]+)", text)
     assert len(named) > 20
     for name in named:

@@ -39,8 +39,8 @@ class WorkerError(UOISError):
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra, wherever the package came from."""
-    return f"pip install 'uois-sam[{extra}]' (from a clone: pip install -c constraints.txt '.[{extra}]')"
+    """Return the command that installs an extra: from a clone, since the package is on no index."""
+    return f"pip install -c constraints.txt '.[{extra}]' in a clone of uois-sam"
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -92,7 +92,7 @@ def test_without_the_extra_the_list_says_what_to_install(
     assert main(["models"]) == 0
     output = capsys.readouterr().out
     assert "needs the extra full" in line_of(output, "sam-vit-l")
-    assert "pip install 'uois-sam[full]'" in line_of(output, "the extra full:")
+    assert "pip install -c constraints.txt '.[full]'" in line_of(output, "the extra full:")
 
 
 def test_folders_that_are_not_there_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,4 +157,4 @@ def test_a_missing_extra_is_told_with_the_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     assert heads(rectangles, tmp_path / "run") == 2
-    assert "pip install 'uois-sam[train]'" in " ".join(capsys.readouterr().err.split())
+    assert "pip install -c constraints.txt '.[train]'" in " ".join(capsys.readouterr().err.split())

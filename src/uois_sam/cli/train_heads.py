@@ -26,7 +26,8 @@ class TrainHeads:
     takes is printed before), then both heads are fitted on the cache. A stopped run continues when started again with
     the same options. The result is OUT/model: small, for --model of the other commands.
 
-    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see docs/training.md).
+    Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see
+    docs/how-to/train-heads.md).
     """
 
     data: tuple[Path, ...]

@@ -74,7 +74,7 @@ def evaluate(
         ReportError: if no frame could be scored, or no scored frame has a true object.
         OutputError: if a file cannot be written.
 
-    Example:
+    Examples:
         >>> from uois_sam import UOISSAM
         >>> from uois_sam.datasets import open_dataset
         >>> from uois_sam.evaluation import ModelPredictor, evaluate

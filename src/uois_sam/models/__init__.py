@@ -1,1 +1,1 @@
-"""The paper's components, one a file; see docs/paper_map.md for which symbol is which equation."""
+"""The paper's components, one a file; see docs/method/paper-map.md for which symbol is which equation."""

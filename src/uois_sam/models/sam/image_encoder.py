@@ -1,7 +1,7 @@
 """SAM's image encoder: transformers' weights, our own forward pass.
 
 The same numbers as ``SamVisionEncoder.forward`` (tested), in less time. What is different, and what it buys, is said at
-each place; docs/performance.md has the figures.
+each place; docs/development/performance.md has the figures.
 """
 
 from __future__ import annotations

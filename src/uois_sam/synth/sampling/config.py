@@ -1,6 +1,6 @@
 """Settings of the variation from scene to scene, and switches that turn each kind of it off.
 
-Everything is drawn from the scene's own random generator. ``docs/synthetic_data.md`` shows the
+Everything is drawn from the scene's own random generator. ``docs/how-to/make-scenes.md`` shows the
 distributions; an ablation changes one field and keeps the seed.
 """
 

@@ -14,7 +14,7 @@ from uois_sam.evaluation import DatasetScores, ScoreAccumulator
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, score_frame
 from uois_sam.evaluation.report.markdown import numbers, table
 from uois_sam.evaluation.report.published import COLUMNS
-from uois_sam.runtime.progress import progress
+from uois_sam.runtime.progress import progress, tracked
 from uois_sam.types import LabelMap, Sample
 
 Results = Mapping[str, Sequence[FrameResult]]
@@ -29,12 +29,11 @@ def score_rows(data: Dataset, predict: Callable[[Sample], Mapping[str, LabelMap]
         predict: returns the label map of each row for one photo, so that rows can share expensive work.
     """
     found: dict[str, list[FrameResult]] = defaultdict(list)
-    with progress(Console(file=sys.stderr), "scoring", len(data)) as advance:
-        for index in range(len(data)):
+    with progress(Console(file=sys.stderr)) as watch:
+        for index in tracked(range(len(data)), watch, "scoring", len(data)):
             sample = data[index]
             for row, labels in predict(sample).items():
                 found[row].append(score_frame(sample, Prediction(labels)))
-            advance()
     return dict(found)
 
 

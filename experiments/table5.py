@@ -27,12 +27,12 @@ from uois_sam.errors import UOISError
 from uois_sam.evaluation import ModelPredictor, evaluate
 from uois_sam.evaluation.report.published import TABLE_5
 from uois_sam.models.networks import Networks
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.runtime.provenance import summary
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.splits import first_images
-from uois_sam.training.stages import ProgressCallback
 from uois_sam.training.targets import COMPACT_TARGET
 from uois_sam.training.train_compact import TOKEN_SETTINGS
 from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads

@@ -24,7 +24,7 @@ MOVED_MODULES: Mapping[str, str] = {
 MOVED_NAMES: Mapping[str, str] = {
     "Selection": "uois_sam.config.InferenceConfig",
     "Instances": "uois_sam.instances.Instances",
-    "Watch": "uois_sam.training.stages.ProgressCallback",
+    "Watch": "uois_sam.runtime.progress.ProgressCallback",
     "HeadsRecipe": "uois_sam.training.train_heads.HeadTrainingConfig",
     "Recipe": "uois_sam.training.train_compact.CompactTrainingConfig",
 }

@@ -34,6 +34,10 @@ class OutputError(UOISError):
     """A result cannot be written: the message names the path and the system's reason."""
 
 
+class WorkerError(UOISError):
+    """Processes kept dying over a job, most often because memory ran out."""
+
+
 def install_command(extra: str) -> str:
     """Return the command that installs an extra: from a clone, since the package is on no index."""
     return f"pip install -c constraints.txt '.[{extra}]' in a clone of uois-sam"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uois_sam.cli.evaluate import parse_option
 from uois_sam.cli.main import main
+from uois_sam.cli.options import parse_option
 from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ScoreAccumulator, score_image
@@ -159,8 +159,8 @@ def test_bad_files_fail_alone(
         (["folder", "{data}", "--missing", "skip"], "with --predictions only"),
         (["folder", "{data}", "--predictions", "{data}/nowhere"], "found no folder"),
         (["folder", "{data}", "--predictions", "{data}/nowhere", "--missing", "skip"], "found no folder"),
-        (["folder", "{data}", "--limit", "0"], "at least 1, found 0"),
-        (["folder", "{data}", "--pictures", "-1"], "--pictures of at least 0, found -1"),
+        (["folder", "{data}", "--limit", "0"], "--limit: expected 1 or more, found 0"),
+        (["folder", "{data}", "--pictures", "-1"], "--pictures: expected 0 or more, found -1"),
         (["folder", "{data}", "--size", "0", "4"], "height and width in pixels, found 0 4"),
         (["folder", "{data}", "--set", "split"], "key=value"),
         (["folder", "{data}", "--set", "partail=1"], "did you mean partial"),

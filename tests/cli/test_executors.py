@@ -18,10 +18,11 @@ from cli.test_segment import FakeEncoded, FakeModel, broken, photo, results, seg
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
-from uois_sam.cli.segment.executors import AHEAD, Crew, choose_workers, in_order, on_threads
+from uois_sam.cli.segment.executors import AHEAD, choose_workers, segment_here
 from uois_sam.cli.segment.inputs import Photo
 from uois_sam.errors import ImageError, OutputError, UOISError
 from uois_sam.models.compact.model import CompactModel
+from uois_sam.runtime.executors import in_order
 from uois_sam.training.train_compact import make_card
 
 NAMES = [f"{index:02d}" for index in range(12)]
@@ -87,26 +88,14 @@ def test_no_more_photos_are_under_way_than_memory_is_planned_for(tmp_path):
         begun += 1
         raise ImageError("expected nothing")
 
-    photos = [(index, Photo(str(index), Path(str(index)), None, read)) for index in range(50)]
-    with on_threads(FakeModel(), workers=2, debug=False) as crew:
-        for done, (index, answer) in enumerate(in_order(crew, photos), start=1):
+    photos = [Photo(str(index), Path(str(index)), None, read) for index in range(50)]
+    with segment_here(FakeModel(), workers=2, debug=False) as executor:
+        for done, result in enumerate(in_order(map(executor.submit, photos), executor.capacity), start=1):
             time.sleep(0.002)
-            assert index == done - 1 and begun <= done + crew.under_way
+            assert begun <= done + executor.capacity
             with pytest.raises(ImageError):
-                answer()
-    assert begun == 50 and crew.under_way == 2 + AHEAD
-
-
-def test_exceptions_among_the_items_keep_their_place():
-    crew = Crew(lambda photo: lambda: photo, under_way=3)  # type: ignore[arg-type, return-value]
-    answers = in_order(crew, [(0, "a"), (1, ValueError("b")), (2, "c")])  # type: ignore[list-item]
-    told = []
-    for key, answer in answers:
-        try:
-            told.append((key, answer()))
-        except ValueError as error:
-            told.append((key, str(error)))
-    assert told == [(0, "a"), (1, "b"), (2, "c")]
+                result.result()
+    assert begun == 50 and executor.capacity == 2 + AHEAD
 
 
 def test_a_run_goes_on_where_it_was_interrupted(tmp_path):
@@ -156,7 +145,7 @@ def test_the_compact_model_gets_a_core_a_photo(tiny_model: CompactModel):
     assert choose_workers(5, tiny) == 5
     assert choose_workers(None, FakeModel()) == 1
     before = torch.get_num_threads()
-    with on_threads(tiny, workers=2, debug=False):
+    with segment_here(tiny, workers=2, debug=False):
         assert torch.get_num_threads() == max(1, before // 2)
     assert torch.get_num_threads() == before
 
@@ -181,7 +170,7 @@ def test_a_killed_command_goes_on(tmp_path):
 
 def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Lines on standard error but those of progress, which a slow machine has more of."""
-    return [line for line in capsys.readouterr().err.splitlines() if not line.endswith(" so far")]
+    return [line for line in capsys.readouterr().err.splitlines() if not line.startswith("segmenting: ")]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +18,14 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-import uois_sam.cli.segment.command as segment_module
 from uois_sam.cli.main import main
+from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
+from uois_sam.runtime import progress
 from uois_sam.types import ModelCard, PromptMaps
 
 
@@ -350,13 +352,22 @@ def test_progress_bar_on_a_terminal(tmp_path):
 
 
 def test_a_line_now_and_then_in_a_log(tmp_path, monkeypatch):
-    monkeypatch.setattr(segment_module, "_SECONDS_BETWEEN_LINES", -1.0)
-    photos = [photo(tmp_path / f"{name}.png") for name in "abc"]
-    first, second, third, summary = segment(*photos, out=tmp_path / "out")[1].splitlines()
-    assert [first, second, third] == [
-        f"{done} so far" for done in ("0 photos, 0 objects", "1 photo, 2 objects", "2 photos, 4 objects")
-    ]
-    assert summary.startswith("3 photos, 6 objects in ")
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.01)
+    console = Console(file=io.StringIO())
+
+    class Waiting(FakeModel):
+        """Takes its time over the second photo, until a line says that the first is done."""
+
+        def encode_image(self, image) -> FakeEncoded:
+            deadline = time.monotonic() + 20
+            while len(image) == 13 and "segmenting: 1 of 3, 2 objects" not in console.file.getvalue():
+                assert time.monotonic() < deadline, console.file.getvalue()
+                time.sleep(0.005)
+            return super().encode_image(image)
+
+    inputs = (photo(tmp_path / "a.png"), photo(tmp_path / "b.png", height=13), photo(tmp_path / "c.png"))
+    assert segment_inputs(Segment(inputs=inputs, out=tmp_path / "out", workers=2), console, Waiting) == 0
+    assert console.file.getvalue().splitlines()[-1].startswith("3 photos, 6 objects in ")
 
 
 # --- the command line
@@ -367,12 +378,12 @@ def use(monkeypatch):
     """Make the command load this model (or fail with this error)."""
 
     def install(model):
-        def load(_options):
+        def load(options):
             if isinstance(model, BaseException):
                 raise model
             return model
 
-        monkeypatch.setattr(Segment, "load_model", load)
+        monkeypatch.setattr(ModelOptions, "load", load)
 
     return install
 

@@ -14,7 +14,7 @@ from PIL import Image
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.folder import read_folder
 from uois_sam.cli.main import main
-from uois_sam.cli.train import TrainHeads
+from uois_sam.cli.train_heads import TrainHeads
 
 
 def heads(data: Path, out: Path, *options: object) -> int:
@@ -56,10 +56,10 @@ def test_the_defaults_are_the_papers() -> None:
         (("--sam", "x.pth"), "compact has its own weights"),
         (("--set", "every"), "expected --set with key=value"),
         (("--val-set", "splitt=val"), "found 'splitt'"),
-        (("--epochs", 0), "epochs=0: expected at least 1"),
-        (("--sigma", 0), "sigma=0: expected above 0"),
-        (("--at-once", 0), "at-once=0: expected at least 1"),
-        (("--rate", "nan"), "rate=nan: expected above 0"),
+        (("--epochs", 0), "--epochs: expected 1 or more, found 0"),
+        (("--sigma", 0), "--sigma: expected above 0, found 0"),
+        (("--at-once", 0), "--at-once: expected 1 or more, found 0"),
+        (("--rate", "nan"), "--rate: expected above 0, found nan"),
     ],
 )
 def test_bad_options_are_told_in_one_line(
@@ -132,8 +132,8 @@ def test_an_out_that_is_a_file_is_told(rectangles: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("images", "steps", "told"),
     [
-        (3, -1, "steps=-1: expected at least 1"),
-        (3, 0, "steps=0: expected at least 1"),
+        (3, -1, "--steps: expected 1 or more, found -1"),
+        (3, 0, "--steps: expected 1 or more, found 0"),
         (3, 10, "expected labelled objects to learn from, found none in 3 images"),
         (1, 10, "training needs at least 2 labelled images"),
     ],

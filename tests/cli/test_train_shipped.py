@@ -13,7 +13,7 @@ from uois_sam import UOISSAM
 from uois_sam.checkpoints.folder import save_folder
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.main import main
-from uois_sam.cli.train import TrainCompact
+from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.cli.train_shipped import PARTS, TrainShipped
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.train_compact import COMPACT_SETTINGS, make_card

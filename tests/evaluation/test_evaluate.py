@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from uois_sam.datasets import FolderDataset
 from uois_sam.evaluation import PredictionFolder, Scoring, evaluate, score_image
 from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.evaluation.predictions import PredictionError
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.splits import first_images
 from uois_sam.types import ImageArray
 
@@ -96,12 +95,8 @@ def test_any_data_set_will_do(rectangles: Path, tmp_path: Path) -> None:
 
 
 def test_progress_is_told_step_by_step(rectangles: Path, tmp_path: Path) -> None:
-    steps: list[str] = []
-
-    @contextmanager
-    def progress(work: str, total: int) -> Iterator[Callable[[], None]]:
-        assert total == 6
-        yield lambda: steps.append(work)
-
-    evaluate(FolderDataset(rectangles), Bright(), tmp_path / "out", progress=progress)
-    assert steps == ["predicting"] * 6 + ["scoring"] * 6
+    calls: list[tuple[object, ...]] = []
+    watch = ProgressCallback(lambda *stage: calls.append(stage), lambda done, note: calls.append((done,)))
+    evaluate(FolderDataset(rectangles), Bright(), tmp_path / "out", progress=watch)
+    each = [(done,) for done in range(1, 7)]
+    assert calls == [("predicting", 6), *each, ("scoring", 6), *each]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 import torch
 
 from uois_sam.benchmark.lower_bound import counting_lower_bound
-from uois_sam.runtime.timing import Quartiles, now, reading, time_in_turn
+from uois_sam.runtime.timing import Quartiles, measured, now, reading, stage, time_in_turn
 
 CPU = torch.device("cpu")
 
@@ -58,3 +59,30 @@ def test_processor_seconds_do_not_pass_while_others_work() -> None:
         asleep = time_in_turn({"asleep": lambda: time.sleep(0.05)}, CPU, repeats=1, warm_up=0)["asleep"]
     assert asleep.median < 0.03
     assert time_in_turn({"asleep": lambda: time.sleep(0.05)}, CPU, repeats=1, warm_up=0)["asleep"].median > 0.04
+
+
+def test_stages_add_up_and_inner_ones_count_towards_outer_ones() -> None:
+    with measured() as seconds:
+        for _ in range(2):
+            with stage("outer"), stage("inner"):
+                time.sleep(0.01)
+    assert list(seconds) == ["inner", "outer"]
+    assert 0.02 < seconds["inner"] <= seconds["outer"]
+
+
+def test_a_stage_waits_for_its_device_when_somebody_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[object] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    gpu = torch.device("cuda", 0)
+    with stage("encoder", gpu):
+        pass
+    assert waited == []
+    with measured() as seconds, stage("encoder", gpu):
+        pass
+    assert waited == [gpu, gpu] and "encoder" in seconds
+
+
+def test_a_failed_stage_counts_too() -> None:
+    with measured() as seconds, suppress(ZeroDivisionError), stage("encoder"):
+        raise ZeroDivisionError
+    assert "encoder" in seconds

@@ -18,6 +18,7 @@ from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.device import capability
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.compact_network import (
     Batch,
     NetworkTrainingConfig,
@@ -29,7 +30,6 @@ from uois_sam.training.compact_network import (
 )
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
-from uois_sam.training.stages import ProgressCallback
 from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
 RECIPE = CompactTrainingConfig(

@@ -21,11 +21,11 @@ from uois_sam.config import InferenceConfig
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import DatasetError, WeightsError
 from uois_sam.models.networks import Networks
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.feature_cache import shards as cache
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.splits import SubsetDataset
-from uois_sam.training.stages import ProgressCallback
 from uois_sam.training.targets import HeatmapTarget
 from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
 
@@ -152,7 +152,7 @@ from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.distributed import start_processes
-from uois_sam.training.stages import ProgressCallback
+from uois_sam.runtime.progress import ProgressCallback
 root, out = map(Path, sys.argv[1:])
 torch.manual_seed(0)
 base = compact_base(CompactModel(TINY).eval().requires_grad_(False), "tiny", torch.device("cpu"))

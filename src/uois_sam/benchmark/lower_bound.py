@@ -7,8 +7,6 @@ Code that replaces the library's attention by something faster may fall below th
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from uois_sam.models.sam.modules import SamSize
-from uois_sam.runtime.timing import now
+from uois_sam.runtime.timing import time_in_turn
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,8 @@ def _convolution(channels: int, side: int) -> Callable[[torch.dtype, torch.devic
 
 
 def _seconds(call: Callable[[], Tensor], repeats: int, device: torch.device) -> float:
-    """Median of ``repeats`` calls after one of warm-up."""
-    taken = []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken[1:])
+    """Return the median of ``repeats`` calls after one that warms up."""
+    return time_in_turn({"call": call}, device, repeats, warm_up=1)["call"].median
 
 
 COUNTED = frozenset({
@@ -146,11 +137,6 @@ class _Repeating(TorchDispatchMode):
         call: Callable[[], Any] = lambda: func(*args, **(kwargs or {}))  # noqa: E731
         result = call()
         if func.overloadpacket.__name__ in COUNTED:
-            taken = []
-            for _ in range(REPEATS):
-                began = now(self.device)
-                call()
-                taken.append(now(self.device) - began)
-            self.bound.seconds += statistics.median(taken)
+            self.bound.seconds += time_in_turn({"call": call}, self.device, REPEATS, warm_up=0)["call"].median
             self.bound.calls += 1
         return result

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from uois_sam.io.encoding import encode_png
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.pipeline import UOISSAM, EncodedImage
-from uois_sam.runtime.timing import WARM_UP, Quartiles, now
+from uois_sam.runtime.timing import WARM_UP, Quartiles, measured, stage
 from uois_sam.types import ImageArray
 
 PAPER_SECONDS = {"hpg": 0.137, "features": 0.409, "masks": 0.062, "total": 0.484}
@@ -55,25 +53,11 @@ class StageTimes:
         return sum(self.parts[name].median for name in ("prompts", "selection", *OUTPUTS) if name in self.parts)
 
 
-@dataclass
-class _Clock:
-    """Seconds by part of one run."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def on(self, part: str) -> Iterator[None]:
-        began = now(self.device)
-        yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + now(self.device) - began
-
-
 class _Timed:
-    """A network whose calls are timed."""
+    """A network whose calls count towards a part of :func:`~uois_sam.runtime.timing.measured`."""
 
-    def __init__(self, network: Any, part: str, clock: _Clock) -> None:
-        self.network, self.part, self.clock = network, part, clock
+    def __init__(self, network: Any, part: str, device: torch.device) -> None:
+        self.network, self.part, self.device = network, part, device
 
     def __call__(self, *arguments: Any) -> Any:
         return self._run(self.network, *arguments)
@@ -88,7 +72,7 @@ class _Timed:
         return self._run(self.network.upscale, *arguments)
 
     def _run(self, function: Any, *arguments: Any) -> Any:
-        with self.clock.on(self.part):
+        with stage(self.part, self.device):
             return function(*arguments)
 
 
@@ -112,8 +96,8 @@ def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = 
         runs.append(seconds)
     counted = runs[warm_up:]
     parts = {name: Quartiles.of([run[name] for run in counted]) for name in counted[0]}
-    sums = {stage: [sum(run.get(part, 0.0) for part in of) for run in counted] for stage, of in STAGES.items()}
-    sums["total"] = [sum(stage) for stage in zip(*sums.values(), strict=True)]
+    sums = {name: [sum(run.get(part, 0.0) for part in of) for run in counted] for name, of in STAGES.items()}
+    sums["total"] = [sum(taken) for taken in zip(*sums.values(), strict=True)]
     stages = {name: Quartiles.of(values) for name, values in sums.items()}
     prompts = POINTS if model.networks.hpg is None else len(_decoded(encoded).prompts)
     return StageTimes(stages, parts, prompts, len(instances))
@@ -121,25 +105,27 @@ def time_stages(model: UOISSAM, image: ImageArray, repeats: int, warm_up: int = 
 
 def _run(model: UOISSAM, image: ImageArray) -> tuple[dict[str, float], EncodedImage, Instances]:
     """Time one photo. Stages are lazy and cached, so asking for them in order charges each its own work."""
-    clock = _Clock(model.device, {"decoder": 0.0})  # without prompts it is never called
-    encoded = _encode(model, image, clock)
-    if model.networks.hpg is not None:
-        _ = encoded.maps
-        with clock.on("prompts"):
-            _ = encoded.prompts
-    in_networks = sum(clock.seconds.values())
-    with clock.on("selection"):
-        instances = encoded.predict(points_for(encoded))
-    # A closer look runs encoder and prompt generator once more: that is theirs, as the masks are the decoder's.
-    in_networks = sum(clock.seconds.values()) - clock.seconds["selection"] - in_networks
-    clock.seconds["selection"] -= in_networks
-    with clock.on("label map"):
-        labels = instances.label_map()
-    with clock.on("run-length encoding"):
-        instances.to_coco()
-    with clock.on("label PNG"):
-        encode_png(labels)
-    return clock.seconds, encoded, instances
+    device = model.device
+    with measured() as seconds:
+        seconds["decoder"] = 0.0  # without prompts it is never called
+        encoded = _encode(model, image)
+        if model.networks.hpg is not None:
+            _ = encoded.maps
+            with stage("prompts", device):
+                _ = encoded.prompts
+        in_networks = sum(seconds.values())
+        with stage("selection", device):
+            instances = encoded.predict(points_for(encoded))
+        # A closer look runs encoder and prompt generator once more: that is theirs, as the masks are the decoder's.
+        in_networks = sum(seconds.values()) - seconds["selection"] - in_networks
+        seconds["selection"] -= in_networks
+        with stage("label map", device):
+            labels = instances.label_map()
+        with stage("run-length encoding", device):
+            instances.to_coco()
+        with stage("label PNG", device):
+            encode_png(labels)
+    return seconds, encoded, instances
 
 
 def _decoded(encoded: EncodedImage) -> EncodedImage:
@@ -147,21 +133,21 @@ def _decoded(encoded: EncodedImage) -> EncodedImage:
     return encoded if encoded.zoomed is None else encoded.zoomed[1]
 
 
-def _encode(model: UOISSAM, image: ImageArray, clock: _Clock) -> EncodedImage:
+def _encode(model: UOISSAM, image: ImageArray) -> EncodedImage:
     parts, encoder = model.networks, model.networks.encoder
     with parts.computing():
         tensor = to_tensor(model, image)
         if isinstance(encoder, FoundationEncoder):
-            with clock.on("encoder"):
+            with stage("encoder", model.device):
                 mask_features, frame = encoder.sam(tensor)
-            with clock.on("dinov2"):
+            with stage("dinov2", model.device):
                 features = SceneFeatures(encoder.dinov2(tensor), mask_features, frame)
         else:
-            with clock.on("encoder"):
+            with stage("encoder", model.device):
                 features = encoder(tensor)
-    hpg = None if parts.hpg is None else _Timed(parts.hpg, "maps", clock)
-    timed_encoder: Any = _Timed(parts.encoder, "encoder", clock)
-    timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", clock))
+    hpg = None if parts.hpg is None else _Timed(parts.hpg, "maps", model.device)
+    timed_encoder: Any = _Timed(parts.encoder, "encoder", model.device)
+    timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", model.device))
     return EncodedImage(timed, features, image, model.settings, model.name)
 
 
@@ -184,9 +170,8 @@ def spread_points(image_hw: tuple[int, int], count: int) -> Any:
 
 def stage_lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     """Return seconds by stage of the matrix products, convolutions and attention calls, each repeated alone."""
-    clock = _Clock(model.device)
     with counting_lower_bound(model.device) as of_encoder:
-        encoded = _encode(model, image, clock)
+        encoded = _encode(model, image)
     with counting_lower_bound(model.device) as of_prompts:
         if model.networks.hpg is not None:
             _ = encoded.prompts

@@ -1,13 +1,16 @@
-"""``uois-sam benchmark``: how long a photo takes here, stage by stage, beside the paper, peers and a floor."""
+"""``uois-sam benchmark``: time of a photo by stage, beside the paper, other implementations and a lower bound."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import tyro
+
+from uois_sam.cli.options import NetworkOptions, expect_at_least
 from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
@@ -27,37 +30,30 @@ _STAGES = {"hpg": "HPG", "features": "features", "masks": "masks", "total": "tot
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Time one photo in the paper's stages (prompt generator, features, masks), with a model that is loaded already.
+    """Time one photo in the stages of the paper (prompt generator, features, masks), without loading the model.
+
+    A base without heads (sam-vit-l) is timed with 30 points spread over the photo.
 
     Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The
     table gives medians and interquartile ranges, the paper's times beside them (another machine), the floor (the
     model's own matrix products, convolutions and attention calls, each repeated by itself), and ratios to peers that
     were timed in the same run. It goes to standard output. Compare numbers of one machine with nothing else running.
 
-    Exit status: 0 all fine; 2 nothing could be measured.
+    Exit status: 0 success; 2 nothing could be measured.
     """
 
-    model: str = "compact"
-    """As for segment. A base without heads (sam-vit-l) is timed with 30 points spread over the photo."""
-    sam: str | None = None
-    """SAM's weights, as for segment."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
+    model: tyro.conf.OmitArgPrefixes[NetworkOptions] = field(default_factory=NetworkOptions)
     random: bool = False
     """Give a base (sam-vit-b, sam-vit-l, sam-vit-h) random weights, where the published ones are not at hand: its
     masks are noise, its times are not."""
-    device: str = "auto"
-    """As for segment."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the networks."""
     image: Path | None = None
-    """Photo to time; a drawn one if left out."""
+    """Photo to time; a synthetic one if left out."""
     width: int = 640
-    """Columns that the photo is brought to."""
+    """Width that the photo is resized to, in pixels."""
     height: int = 480
-    """Rows likewise."""
+    """Height, likewise."""
     repeats: int = 20
-    """Runs that are counted."""
+    """Number of runs that are counted."""
     against: tuple[str, ...] = ()
     """Peers with the same weights in the same run, for models that stand on SAM: transformers, official, or one
     precision of either (transformers-bfloat16); several with commas or spaces between."""
@@ -66,18 +62,18 @@ class Benchmark:
     floor: bool = True
     """Also measure the floor."""
     threads: int | None = None
-    """Threads of the processor; as many as usual if left out."""
+    """Threads of the processor; torch's own choice if left out."""
     clock: Literal["wall", "cpu"] = "wall"
-    """cpu: processor seconds of all threads, which other processes on the machine disturb less; with --threads 1 they
-    are what an undisturbed core would take."""
+    """wall, or cpu: processor time of all threads, which other processes on the machine disturb less; with --threads 1
+    it is the time of an undisturbed core."""
     out: Path | None = None
-    """Write everything as JSON: all spreads, machine, versions."""
+    """JSON file for the complete record: quartiles, machine, versions."""
 
     def run(self, console: Console) -> int:
         """Measure, print the tables and return the exit status.
 
         Raises:
-            UOISError: options, photo, model or peers cannot be used, or --out cannot be written.
+            UOISError: if options, photo, model or peers cannot be used, or --out cannot be written.
         """
         from rich.console import Console as Output
 
@@ -87,17 +83,16 @@ class Benchmark:
         from uois_sam.runtime.timing import threads_of
 
         for name in ("width", "height", "repeats", "threads"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise UOISError(f"--{name}: expected 1 or more, found {value}")
+            expect_at_least(name, getattr(self, name), 1)
         if self.out is not None and not self.out.parent.is_dir():
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
         model = self._load_model()
-        wanted = Measurement(
+        request = Measurement(
             self.repeats, against=names_of(self.against), sweeps=self.sweep, lower_bound=self.floor, clock=self.clock
         )
         with threads_of(self.threads):
-            record = measure(model, image, wanted)
+            record = measure(model, image, request)
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
@@ -122,26 +117,21 @@ class Benchmark:
     def _load_model(self) -> UOISSAM:
         from uois_sam.benchmark.peers import random_sam
         from uois_sam.benchmark.stages import ready
-        from uois_sam.pipeline import UOISSAM
         from uois_sam.runtime.device import choose_device, choose_precision
 
-        if self.random:
-            device = choose_device(self.device)
-            model = random_sam(self.model, choose_precision(self.precision, device), str(device))
-        else:
-            model = UOISSAM.from_pretrained(
-                self.model, sam=self.sam, dinov2=self.dinov2, device=self.device, precision=self.precision
-            )
-        return ready(model)
+        if not self.random:
+            return ready(self.model.load())
+        device = choose_device(self.model.device)
+        return ready(random_sam(self.model.model, choose_precision(self.model.precision, device), str(device)))
 
 
 def tables(record: dict[str, Any]) -> list[Table]:
-    """What a record says, for people."""
+    """Return the tables of a record."""
     return [_stages(record), *([_peers(record["peers"])] if record["peers"] else []), *_sweeps(record["sweeps"])]
 
 
 def footer(record: dict[str, Any]) -> str:
-    """What was measured, in a line."""
+    """Return one line about the measurement."""
     width, height = record["image_wh"]
     clock = "processor seconds, " if record["clock"] == "cpu" else ""
     share = record["other_than_networks_seconds"] / record["stages_seconds"]["total"]["median"]
@@ -180,7 +170,7 @@ def _peers(peers: dict[str, Any]) -> Table:
 
 
 def _sweeps(sweeps: dict[str, list[dict[str, Any]]]) -> list[Table]:
-    """The first key of a row is what varies, the others are spreads."""
+    """Return a table for every sweep; the first key of a row is what varies, the others are quartiles."""
     found = []
     for rows in sweeps.values():
         varied, *measured = rows[0]

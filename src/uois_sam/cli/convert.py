@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Convert:
     """Convert a data set made by "uois-sam generate" to UOAIS-Sim's COCO layout or to BOP's, or draw a contact sheet.
 
-    The layouts need amodal masks (generate --amodal). Photos are hard links to the originals where the disk can.
+    The layouts need amodal masks (generate --amodal). Photos are hard links to the originals where possible.
     A contact sheet can be drawn of any labelled folder (rgb/NAME.{png,jpg} with label/NAME.png, or ID.{png,jpg} with
     ID_label.png), and with --no-labels of any folder of photos.
     """
@@ -55,10 +55,14 @@ class Convert:
 
 
 def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, console: Console) -> int:
-    """Convert while showing progress; return the number of scenes."""
-    from rich.progress import track
+    """Convert while showing progress; return the number of scenes.
 
+    Raises:
+        MissingExtraError: if the extra ``synth`` is not installed.
+        DatasetError: if the data set has no amodal masks.
+    """
     from uois_sam.errors import MissingExtraError
+    from uois_sam.runtime.progress import progress, tracked
 
     try:
         from uois_sam.synth.dataset.export import EXPORTERS
@@ -66,8 +70,8 @@ def convert(data: Path, out: Path, layout: Literal["uoais", "bop"], split: str, 
     except ImportError as error:
         raise MissingExtraError("uois-sam convert", "synth", str(error.name)) from error
     scenes = read_scenes(data)
-    written = EXPORTERS[layout](scenes, out, split)
-    return sum(1 for _ in track(written, description=layout, total=len(scenes), console=console))
+    with progress(console) as watch:
+        return sum(1 for _ in tracked(EXPORTERS[layout](scenes, out, split), watch, layout, len(scenes)))
 
 
 def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import Switch, asked_for
-from uois_sam.config import PromptMode, ScoreMode
+from uois_sam.cli.options import ModelOptions, expect_at_least, parse_option
 from uois_sam.errors import UOISError, count
 from uois_sam.runtime.progress import print_line, progress
 
@@ -38,71 +35,56 @@ class Evaluate:
 
     uois-sam evaluate folder data/val --prompts grid --scores sam --limit 30 --out runs/val_grid
 
-    Exit status: 0 all fine; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
+    Exit status: 0 success; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """Which data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
+    """Data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
     root: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="ROOT")]
     """Its folder."""
     out: Path
-    """Folder for the results; made if missing."""
+    """Folder for the results; created if missing."""
 
-    model: str = "compact"
-    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
-    sam: str | None = None
-    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
-    out."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     predictions: Path | None = None
     """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
     baseline: Literal["components"] | None = None
     """Instead of the model's objects, the connected components of its foreground."""
-    prompts: PromptMode | None = None
-    """Where point prompts come from; the model's own setting if left out."""
-    scores: ScoreMode | None = None
-    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
-    compact has it); the model's own setting if left out."""
-    zoom: Switch | None = None
-    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
-    device: str = "auto"
-    """Where the model computes: auto, cpu, cuda, cuda:1, mps."""
 
     every: int | None = None
-    """Take every n-th frame in name order; as in published scores if left out (10 for PhoCAL and HouseCat6D)."""
+    """Take every n-th frame in order of names; by default as in published scores (10 for PhoCAL and HouseCat6D)."""
     offset: int = 0
     """First frame taken when sampling."""
     partial: bool = False
-    """Go on when the data set has fewer frames than published."""
+    """Accept a data set with fewer frames than published."""
     limit: int | None = None
-    """Score only so many frames, drawn from all over the data set, always the same ones."""
+    """Score at most this many frames, drawn from all over the data set, always the same ones."""
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """Another option of the data set, for example split=test; may be given often. An unknown key lists them all."""
+    """Option of the data set, for example split=test; may be repeated. An unknown key lists all options."""
 
     protocol: Literal["ucn", "uois"] = "ucn"
-    """Whose boundaries: ucn as in the paper's tables, or uois as in that older code."""
+    """Definition of boundaries: ucn as in the tables of the paper, or uois as in that older code."""
     inclusive_75: bool = False
-    """Count F = 0.75 for %75, as the paper's text has it; its code does not."""
+    """Count F = 0.75 towards %75, as the text of the paper has it; its code does not."""
     tolerance: float = 0.003
     """Boundary tolerance: a share of the diagonal below 1, else pixels."""
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None
-    """Height and width to bring photos and labels to before anything else, for example 480 640."""
+    """Height and width that photos and labels are resized to first, for example 480 640."""
     background_labels: int = 1
-    """With --predictions: how many labels from 0 on are no objects; 2 where 1 is the table."""
+    """With --predictions: number of labels, from 0 on, that are no objects; 2 where 1 is the table."""
     missing: Literal["error", "empty", "skip"] = "error"
     """With --predictions: refuse a frame without prediction, count it as nothing found, or leave it out."""
 
     name: str | None = None
-    """What tables call the method; made up from its settings if left out."""
+    """Name of the method in tables; derived from its settings if left out."""
     title: str | None = None
-    """What tables call the data set; its usual name, or the folder's, if left out."""
+    """Name of the data set in tables; its usual name, or that of the folder, if left out."""
     pictures: int = 8
-    """How many worst, median and best frames report.html shows of each, and of each kind of error."""
+    """Number of frames that report.html shows of each of worst, median and best, and of each kind of error."""
     workers: int = max(1, min(os.cpu_count() or 1, 16))
     """Processes that score side by side."""
     overwrite: bool = False
-    """Predict every frame anew, and take --out over from another method."""
+    """Predict every frame anew, also where --out holds predictions of another method."""
 
     def run(self, console: Console) -> int:
         """Evaluate, print the main figures, and return the exit status.
@@ -120,25 +102,22 @@ class Evaluate:
         make_output_folder(self.out)  # before a model is loaded
         given = self.predictions
         predictor = self._load() if given is None else PredictionFolder(given, self.background_labels)
-        report = evaluate(
-            dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
-            pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=partial(progress, console),
-        )  # fmt: skip
+        with progress(console) as watch:
+            report = evaluate(
+                dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
+                pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=watch,
+            )  # fmt: skip
         _print_summary(console, report, self.out)
         return 1 if report["failures"] else 0
 
     def _check(self) -> None:
-        if self.predictions is not None and (self.baseline or self.prompts or self.scores):
+        if self.predictions is not None and (self.baseline or self.model.prompts or self.model.scores):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
-        for option, value, least in (
-            ("limit", self.limit, 1),
-            ("workers", self.workers, 1),
-            ("pictures", self.pictures, 0),
-        ):
-            if value is not None and value < least:
-                raise UOISError(f"expected --{option} of at least {least}, found {value}")
+        expect_at_least("limit", self.limit, 1)
+        expect_at_least("workers", self.workers, 1)
+        expect_at_least("pictures", self.pictures, 0)
         if self.size is not None and min(self.size) < 1:
             raise UOISError(f"expected --size as height and width in pixels, found {self.size[0]} {self.size[1]}")
 
@@ -161,27 +140,10 @@ class Evaluate:
 
     def _load(self) -> Predictor:
         from uois_sam.evaluation import ComponentsBaseline, ModelPredictor
-        from uois_sam.pipeline import UOISSAM
 
-        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        model = model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
+        model = self.model.load()
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
-
-
-def parse_option(text: str) -> tuple[str, Any]:
-    """``key=value`` as a pair; values are numbers, true and false where they read as such, else words.
-
-    Raises:
-        UOISError: there is no "=".
-    """
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise UOISError(f"expected --set with key=value, found {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
 
 
 def _print_summary(console: Console, report: Report, out: Path) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from uois_sam.synth.dataset.generate import Run
-
-SECONDS_BETWEEN_LINES = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,39 +71,17 @@ class Generate:
 
 
 def _make(run: Run, console: Console) -> list[str]:
-    """Make the scenes behind a progress bar; returns the lines to tell at the end."""
+    """Make the scenes while showing progress; return the lines of the summary."""
+    from uois_sam.runtime.progress import progress
+
     made, objects, redraws = 0, 0, Counter[str]()
-    with _progress(console, len(run.todo)) as advance:
-        for annotation in run:
-            made, objects = made + 1, objects + len(annotation.objects)
+    started = time.monotonic()
+    with progress(console) as watch:
+        watch.stage("scenes", len(run.todo))
+        for made, annotation in enumerate(run, start=1):
+            objects += len(annotation.objects)
             redraws.update(annotation.redraws)
-            advance()
+            watch.advance(made, f"{3600 * made / (time.monotonic() - started):.0f} an hour")
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
     return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",
             f"{run.total} scenes in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip
-
-
-@contextmanager
-def _progress(console: Console, total: int) -> Iterator[Callable[[], None]]:
-    """Scenes done, scenes an hour and time left: a bar on a terminal, a line a minute in a log."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from uois_sam.runtime.progress import print_line
-
-    done, started = 0, time.monotonic()
-    told = started
-    columns = (TextColumn("scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.fields[rate]}"))  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("scenes", total=total, rate="")
-
-        def advance() -> None:
-            nonlocal done, told
-            done, now = done + 1, time.monotonic()
-            rate = done / (now - started)
-            bar.update(task, completed=done, rate=f"{3600 * rate:.0f} an hour")
-            if not console.is_terminal and now - told > SECONDS_BETWEEN_LINES:
-                told, left = now, timedelta(seconds=round((total - done) / rate))
-                print_line(console, f"{done} of {total} scenes, {3600 * rate:.0f} an hour, {left} left")
-
-        yield advance

@@ -1,4 +1,4 @@
-"""Entry point of the command `uois-sam`: picks the subcommand, turns errors into one line and an exit status."""
+"""Entry point of `uois-sam`: run the subcommand, turn errors into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from uois_sam.runtime.progress import print_line
 
 
 class Command(Protocol):
-    """What a subcommand is: a dataclass whose fields are its options, importable without anything heavy."""
+    """Subcommand: a dataclass whose fields are its options, importable without anything heavy."""
 
     def run(self, console: Console) -> int:
-        """Do the work, talk through the console (standard error), and return the exit status."""
+        """Do the work, report through the console (standard error), and return the exit status."""
         ...
 
 
@@ -43,7 +43,7 @@ COMMANDS: dict[str, Any] = {
     "convert": Convert,
     "train": Train,
 }
-"""Name on the command line -> dataclass; a new subcommand is one import and one line here."""
+"""Name on the command line to dataclass; a new subcommand is one import and one line here."""
 
 _DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
 
@@ -55,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: without the program's name; those of the process when left out.
+        arguments: without the name of the program; by default those of the process.
 
     Returns:
-        Exit status: 0 all fine; 1 some inputs failed; 2 nothing could be done; 130 interrupted.
+        Exit status: 0 success; 1 some inputs failed; 2 nothing could be done; 130 interrupted.
 
     Raises:
         SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if list(arguments) == ["--version"]:
         print(f"uois-sam {__version__}")
         return 0
-    # FFmpeg's own lines about damaged videos would stand beside ours; it reads this when the first video is opened.
+    # Silences FFmpeg's own lines about damaged videos; it reads this when the first video is opened.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # torch reads this at its first tensor: large pages for large maps save a tenth of a photo's time on Linux.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

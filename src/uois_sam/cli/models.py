@@ -1,4 +1,4 @@
-"""``uois-sam models``: what models there are, what is downloaded, what is trained."""
+"""``uois-sam models``: list known models, downloaded weights and trained heads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH_OF_A_FILE = 200
 
 @dataclass(frozen=True)
 class Models:
-    """List models: the names that --model takes, their sizes, what of them is on this machine, and trained heads.
+    """List the names that --model takes, their sizes, which of them are on this machine, and trained heads.
 
     The list goes to standard output. Weights that are not here are downloaded into the Hugging Face cache when a model
     is first used (HF_HOME moves the cache, HF_HUB_OFFLINE=1 forbids downloads), or given as files: --sam FILE
@@ -27,10 +27,10 @@ class Models:
     folders: Annotated[
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...", help_behavior_hint="(default: runs)")
     ] = ()
-    """Folders to look through for trained models and heads."""
+    """Folders to search for trained models and heads."""
 
     def run(self, console: Console) -> int:
-        """Print the list; returns the exit status."""
+        """Print the list and return the exit status."""
         from rich.console import Console as Output
         from rich.markup import escape
         from rich.table import Table

@@ -1,15 +1,133 @@
-"""Settings of the pipeline that the commands share as options."""
+"""Options that several commands share, and the checks that go with them."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from uois_sam.config import PromptMode, ScoreMode
+from uois_sam.errors import UOISError
+
+if TYPE_CHECKING:
+    from uois_sam.datasets.base import Dataset
+    from uois_sam.pipeline import UOISSAM
 
 Switch = Literal["on", "off"]
 
 
-def asked_for(prompts: PromptMode | None, scores: ScoreMode | None, zoom: Switch | None) -> dict[str, Any]:
-    """Changes for ``UOISSAM.with_settings``: what was given, nothing for what was left out."""
-    given = {"prompts": prompts, "scores": scores, "zoom": None if zoom is None else zoom == "on"}
-    return {name: value for name, value in given.items() if value is not None}
+@dataclass(frozen=True)
+class WeightOptions:
+    """The weights, and the device that they run on."""
+
+    model: str = "compact"
+    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
+    sam: str | None = None
+    """SAM's weights, for models that stand on it: Meta's .pth file, or a Hugging Face folder or id; downloaded if left
+    out."""
+    dinov2: str | None = None
+    """DINOv2's weights, likewise."""
+    device: str = "auto"
+    """Device to compute on: auto, cpu, cuda, cuda:1, mps."""
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``UOISSAM.from_pretrained``, without the name."""
+        return {"sam": self.sam, "dinov2": self.dinov2, "device": self.device}
+
+    def load(self) -> UOISSAM:
+        """Load the model.
+
+        Raises:
+            UOISError: if there is no such model or device, or the weights cannot be used.
+        """
+        from uois_sam.pipeline import UOISSAM
+
+        return UOISSAM.from_pretrained(self.model, **self.keywords())
+
+
+@dataclass(frozen=True)
+class ModelOptions(WeightOptions):
+    """The model, the device that it runs on, and settings to use instead of its own."""
+
+    prompts: PromptMode | None = None
+    """Source of the point prompts; the model's own setting if left out."""
+    scores: ScoreMode | None = None
+    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
+    compact has it); the model's own setting if left out."""
+    zoom: Switch | None = None
+    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+
+    def load(self) -> UOISSAM:
+        """Load the model and give it these settings.
+
+        Raises:
+            UOISError: as :meth:`WeightOptions.load`, and if the model lacks the heads that a setting needs.
+        """
+        zoom = None if self.zoom is None else self.zoom == "on"
+        given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom}
+        return super().load().with_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class NetworkOptions(WeightOptions):
+    """The networks, the device that they run on, and their arithmetic."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the networks; auto takes bfloat16 where the hardware computes in it."""
+
+    def keywords(self) -> dict[str, Any]:
+        """As in the parent class, with the precision."""
+        return {**super().keywords(), "precision": self.precision}
+
+
+@dataclass(frozen=True)
+class BaseOptions(NetworkOptions):
+    """The frozen networks, the device that they run on, and their arithmetic."""
+
+    model: Annotated[str, tyro.conf.arg(name="base")] = "sam-vit-l"
+    """Frozen networks: sam-vit-b, sam-vit-l (the paper's), sam-vit-h, compact."""
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """Split ``key=value``; a value that reads as a number, true or false becomes one, any other stays a string.
+
+    Raises:
+        UOISError: if there is no "=".
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UOISError(f"expected --set with key=value, found {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def open_datasets(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None = None) -> Dataset:
+    """Open a data set, or join several of a kind into one.
+
+    Raises:
+        UOISError: if the kind or an option is unknown.
+        DatasetError: if a folder has another layout.
+    """
+    from uois_sam.datasets import open_dataset
+    from uois_sam.datasets.combine import JoinedDataset
+
+    sets = [open_dataset(kind, root, **(options or {})) for root in roots]
+    return sets[0] if len(sets) == 1 else JoinedDataset(sets)
+
+
+def expect_at_least(option: str, value: int | None, least: int) -> None:
+    """Raise UOISError for a given number below the least that makes sense."""
+    if value is not None and value < least:
+        raise UOISError(f"--{option}: expected {least} or more, found {value}")
+
+
+def expect_above_0(option: str, value: float) -> None:
+    """Raise UOISError for anything but a positive finite number."""
+    if not 0 < value < float("inf"):
+        raise UOISError(f"--{option}: expected above 0, found {value:g}")

@@ -1,4 +1,4 @@
-"""``uois-sam tables``: the paper's tables with a row for every saved report."""
+"""``uois-sam tables``: the tables of the paper with a row for every saved report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tables:
     IV that they were made like, and of Table V if their model's card tells its share of training data. Reports on
     other data sets get a table each. Without reports, the published tables are printed.
 
-    Exit status: 0 all fine; 2 a report cannot be read.
+    Exit status: 0 success; 2 a report cannot be read.
     """
 
     reports: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[REPORT...]")] = ()
@@ -39,8 +39,8 @@ class Tables:
         """Print the tables and return the exit status.
 
         Raises:
-            ReportError: a file is no report, a folder has none, or two reports are of one method and data set.
-            OutputError: --out cannot be written.
+            ReportError: if a file is no report, a folder has none, or two reports are of one method and data set.
+            OutputError: if --out cannot be written.
         """
         from uois_sam.evaluation.report.markdown import paper_tables
         from uois_sam.evaluation.report.report import read_report
@@ -58,10 +58,10 @@ class Tables:
 
 
 def find_reports(given: Sequence[Path]) -> list[Path]:
-    """The files given, and the report.json files in the folders given, each once, in order.
+    """Return the given files, and the report.json files in the given folders, each once, in order.
 
     Raises:
-        UOISError: nothing there, or a folder without reports.
+        UOISError: if a path does not exist, or a folder has no reports.
     """
     from uois_sam.evaluation.report.report import REPORT_FILE
 

@@ -1,4 +1,4 @@
-"""``uois-sam train shipped``: the bundled weights again, from nothing."""
+"""``uois-sam train shipped``: reproduce the bundled weights."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uois_sam.cli.generate import Generate
+from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.errors import UOISError
+from uois_sam.synth.dataset.config import GenerateConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.cli.generate import Generate
-    from uois_sam.cli.train import TrainCompact
 
 SCENE_HW = 384, 512
 """Size of every rendered scene."""
@@ -21,17 +22,17 @@ SCENE_HW = 384, 512
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """One stretch of the training: scenes that are new to it, and the steps taken on them and on earlier ones."""
+    """One part of the training: new scenes, and the steps taken on them and on earlier ones."""
 
     name: str
-    """Of the weights that come out."""
+    """Name of the resulting weights."""
     seed: int
-    """Of the new scenes, which lie in a folder named after it."""
+    """Seed of the new scenes, which names their folder."""
     scenes: int
     steps: int
     rate: float
     earlier_seeds: tuple[int, ...] = ()
-    """Scenes of earlier parts that are trained on again."""
+    """Seeds of earlier scenes to train on again."""
 
 
 PARTS = (
@@ -40,30 +41,29 @@ PARTS = (
     TrainingPart("compact-4", seed=13, scenes=720, steps=3000, rate=5e-4),
     TrainingPart("compact-5", seed=14, scenes=480, steps=5000, rate=8e-4, earlier_seeds=(13,)),
 )
-"""What the bundled weights were made by; each part starts from the one before, the first from ImageNet's weights."""
+"""Parts of the bundled weights' training; each starts from the one before, the first from ImageNet's weights."""
 
 
 @dataclass(frozen=True)
 class TrainShipped:
-    """Make the bundled weights again from nothing: render scenes, train on them, four times over (extras: synth,train).
+    """Reproduce the bundled weights: render scenes and train on them, four times in a row (extras: synth,train).
 
     About six and a half hours on two cores; a GPU is used where there is one. Everything goes below OUT:
-    scenes-SEED for each part's scenes, compact-N for its training; the last one's model/ is the result. What is there
-    already is kept, so a run that was stopped goes on where it was.
+    scenes-SEED for each part's scenes, compact-N for its training; model/ of the last one is the result. What is there
+    already is kept, so that a stopped run continues.
     """
 
     out: Path
     """Folder for all scenes and trainings; 2 GB."""
     share: float = 1.0
-    """Share of all scenes and steps, to try the whole chain in short: 0.01 takes a few minutes, its weights are of no
-    use."""
+    """Share of all scenes and steps, to try the whole chain: 0.01 takes a few minutes, and its weights are useless."""
     workers: int = os.cpu_count() or 1
     """Processes that render side by side; each takes about 1 GB."""
     device: str = "auto"
-    """Where it trains: auto, cpu, cuda, cuda:1."""
+    """Device to train on: auto, cpu, cuda, cuda:1."""
 
     def run(self, console: Console) -> int:
-        """Render and train what is missing; returns the exit status."""
+        """Render and train the missing parts; return the exit status."""
         if not 0 < self.share <= 1:
             raise UOISError(f"share={self.share:g}: expected above 0 and at most 1")
         from uois_sam.training.train_compact import expect_packages
@@ -79,19 +79,14 @@ class TrainShipped:
         return 0
 
     def scenes_of(self, part: TrainingPart) -> Generate:
-        """The command that renders a part's new scenes."""
-        from uois_sam.cli.generate import Generate
-        from uois_sam.synth.dataset.config import GenerateConfig
-
+        """Return the command that renders the new scenes of a part."""
         height, width = SCENE_HW
         scenes = self._shortened(part.scenes, 3)
         config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width)
         return Generate(self._folder(part.seed), config, workers=self.workers)
 
     def training_of(self, number: int) -> TrainCompact:
-        """The command that trains a part."""
-        from uois_sam.cli.train import TrainCompact
-
+        """Return the command that trains a part."""
         part = PARTS[number]
         start = str(self.out / PARTS[number - 1].name / "model") if number else None
         return TrainCompact(
@@ -101,21 +96,21 @@ class TrainShipped:
         )  # fmt: skip
 
     def _is_done(self, number: int) -> bool:
-        """Whether a part's model is there.
+        """Return whether the model of a part exists.
 
         Raises:
-            UOISError: it is, but trained for another number of steps, as another share leaves it.
+            UOISError: if it was trained for another number of steps, as with another --share.
         """
         from uois_sam.checkpoints.folder import read_folder
 
         folder = self.out / PARTS[number].name / "model"
         if not folder.exists():
             return False
-        wanted = self.training_of(number).steps
+        target = self.training_of(number).steps
         card, _ = read_folder(folder)
         found = card.training["recipe"]["base"]["steps"]
-        if found != wanted:
-            raise UOISError(f"{folder}: expected a model of {wanted} steps, found one of {found}; choose another --out")
+        if found != target:
+            raise UOISError(f"{folder}: expected a model of {target} steps, found one of {found}; choose another --out")
         return True
 
     def _folder(self, seed: int) -> Path:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,11 @@ from uois_sam.evaluation.run import (
     score_all,
 )
 from uois_sam.io.files import make_output_folder, write_together
+from uois_sam.runtime.progress import SILENT, ProgressCallback, tracked
 
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-"""Called with the kind of work and its number of steps; the context gives a function to call after each step."""
 _DEFAULT_SCORING = Scoring()
 _MANY_SETS = ("folder", "bop")
 """Layouts shared by many data sets: the folder's name says which one it is."""
-
-
-@contextmanager
-def _silent(work: str, steps: int) -> Iterator[Callable[[], None]]:
-    yield lambda: None
 
 
 def evaluate(
@@ -54,7 +47,7 @@ def evaluate(
     pictures: int = 8,
     workers: int = 1,
     overwrite: bool = False,
-    progress: Progress = _silent,
+    progress: ProgressCallback = SILENT,
 ) -> Report:
     """Evaluate a method on a data set and write the report files.
 
@@ -74,7 +67,7 @@ def evaluate(
         pictures: number of worst, median and best frames on the page, and of frames for each kind of error.
         workers: number of scoring processes.
         overwrite: predict every frame again, even where another method's predictions are in ``out``.
-        progress: shows how far the work is.
+        progress: receiver of progress, as :func:`uois_sam.runtime.progress.progress` gives it.
 
     Raises:
         PredictionError: if predictions are missing, or ``out`` holds those of another method.
@@ -98,16 +91,14 @@ def evaluate(
         folder = PredictionFolder(out / "predictions")
         details = {"name": predictor.name, **predictor.description, "size": scoring.size_hw}
         folder.claim(details, replace=overwrite)
-        with progress("predicting", len(indices)) as advance:
-            for failure in predict_missing(dataset, indices, predictor, folder, scoring.size_hw, anew=overwrite):
-                if failure is not None:
-                    failures[failure.name] = failure
-                advance()
+        predicted = predict_missing(dataset, indices, predictor, folder, scoring.size_hw, anew=overwrite)
+        for failure in tracked(predicted, progress, "predicting", len(indices)):
+            if failure is not None:
+                failures[failure.name] = failure
     start, outcomes = time.perf_counter(), list[FrameOutcome]()
-    with progress("scoring", len(indices)) as advance:
-        for index, outcome in zip(indices, score_all(dataset, indices, folder, scoring, workers), strict=True):
-            outcomes.append(failures.get(dataset.names[index], outcome))
-            advance()
+    scored = tracked(score_all(dataset, indices, folder, scoring, workers), progress, "scoring", len(indices))
+    for index, outcome in zip(indices, scored, strict=True):
+        outcomes.append(failures.get(dataset.names[index], outcome))
     method = MethodInfo(name or details["name"], details)
     report = make_report(outcomes, method, _scored(dataset, title), scoring, time.perf_counter() - start)
     results = [outcome for outcome in outcomes if isinstance(outcome, FrameResult)]

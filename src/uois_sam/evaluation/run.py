@@ -6,13 +6,9 @@ others continue.
 
 from __future__ import annotations
 
-import multiprocessing
 import random
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -21,16 +17,15 @@ import cv2
 import numpy as np
 
 from uois_sam.datasets.base import Dataset
-from uois_sam.errors import OutputError, UOISError, is_out_of_memory
+from uois_sam.errors import OutputError, UOISError, WorkerError, is_out_of_memory
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_labels, resize_sample, score_frame
 from uois_sam.evaluation.metrics import UCN
 from uois_sam.evaluation.metrics import Protocol as MetricProtocol
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
+from uois_sam.runtime.executors import in_order, on_processes
 from uois_sam.types import ImageArray, Sample
 
 MissingPolicy = Literal["error", "empty", "skip"]
-_CHUNK = 8
-"""Frames per task of a scoring process."""
 _FEW = 24
 """Up to this number of frames, scoring in one process is faster than starting others."""
 
@@ -148,23 +143,19 @@ def score_all(
         The outcome of each frame, in the order of the indices.
 
     Raises:
-        UOISError: if a process was killed.
+        UOISError: if processes died over the same frame ``MAX_DEATHS`` times.
     """
-    score = partial(score_sample, dataset, folder, scoring)
     if workers <= 1 or len(indices) <= _FEW:
-        yield from map(score, indices)
+        yield from map(partial(score_sample, dataset, folder, scoring), indices)
         return
-    # Forking a process that may hold a model's threads can deadlock; fresh ones cannot.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(indices)), context, initializer=_start_worker, initargs=(score,))
-    try:
-        yield from pool.map(_score_in_worker, indices, chunksize=_CHUNK)
-    except BrokenProcessPool as error:
-        raise UOISError(
-            "a scoring process was ended from outside, perhaps for lack of memory; use fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with on_processes(partial(_score_alone, dataset, folder, scoring), min(workers, len(indices))) as executor:
+        try:
+            for future in in_order(map(executor.submit, indices), executor.capacity):
+                yield future.result()
+        except WorkerError as error:
+            raise UOISError(
+                "scoring processes were ended from outside, perhaps for lack of memory; use fewer --workers"
+            ) from error
 
 
 def score_sample(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> FrameOutcome:
@@ -222,15 +213,7 @@ def _sample(dataset: Dataset, index: int, size_hw: tuple[int, int] | None) -> Sa
     return sample if size_hw is None else resize_sample(sample, size_hw)
 
 
-_score: partial[FrameOutcome]
-
-
-def _start_worker(score: partial[FrameOutcome]) -> None:
-    global _score
-    cv2.setNumThreads(1)  # the processes are the parallelism
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets it, and ends these
-    _score = score
-
-
-def _score_in_worker(index: int) -> FrameOutcome:
-    return _score(index)
+def _score_alone(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> FrameOutcome:
+    """Score one sample on one thread: the processes are the parallelism."""
+    cv2.setNumThreads(1)
+    return score_sample(dataset, folder, scoring, index)

@@ -1,1 +1,1 @@
-"""What every long-running part needs once: device and precision, workers, Ray, progress, timing, provenance."""
+"""Services for long-running work: device and precision, executors, Ray, progress, timing, provenance."""

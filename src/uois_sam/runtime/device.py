@@ -1,4 +1,4 @@
-"""Where networks run and in which arithmetic: names from users, checked against this machine."""
+"""Device and arithmetic of the networks: names given by users, checked against the machine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from uois_sam.errors import UOISError
 _log = logging.getLogger(__name__)
 
 _DEVICE = re.compile(r"cuda(:\d+)?|mps")
-"""Devices that other machines have."""
+"""Names of devices that exist on some machines."""
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` prefers a CUDA GPU; anything else must exist on this machine.
+    """Return the device of a name; ``auto`` is the first CUDA GPU, or else the processor.
 
     Raises:
-        UOISError: no such device here.
+        UOISError: if this machine has no such device.
     """
     available = ["cpu"]
     available += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Capability:
-    """What a kind of device does with bfloat16; float32 works everywhere."""
+    """Support of a kind of device for bfloat16; float32 works everywhere."""
 
     computes_bfloat16: bool
     """Its kernels take bfloat16. A processor without AVX-512 (or ARM's BF16 instructions) has no such convolutions."""
@@ -50,13 +50,13 @@ class Capability:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The arithmetic that a name stands for on a device.
+    """Return the arithmetic that a name stands for on a device.
 
-    ``auto`` is bfloat16 where the device has instructions for it, else float32. Where bfloat16 is asked for and the
-    device cannot compute in it, float32 is taken and a warning logged.
+    ``auto`` is bfloat16 where the device has instructions for it, else float32. If the name is bfloat16 and the device
+    cannot compute in it, the result is float32 and a warning is logged.
 
     Raises:
-        UOISError: another name.
+        UOISError: if the name is unknown.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     able = capability(device.type)
@@ -72,7 +72,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 @cache
 def capability(device_type: str) -> Capability:
-    """Ask this machine's device of a type ("cpu", "cuda", "mps") once what it computes in and computes fast in."""
+    """Ask a type of device ("cpu", "cuda", "mps") of this machine once for its support of bfloat16."""
     if device_type == "cuda":
         return Capability(torch.cuda.is_bf16_supported(), torch.cuda.is_bf16_supported(including_emulation=False))
     if device_type != "cpu":
@@ -84,7 +84,7 @@ def capability(device_type: str) -> Capability:
 
 
 def _answer(module: Any, name: str) -> bool:
-    """What a question without arguments answers; False where this build of PyTorch does not know it."""
+    """Call a function without arguments; return False where this build of PyTorch lacks it."""
     try:
         return bool(getattr(module, name)())
     except (AttributeError, RuntimeError):
@@ -96,39 +96,40 @@ Ready = TypeVar("Ready")
 
 @contextmanager
 def inference_precision(device: torch.device, precision: torch.dtype) -> Iterator[None]:
-    """No gradients, and matrix products and convolutions in ``precision``."""
+    """Compute without gradients, and matrix products and convolutions in ``precision``."""
     lower = precision != torch.float32
     with torch.inference_mode(), torch.autocast(device.type, precision, enabled=lower):
         yield
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Float32 inside a lower-precision forward pass."""
+    """Compute in float32 inside a forward pass of lower precision."""
     if not torch.amp.is_autocast_available(device.type):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
 
 def current_precision(device: torch.device) -> torch.dtype:
-    """What :func:`inference_precision` was asked for, as seen from inside it."""
+    """Return the precision of the enclosing :func:`inference_precision`."""
     if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
     return torch.float32
 
 
 def in_small_blocks(device: torch.device) -> bool:
-    """Whether work is best done in blocks that fit a cache (a processor), or all at once (a GPU: fewer launches)."""
+    """Return True where blocks that fit a cache are faster (a processor), False where few launches are (a GPU)."""
     return device.type == "cpu"
 
 
 class Prepared(Generic[Ready]):
-    """What is made of a frozen module's weights for one arithmetic (casts, tables), and kept while they stay.
+    """Cache of values derived from a frozen module's weights for one arithmetic (casts, tables).
 
-    Autocast would cast frozen weights again in every call. Made anew when a weight was moved, replaced or written to.
+    Autocast would cast frozen weights again in every call. The values are derived anew after a weight was moved,
+    replaced or written to.
 
     Args:
-        module: whose weights.
-        make: gives what is kept, from the module and a dtype.
+        module: owner of the weights.
+        make: derives the values from the module and a dtype.
     """
 
     def __init__(self, module: nn.Module, make: Callable[[nn.Module, torch.dtype], Ready]) -> None:
@@ -136,7 +137,7 @@ class Prepared(Generic[Ready]):
         self._kept: tuple[object, Ready] | None = None
 
     def get(self, dtype: torch.dtype) -> Ready:
-        """For this arithmetic; the one before is dropped."""
+        """Return the values for this arithmetic; those for another one are dropped."""
         key = (dtype, [_state(parameter) for parameter in self._module.parameters()])
         if self._kept is None or self._kept[0] != key:
             self._kept = None  # before, not after: two would be held at once
@@ -152,5 +153,5 @@ class Prepared(Generic[Ready]):
 
 
 def _state(tensor: Tensor) -> tuple[object, ...]:
-    """Differs once a tensor has been moved, replaced or written to."""
+    """Return a value that changes when a tensor is moved, replaced or written to."""
     return tensor.device, tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version

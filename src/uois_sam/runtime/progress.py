@@ -1,48 +1,97 @@
-"""How long work goes on: a bar on a terminal, a line now and then in a log."""
+"""Progress of long work: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
-SECONDS_BETWEEN_LINES = 30.0
+if TYPE_CHECKING:
+    from rich.progress import Progress, Task
+
+T = TypeVar("T")
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class ProgressCallback:
+    """Receiver of progress: call ``stage(name, total)`` once a stage, then ``advance(done, note)``.
+
+    ``total`` is None where it is not known.
+    """
+
+    stage: Callable[[str, int | None], None]
+    advance: Callable[[int, str], None]
+
+
+SILENT = ProgressCallback(lambda name, total: None, lambda done, note: None)
+"""Ignores progress."""
+
+
+def tracked(items: Iterable[T], watch: ProgressCallback, stage: str, total: int) -> Iterator[T]:
+    """Yield items, each of which is a step of a stage."""
+    watch.stage(stage, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        watch.advance(done, "")
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print text as it is and on one line, however long: no markup, no wrapping, no colouring of numbers."""
+    """Print text verbatim and on one line, however long: no markup, no wrapping, no colouring of numbers."""
     console.print(text.replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show that work goes on.
+def progress(console: Console) -> Iterator[ProgressCallback]:
+    """Show the progress of work in one or several stages.
 
-    Args:
-        console: where to.
-        what: the work, e.g. "scoring".
-        total: number of steps.
-
-    Yields:
-        What to call after each step.
+    On a terminal every stage has a bar; the bars vanish at the end. Elsewhere (a log file) a line every
+    ``SECONDS_BETWEEN_LINES`` tells the state of the current stage, also while nothing advances.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    if console.is_terminal:
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda: bar.advance(task)
-        return
-    done, last = 0, time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
-    def advance() -> None:
-        nonlocal done, last
-        done += 1
-        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print_line(console, f"{what}: {done} of {total}")
+        def stage(name: str, total: int | None) -> None:
+            bars.add_task(name, total=total, note="")
 
-    yield advance
+        def advance(done: int, note: str) -> None:
+            bars.update(bars.task_ids[-1], completed=done, note=note)
+
+        if console.is_terminal:
+            yield ProgressCallback(stage, advance)
+        else:
+            with _lines(console, bars):
+                yield ProgressCallback(stage, advance)
+
+
+@contextmanager
+def _lines(console: Console, bars: Progress) -> Iterator[None]:
+    finished = threading.Event()
+
+    def print_lines() -> None:
+        while not finished.wait(SECONDS_BETWEEN_LINES):
+            if tasks := bars.tasks:
+                print_line(console, _line(tasks[-1]))
+
+    thread = threading.Thread(target=print_lines, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _line(task: Task) -> str:
+    done = f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f} of {task.total:.0f}"
+    left = "" if task.time_remaining is None else f"{timedelta(seconds=int(task.time_remaining))} left"
+    return ", ".join(filter(None, (f"{task.description}: {done}", task.fields["note"], left)))

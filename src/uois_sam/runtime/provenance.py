@@ -1,4 +1,4 @@
-"""What a measurement ran on and with, so that numbers can be compared."""
+"""Machine and package versions of a result, so that numbers can be compared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +32,12 @@ PACKAGES = (
 
 
 def describe_machine() -> dict[str, Any]:
-    """JSON-ready facts: processor, memory, system, accelerator, Python, package versions, torch threads.
+    """Return processor, memory, system, accelerator, Python, package versions and torch threads, ready for JSON.
 
-    Anything that cannot be found out is None. No names of hosts, users or folders.
+    What cannot be found out is None. Names of hosts, users and folders are left out.
     """
+    import torch
+
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
@@ -41,13 +45,14 @@ def describe_machine() -> dict[str, Any]:
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        **_torch_facts(),
+        "packages": package_versions(PACKAGES),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch_threads": torch.get_num_threads(),
     }
 
 
 def summary(machine: dict[str, Any]) -> str:
-    """One line for a table's foot."""
+    """Return the facts of :func:`describe_machine` that matter most, in one line below a table."""
     where = f"{machine['cpu'] or 'unknown CPU'}, {machine['cores_usable']} cores"
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
     return f"{where}{gpu}, Python {machine['python']}, torch {machine['packages']['torch']}"
@@ -72,30 +77,26 @@ def _memory_gib() -> float | None:
         return None
 
 
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _torch_facts() -> dict[str, Any]:
-    try:
-        import torch
-    except ImportError:
-        return {"gpu": None, "torch_threads": None}
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"gpu": gpu, "torch_threads": torch.get_num_threads()}
+def package_versions(distributions: Iterable[str]) -> dict[str, str | None]:
+    """Return the version of each installed distribution, and None for each that is not installed."""
+    versions: dict[str, str | None] = dict.fromkeys(distributions)
+    for name in versions:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def describe_run(device: torch.device, processes: int) -> dict[str, Any]:
-    """JSON-ready: versions, machine, device, processes, threads, peak memory. No names of hosts, users or folders."""
+    """Return versions, machine, device, processes, threads and peak memory of a training, ready for JSON.
+
+    Packages that are not installed are left out, and so are names of hosts, users and folders.
+    """
     import torch
 
     return {
         "uois_sam": __version__,
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
+        "packages": {name: version for name, version in package_versions(PACKAGES).items() if version is not None},
         "machine": platform.processor() or platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processes": processes,
@@ -105,7 +106,7 @@ def describe_run(device: torch.device, processes: int) -> dict[str, Any]:
 
 
 def peak_memory_mib() -> int | None:
-    """Most memory that this process has held so far; None where the system does not tell (Windows)."""
+    """Return the most resident memory that this process has held so far, in MiB; None on Windows, which keeps none."""
     try:
         import resource
     except ImportError:

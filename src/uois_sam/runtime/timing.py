@@ -1,4 +1,4 @@
-"""Reading the clock, and what many readings say."""
+"""Clocks, timers of calls and of stages, and quartiles of many readings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import torch
 
 WARM_UP = 3
-"""Runs that are not counted: memory is taken, kernels are chosen, clocks rise."""
+"""Number of runs that are not counted, in which memory is allocated, kernels are chosen and clock rates rise."""
 
 
 @dataclass(frozen=True)
 class Quartiles:
-    """Seconds of several runs: the median and the quartiles, not the best."""
+    """Median and quartiles of the seconds of several runs."""
 
     median: float
     q25: float
@@ -29,12 +29,12 @@ class Quartiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Quartiles:
-        """From at least one reading."""
+        """Return the quartiles of at least one reading."""
         low, middle, high = (float(value) for value in np.percentile(seconds, [25, 50, 75]))
         return cls(middle, low, high, len(seconds))
 
     def as_json(self) -> dict[str, float]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
 
@@ -44,7 +44,7 @@ _clock: ContextVar[Clock] = ContextVar("clock", default="wall")
 
 @contextmanager
 def reading(clock: Clock) -> Iterator[None]:
-    """Let :func:`now` read this clock: the one on the wall, or processor seconds of this process (all its threads)."""
+    """Let :func:`now` read wall-clock time, or processor time of this process (all its threads)."""
     before = _clock.set(clock)
     try:
         yield
@@ -52,13 +52,14 @@ def reading(clock: Clock) -> Iterator[None]:
         _clock.reset(before)
 
 
-def now(device: torch.device) -> float:
-    """Seconds on a monotonic clock, once the device has finished what it was given."""
-    if device.type == "cuda":
+def now(device: torch.device | None = None) -> float:
+    """Return seconds on a monotonic clock, once the device (if given) has finished its work."""
+    kind = "cpu" if device is None else device.type
+    if kind == "cuda":
         import torch
 
         torch.cuda.synchronize(device)
-    elif device.type == "mps":
+    elif kind == "mps":
         import torch
 
         torch.mps.synchronize()
@@ -68,7 +69,7 @@ def now(device: torch.device) -> float:
 def time_in_turn(
     calls: Mapping[str, Callable[[], object]], device: torch.device, repeats: int, warm_up: int = WARM_UP
 ) -> dict[str, Quartiles]:
-    """Time several calls, one after the other in every round, so that a slow spell of the machine hits all of them."""
+    """Time several calls in turn, one of each in every round, so that a slow spell of the machine hits all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(warm_up + repeats):
         for name, call in calls.items():
@@ -82,7 +83,7 @@ def time_in_turn(
 
 @contextmanager
 def threads_of(count: int | None) -> Iterator[None]:
-    """Compute with this many threads of the processor; None changes nothing."""
+    """Let operators use this many threads of the processor; None changes nothing."""
     import torch
 
     usual = torch.get_num_threads()
@@ -97,20 +98,27 @@ _SECONDS: ContextVar[dict[str, float] | None] = ContextVar("seconds", default=No
 
 
 @contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Count the time spent inside towards a stage; costs nothing to speak of when nobody measures."""
+def stage(name: str, device: torch.device | None = None) -> Iterator[None]:
+    """Count the time spent inside towards a stage; does nothing outside of :func:`measured`.
+
+    Args:
+        name: of the stage.
+        device: whose work is waited for; None where all of it is the processor's.
+    """
     seconds = _SECONDS.get()
-    started = time.perf_counter()
+    if seconds is None:
+        yield
+        return
+    began = now(device)
     try:
         yield
     finally:
-        if seconds is not None:
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+        seconds[name] = seconds.get(name, 0.0) + now(device) - began
 
 
 @contextmanager
 def measured() -> Iterator[dict[str, float]]:
-    """Collect the seconds of every stage that runs inside; nested stages count towards both."""
+    """Collect the seconds of every stage that runs inside; a nested stage counts towards its outer one, too."""
     seconds: dict[str, float] = {}
     token = _SECONDS.set(seconds)
     try:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rich.filesize import decimal
+
 from uois_sam._deprecated import moved_names
 from uois_sam.io.files import make_output_folder
-from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, human, open_cache
+from uois_sam.runtime.progress import ProgressCallback
+from uois_sam.training.feature_cache.shards import CacheRequest, CacheState, fill_cache, open_cache
 from uois_sam.training.fit_loop import FitContext
 from uois_sam.training.learning_curves import Curves, Epoch
 
@@ -21,14 +24,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ProgressCallback:
-    """Receiver of progress: ``stage(name, total)`` once a stage, then ``advance(done, text)``."""
-
-    stage: Callable[[str, int], None]
-    advance: Callable[[int, str], None]
 
 
 @dataclass
@@ -119,7 +114,7 @@ class Cache:
         if run.processes.is_main_process and state.missing:
             logger.info(
                 "caching %d views (%d are there) in %s: %s needed, %s free",
-                state.views, state.cached, folder, human(state.bytes_needed), human(state.bytes_free),
+                state.views, state.cached, folder, decimal(state.bytes_needed), decimal(state.bytes_free),
             )  # fmt: skip
         run.progress.stage(self.name, state.views)
         for done in fill_cache(self.request, state, run.processes):

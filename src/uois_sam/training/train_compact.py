@@ -24,6 +24,7 @@ from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.device import choose_device
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
@@ -33,7 +34,7 @@ from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
 from uois_sam.training.splits import Split, look_through, sample_percent, split_data
-from uois_sam.training.stages import Cache, Fit, ProgressCallback, Run, Save, Stage, run
+from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.types import ModelCard
 
 TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)

@@ -17,6 +17,7 @@ from uois_sam.datasets.combine import JoinedDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.models.networks import Networks
+from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.runtime.provenance import describe_run
 from uois_sam.training.distributed import from_main
 from uois_sam.training.feature_cache.features import FeatureConfig
@@ -25,7 +26,7 @@ from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.splits import DataFacts, Split, look_through, sample_percent, split_data
-from uois_sam.training.stages import Cache, Fit, ProgressCallback, Run, Save, Stage, run
+from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.training.targets import HeatmapTarget
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import ray
 
 from synth.conftest import TINY, contents
 from uois_sam.errors import UOISError
-from uois_sam.synth.dataset.generate import Run, run_on_ray
+from uois_sam.synth.dataset.generate import Run
 from uois_sam.synth.dataset.make_scene import Job
 from uois_sam.synth.scene import Scene
 
@@ -32,10 +32,12 @@ def test_a_cluster_writes_the_same_bytes(tiny_scenes: Path, tmp_path: Path) -> N
     assert contents(tmp_path) == contents(tiny_scenes)
 
 
-def test_an_error_on_a_node_is_told_here(tiny_scenes: Path) -> None:
+def test_an_error_on_a_node_is_told_here(tiny_scenes: Path, tmp_path: Path) -> None:
     from uois_sam.synth.dataset.reader import read_descriptions
 
     scene = next(s for s in read_descriptions(tiny_scenes / "scenes.jsonl").values() if s.objects)
     wrong: Scene = scene.with_objects((replace(scene.objects[0], family="nonsense"),))
+    run = Run(TINY, tmp_path, ray="auto")
+    run.todo = [Job(4, wrong)]
     with pytest.raises(UOISError, match=r"^scene 4 failed: .*nonsense"):
-        list(run_on_ray(TINY, [Job(4, wrong)], "auto"))
+        list(run)

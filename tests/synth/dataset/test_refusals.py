@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from PIL import Image
 
 from synth.conftest import TINY, refused
 from uois_sam.cli.main import main
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, UOISError, WorkerError
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, with_preset
+from uois_sam.synth.dataset.generate import scene_of
+from uois_sam.synth.dataset.make_scene import Job, MadeScene
 from uois_sam.synth.dataset.writer import DatasetWriter
 from uois_sam.synth.sampling.config import Variety
 
@@ -134,3 +137,22 @@ def test_a_sheet_of_no_scenes_is_an_error(tmp_path: Path, capsys: pytest.Capture
     out = str(tmp_path / "sheet.jpg")
     line = refused(capsys, "convert", str(tmp_path), "--to", "sheet", "--out", out, "--scenes", "0")
     assert "expected at least one scene, got 0" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("three is\ntoo many"), r"^scene 3 failed: ValueError: three is too many$"),
+        (DatasetError("scene 3: 8 draws came to nothing"), r"^scene 3: 8 draws came to nothing$"),
+        (
+            WorkerError("scene 3: 2 processes died over it, the last one by SIGABRT"),
+            r"by SIGABRT \(try --variant scalar\)$",
+        ),
+        (WorkerError("scene 3: 2 processes died over it, by SIGKILL"), r"by SIGKILL$"),
+    ],
+)
+def test_a_scene_that_cannot_be_made_is_one_line(error: Exception, told: str) -> None:
+    future: Future[MadeScene] = Future()
+    future.set_exception(error)
+    with pytest.raises(UOISError, match=told):
+        scene_of(Job(3), future)

@@ -1,10 +1,11 @@
-"""`uois-sam segment`: photos, folders and videos in; label maps, overlays and COCO JSON out."""
+"""``uois-sam segment``: photos, folders and videos in; label maps, overlays and COCO JSON out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -12,27 +13,25 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from uois_sam.cli.options import Switch, asked_for
-from uois_sam.cli.segment.executors import Crew, choose_workers, in_order, on_threads
+from uois_sam.cli.options import ModelOptions, expect_at_least
+from uois_sam.cli.segment.executors import choose_workers, segment_here, segment_on_ray
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
 from uois_sam.cli.segment.outputs import Result, Segmenter, check_earlier, is_done, path_of
-from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
-from uois_sam.runtime.progress import print_line
-
-_SECONDS_BETWEEN_LINES = 30.0
+from uois_sam.runtime.executors import Executor, in_order
+from uois_sam.runtime.progress import ProgressCallback, print_line, progress
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Find the objects in photos and videos and write them down as label maps, overlays and COCO JSON.
+    """Find the objects in photos and videos and write label maps, overlays and COCO JSON.
 
     For every photo, below --out: NAME_label.png (uint16, 0 is background, i is instance i, best first),
     NAME_overlay.jpg and NAME.json. Folders are searched recursively and keep their sub-folders; the frames of a video
     are named NAME_000000 and so on. Where two inputs would share a NAME, they keep their suffixes (a.jpg_label.png),
     and a number if that is not enough. The files of a photo appear together or not at all.
 
-    Exit status: 0 all fine; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
+    Exit status: 0 success; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
     """
 
     inputs: Annotated[
@@ -40,54 +39,32 @@ class Segment:
     ]
     """Photos, videos, and folders of them."""
     out: Path
-    """Folder for the results; made if missing."""
-    model: str = "compact"
-    """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
-    sam: str | None = None
-    """SAM's weights, for models that stand on it: Meta's .pth file, a Hugging Face folder or id; downloaded if left
-    out."""
-    dinov2: str | None = None
-    """DINOv2's weights, likewise."""
-    device: str = "auto"
-    """Where it computes: auto, cpu, cuda, cuda:1, mps."""
-    prompts: PromptMode | None = None
-    """Where point prompts come from; the model's own setting if left out."""
-    scores: ScoreMode | None = None
-    """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
-    compact has it); the model's own setting if left out."""
-    zoom: Switch | None = None
-    """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+    """Folder for the results; created if missing."""
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     debug_heatmap: bool = False
-    """Also write what the prompt generator saw: NAME_heatmap.jpg and NAME_foreground.jpg."""
+    """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
     overwrite: bool = True
-    """Replace earlier results; --no-overwrite skips photos whose files are all there, to go on with an interrupted run,
-    and refuses a folder with results of another model, version or setting."""
+    """Replace earlier results; --no-overwrite skips photos whose files all exist, to continue an interrupted run, and
+    refuses a folder with results of another model, version or setting."""
     workers: int | None = None
-    """Photos in the model at the same time, each on its share of the cores; left out: one a core for the compact model
-    on a processor, else one. Reading and writing go on beside them."""
+    """Photos in the model at the same time, each on its share of the cores; by default one per core for the compact
+    model on a processor, else one. Reading and writing run beside them."""
     ray: str | None = None
     """Segment on the Ray cluster at this address ("auto" finds it; extra: ray); "local" starts one here."""
 
     def run(self, console: Console) -> int:
-        """Segment everything and return the exit status.
+        """Segment all inputs and return the exit status.
 
         Raises:
-            UOISError: nothing could be done: no input, --out not writable, unknown model or device, or the only
+            UOISError: if nothing could be done: no input, --out not writable, unknown model or device, or the only
                 photo failed.
         """
-        return segment_inputs(self, console, self.load_model)
-
-    def load_model(self) -> Segmenter:
-        """The model with the settings asked for."""
-        from uois_sam.pipeline import UOISSAM
-
-        model = UOISSAM.from_pretrained(self.model, sam=self.sam, dinov2=self.dinov2, device=self.device)
-        return model.with_settings(**asked_for(self.prompts, self.scores, self.zoom))
+        return segment_inputs(self, console, self.model.load)
 
 
 @dataclass
 class Tally:
-    """What was done so far."""
+    """Counts of the work done so far."""
 
     photos: int = 0
     objects: int = 0
@@ -97,11 +74,10 @@ class Tally:
 
 
 def segment_inputs(options: Segment, console: Console, load_model: Callable[[], Segmenter]) -> int:
-    """As :meth:`Segment.run`, with any model; it is loaded only once inputs and output folder are known to be good."""
+    """Do as :meth:`Segment.run` with any model, which is loaded only after inputs and output folder were checked."""
     from uois_sam.io.files import make_output_folder
 
-    if options.workers is not None and options.workers < 1:
-        raise UOISError(f"--workers: expected 1 or more, found {options.workers}")
+    expect_at_least("workers", options.workers, 1)
     sources, failures = find_sources(options.inputs, options.out)
     if not sources:
         return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])
@@ -110,49 +86,52 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     if not options.overwrite:
         check_earlier(sources, options.out, model)
     tally = Tally(failures=failures)
-    with _crew(options, model, sources) as crew, _progress(console, sources, tally) as show:
-        _Run(options, sources, tally).segment(crew, show)
+    with _executor(options, model, load_model, sources) as executor, progress(console) as watch:
+        watch.stage("segmenting", count_photos(sources))
+        _Run(options, sources, tally).segment(executor, watch)
     if tally.failures and not tally.photos + tally.skipped:
         return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
     return 1 if tally.failures else 0
 
 
-def _crew(options: Segment, model: Segmenter, sources: Sequence[Source]) -> AbstractContextManager[Crew]:
+def _executor(
+    options: Segment, model: Segmenter, load_model: Callable[[], Segmenter], sources: Sequence[Source]
+) -> AbstractContextManager[Executor[Photo, Result]]:
     if options.ray is not None:
-        from uois_sam.cli.segment.executors import on_ray
-
-        return on_ray(options)
+        return segment_on_ray(load_model, options.ray, options.debug_heatmap)
     one = len(sources) == 1 and not sources[0].is_video
-    return on_threads(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
+    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
 
 
 class _Run:
-    """One run over all sources. Photos are begun ahead of time; files are written here, in the order of the inputs."""
+    """One run over all sources: photos are begun ahead of time; files are written here, in the order of the inputs."""
 
     def __init__(self, options: Segment, sources: Sequence[Source], tally: Tally) -> None:
         self.options = options
         self.sources = sources
         self.tally = tally
         self.protected = frozenset(source.path.resolve() for source in sources)
-        """Never replaced."""
+        """Inputs, which are never replaced."""
         self.given_up: set[Source] = set()
-        """An input fails once, and the frames after one that failed are left."""
+        """Sources that failed: each fails once, and the frames after one that failed are left out."""
 
-    def segment(self, crew: Crew, show: Callable[[], None]) -> None:
-        """Segment what is to be segmented, calling ``show`` before every photo's files are written."""
-        for (source, stem), answer in in_order(crew, self._photos()):
+    def segment(self, executor: Executor[Photo, Result], watch: ProgressCallback) -> None:
+        """Segment all photos whose results are not to be kept, and write the files."""
+        missing = len(self.tally.failures)  # inputs that are not there are no part of the total
+        for source, stem, result in in_order(self._begun(executor), executor.capacity):
             if source in self.given_up:
                 continue
             try:
-                if stem is not None:
-                    show()
-                self._write(stem, answer())
+                self._write(stem, result.result())
             except Exception as error:
                 self.given_up.add(source)
                 self.tally.failures.append(_reason(source.path, error))
+            done = self.tally.photos + self.tally.skipped + len(self.tally.failures) - missing
+            watch.advance(done, count(self.tally.objects, "object"))
 
-    def _photos(self) -> Iterator[tuple[tuple[Source, Path | None], Photo | Exception]]:
+    def _begun(self, executor: Executor[Photo, Result]) -> Iterator[tuple[Source, Path, Future[Result]]]:
+        """Submit photos on demand; a source that cannot be read ends with a failed future."""
         for source in self.sources:
             try:
                 for photo in photos_of(source):
@@ -161,14 +140,15 @@ class _Run:
                     if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.debug_heatmap):
                         self.tally.skipped += 1
                     else:
-                        yield (source, photo.stem), photo
-            except Exception as error:  # its turn to be told comes after the frames before it
-                yield (source, None), error
+                        yield source, photo.stem, executor.submit(photo)
+            except Exception as error:  # its turn comes after the frames before it
+                failed: Future[Result] = Future()
+                failed.set_exception(error)
+                yield source, source.stem, failed
 
-    def _write(self, stem: Path | None, result: Result) -> None:
+    def _write(self, stem: Path, result: Result) -> None:
         from uois_sam.io.files import make_output_folder, write_together
 
-        assert stem is not None  # else the answer is an error
         contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
         for path in contents:
             if path.resolve() in self.protected:
@@ -182,7 +162,7 @@ class _Run:
 
 
 def _nothing_done(console: Console, failures: Sequence[str]) -> int:
-    """Tell why and return the exit status; a single reason is the error."""
+    """Print the failures and return the exit status; raise a single failure as the error."""
     if len(failures) == 1:
         raise UOISError(failures[0])
     print_line(console, f"error: nothing could be segmented, {count(len(failures), 'input')} failed:")
@@ -196,7 +176,7 @@ def _print_failures(console: Console, failures: Sequence[str]) -> None:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """One line for an input that failed; errors that are neither the input's nor the machine's fault pass through."""
+    """Return one line for an input that failed; raise errors that are neither the input's nor the machine's fault."""
     message = str(error)
     if is_out_of_memory(error):
         return f"{path}: no free memory for this photo"
@@ -205,45 +185,13 @@ def _reason(path: Path, error: Exception) -> str:
     return message if str(path) in message else f"{path}: {message}"
 
 
-@contextmanager
-def _progress(console: Console, sources: Sequence[Source], tally: Tally) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal; elsewhere (a log file) a line now and then. Yields what to call before a photo:
-    after the last one comes the summary, which says the same."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if not console.is_terminal:
-        last = tally.started
-
-        def show() -> None:
-            nonlocal last
-            now = time.perf_counter()
-            if now - last > _SECONDS_BETWEEN_LINES:
-                last = now
-                print_line(console, f"{_done(tally)} so far")
-
-        yield show
-        return
-    missing = len(tally.failures)  # inputs that are not there are no part of the total
-
-    def show_bar() -> None:
-        progress.update(task, completed=tally.photos + tally.skipped + len(tally.failures) - missing)
-
-    columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=count_photos(sources))
-        yield show_bar
-
-
 def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     seconds = time.perf_counter() - tally.started
     rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
-    print_line(console, f"{_done(tally)} in {seconds:.1f} s{rate}, results in {out}")
+    done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
+    print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     if tally.failures:
         print_line(console, f"{count(len(tally.failures), 'input')} failed:")
         _print_failures(console, tally.failures)
-
-
-def _done(tally: Tally) -> str:
-    return f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"

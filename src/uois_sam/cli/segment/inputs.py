@@ -1,4 +1,4 @@
-"""What a command's inputs (photos, videos, folders of them) stand for, and how the results of each are named."""
+"""Inputs of a command (photos, videos, folders of them), and the names of their results."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Photo:
     """One photo or video frame to segment, not read yet."""
 
     name: str
-    """As :attr:`Source.name`."""
+    """Name of the source."""
     stem: Path
-    """As :attr:`Source.stem`, with the frame's number if it is one."""
+    """Stem of the source, with the number of the frame if it is one."""
     frame: int | None
     """Index of the frame in its video, from 0; None for a photo."""
     read: Callable[[], ImageArray]
     """Returns the (H, W, 3) uint8 RGB picture."""
     path: Path | None = None
-    """The photo's file; None for a frame, which is read already."""
+    """File of the photo; None for a frame, which is read already."""
 
 
 def find_sources(inputs: Sequence[Path], out: Path) -> tuple[list[Source], list[str]]:
@@ -72,7 +72,7 @@ def find_sources(inputs: Sequence[Path], out: Path) -> tuple[list[Source], list[
         The sources, in order of the inputs, sorted within a folder; and one line for every input without any.
 
     Raises:
-        UOISError: ``out`` is one of the input folders, so that results would be taken for inputs by the next run.
+        UOISError: if ``out`` is one of the input folders, so that results would be taken for inputs by the next run.
     """
     found: dict[Path, tuple[Path, Path]] = {}  # keyed by absolute path: a file given twice counts once
     failures = []
@@ -148,7 +148,7 @@ def _tell_left_out(folder: Path, paths: Sequence[Path], what: str) -> None:
 
 
 def _with_unique_stems(files: list[tuple[Path, Path]]) -> list[Source]:
-    """Give every (path, relative name) a stem of its own, also where the file system ignores case."""
+    """Give every (path, relative name) a unique stem, also where the file system ignores case."""
     from uois_sam.io.formats import VIDEO_SUFFIXES
 
     def folded(stem: Path) -> str:
@@ -160,7 +160,7 @@ def _with_unique_stems(files: list[tuple[Path, Path]]) -> list[Source]:
     videos = {folded(name.with_suffix("")) for _, name in files if is_video(name)}
 
     def family(name: Path) -> str:
-        """What the results of this file are called, up to the number of a video's frame."""
+        """Return the name of the results of a file, without the frame's number."""
         stem = folded(name.with_suffix(""))
         without_number = re.sub(r"(?<=.)_\d{6,}$", "", stem)
         return without_number if without_number in videos else stem
@@ -188,10 +188,10 @@ def _shortened(stem: Path) -> Path:
 
 
 def photos_of(source: Source) -> Iterator[Photo]:
-    """The photo of a source, or the frames of its video one at a time.
+    """Yield the photo of a source, or the frames of its video one at a time.
 
     Raises:
-        ImageError: a video cannot be read; a photo fails only when it is read.
+        ImageError: if a video cannot be read; a photo fails only when it is read.
     """
     from uois_sam.io.images import read_image
     from uois_sam.io.video import read_video
@@ -205,7 +205,7 @@ def photos_of(source: Source) -> Iterator[Photo]:
 
 
 def count_photos(sources: Sequence[Source]) -> int | None:
-    """Photos and video frames in all, as far as the videos say; None where one does not say."""
+    """Return the number of photos and video frames; None if a video does not tell its length."""
     from uois_sam.io.video import frame_count
 
     total = 0

@@ -1,11 +1,10 @@
-"""What `uois-sam segment` makes of one photo: the same function on this machine and on a cluster's."""
+"""Results of one photo: segment it and encode the files, on this machine or on a node of a cluster."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from uois_sam.types import ImageArray, ModelCard, PromptMaps
 
 RECORD = ".json"
-"""The file that is written last: its presence tells that all of a photo's files are there."""
+"""Ending of the file that is written last: its presence means that all files of a photo exist."""
 DEBUG_ENDINGS = ("_heatmap.jpg", "_foreground.jpg")
 
 
 class Encoded(Protocol):
-    """One photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
+    """Photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
 
     @property
     def maps(self) -> PromptMaps: ...
@@ -32,7 +31,7 @@ class Encoded(Protocol):
 
 
 class Segmenter(Protocol):
-    """What this command needs of a model; :class:`uois_sam.pipeline.UOISSAM` has it."""
+    """Model as this command needs it; :class:`uois_sam.pipeline.UOISSAM` is one."""
 
     @property
     def name(self) -> str: ...
@@ -43,49 +42,45 @@ class Segmenter(Protocol):
     def encode_image(self, image: ImageArray) -> Encoded: ...
 
 
-Found: TypeAlias = "tuple[Instances, PromptMaps | None]"
-Caller: TypeAlias = "Callable[[Callable[[], Found]], Found]"
-
-
-def directly(function: Callable[[], Found]) -> Found:
-    """Call it here."""
-    return function()
+Predicted: TypeAlias = "tuple[Instances, PromptMaps | None]"
+"""The instances, and the prompt generator's maps if they are to be drawn."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A photo's files, not written yet, and what they tell."""
+    """The files of a photo's results, not written yet."""
 
     contents: Mapping[str, bytes]
     """File name ending to content, in the order of writing."""
     objects: int
+    """Number of instances."""
 
 
-def segment_photo(photo: Photo, model: Segmenter, debug: bool, call: Caller = directly) -> Result:
-    """Read a photo, segment it, and encode the files of its results.
-
-    Args:
-        photo: photo or video frame.
-        model: what segments it.
-        debug: also draw what the prompt generator saw.
-        call: calls the model, on a thread of its choice.
-
-    Raises:
-        UOISError: the photo cannot be read.
-    """
-    image = photo.read()
-    instances, maps = call(partial(_predict, model, image, debug))
-    return Result(_files(photo, image, instances, maps, model), len(instances))
-
-
-def _predict(model: Segmenter, image: ImageArray, debug: bool) -> Found:
+def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
+    """Find the instances in an (H, W, 3) image and, for debugging, keep the prompt generator's maps."""
     encoded = model.encode_image(image)
     return encoded.predict(), encoded.maps if debug else None
 
 
-def _files(
-    photo: Photo, image: ImageArray, instances: Instances, maps: PromptMaps | None, model: Segmenter
-) -> dict[str, bytes]:
+def segment_photo(photo: Photo, predict: Callable[[ImageArray], Predicted], made_by: Mapping[str, Any]) -> Result:
+    """Read a photo, segment it, and encode the files of its results.
+
+    Args:
+        photo: photo or video frame.
+        predict: as :func:`predict` with a model.
+        made_by: as :func:`made_by` of that model.
+
+    Raises:
+        UOISError: if the photo cannot be read.
+    """
+    image = photo.read()
+    instances, maps = predict(image)
+    files = _pictures(image, instances, maps)
+    files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
+    return Result(files, len(instances))
+
+
+def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:
     from uois_sam.io.encoding import encode_png
     from uois_sam.io.overlay import foreground_picture, heatmap_picture
 
@@ -94,11 +89,10 @@ def _files(
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))
         files[foreground] = _jpeg(foreground_picture(image, maps))
-    files[RECORD] = (json.dumps(_record(photo, instances, model), indent=1) + "\n").encode()
     return files
 
 
-def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, Any]:
+def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> dict[str, Any]:
     height, width = instances.image_hw
     found = [{**coco, "box_xyxy": box.tolist()} for coco, box in zip(instances.to_coco(), instances.boxes, strict=True)]
     return {
@@ -106,13 +100,13 @@ def _record(photo: Photo, instances: Instances, model: Segmenter) -> dict[str, A
         **({} if photo.frame is None else {"frame": photo.frame}),
         "height": height,
         "width": width,
-        **made_by(model),
+        **made_by,
         "instances": found,
     }
 
 
 def made_by(model: Segmenter) -> dict[str, Any]:
-    """What results depend on besides the photo, as their records hold it."""
+    """Return the model and settings that results depend on, as their records hold them."""
     return {
         "model": model.name,
         "weights_sha256": model.card.weights_sha256,
@@ -122,23 +116,23 @@ def made_by(model: Segmenter) -> dict[str, Any]:
 
 
 def path_of(out: Path, stem: Path, ending: str) -> Path:
-    """Where a file of a photo's results goes."""
+    """Return the path of one file of a photo's results."""
     return out / stem.with_name(stem.name + ending)
 
 
 def is_done(out: Path, stem: Path, debug: bool) -> bool:
-    """Whether all files of a photo are there."""
+    """Return whether all files of a photo exist."""
     endings = ["_label.png", "_overlay.jpg", *(DEBUG_ENDINGS if debug else ()), RECORD]
     return all(path_of(out, stem, ending).exists() for ending in endings)
 
 
 def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> None:
-    """Refuse to go on where results of another model, version or setting lie: nobody could tell them apart later.
+    """Refuse to add to results of another model, version or setting: nobody could tell them apart later.
 
     Raises:
-        OutputError: there are such, or a record that cannot be read.
+        OutputError: if there are such results, or a record cannot be read.
     """
-    wanted = made_by(model)
+    expected = made_by(model)
     for source in sources:
         stem = source.stem.with_name(f"{source.stem.name}_{0:06d}") if source.is_video else source.stem
         path = path_of(out, stem, RECORD)
@@ -146,11 +140,11 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
             continue
         try:
             record = json.loads(path.read_bytes())
-            found = {key: record[key] for key in wanted if key in record}
+            found = {key: record[key] for key in expected if key in record}
         except (OSError, ValueError, TypeError) as error:
             raise OutputError(f"{path}: expected a record of earlier results, found another file ({error})") from error
-        if differing := [key for key in wanted if found.get(key) != wanted[key]]:
-            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(wanted[key])}" for key in differing)
+        if differing := [key for key in expected if found.get(key) != expected[key]]:
+            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(expected[key])}" for key in differing)
             raise OutputError(
                 f"{path}: expected results of the same model and settings to go on with, found {said}: "
                 "give another --out, or --overwrite"

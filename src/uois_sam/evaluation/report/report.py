@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -23,6 +22,7 @@ from uois_sam.evaluation.metrics import Protocol
 from uois_sam.evaluation.recall import sum_bins
 from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.evaluation.summary import ScoreAccumulator
+from uois_sam.runtime.provenance import package_versions
 
 REPORT_FILE = "report.json"
 FORMAT = 1
@@ -132,7 +132,7 @@ def make_report(
         "failures": [asdict(failure) for failure in failures],
         "left_out": [outcome.name for outcome in outcomes if isinstance(outcome, Skipped)],
         "missing_predictions": scoring.missing,
-        "versions": {"uois-sam": __version__, **{name: _version(name) for name in _PACKAGES}},
+        "versions": {"uois-sam": __version__, **package_versions(_PACKAGES)},
     }
 
 
@@ -183,10 +183,3 @@ def _bins(parts: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
 def _median(values: Sequence[float | None]) -> float | None:
     known = sorted(value for value in values if value is not None and math.isfinite(value))
     return known[len(known) // 2] if known else None
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, UOISError, WorkerError
 from uois_sam.runtime import timing as stages
-from uois_sam.runtime.ray import ray_cluster
-from uois_sam.runtime.workers import MAX_DEATHS, Done, Failure, as_error, attempt, run_jobs
+from uois_sam.runtime.executors import Executor, as_finished, on_processes
+from uois_sam.runtime.ray import on_ray
 from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
@@ -61,16 +62,17 @@ class Run:
         """Make the missing scenes; each is on disk before it is yielded.
 
         Raises:
-            DatasetError: if a scene cannot be made, or processes keep dying over it.
+            DatasetError: if a scene cannot be made.
+            WorkerError: if processes keep dying over a scene.
             UOISError: if making a scene fails; the message names it.
         """
         measured = Measurements(self.workers)
         try:
-            for done in self._made():
+            for made in self._made(measured):
                 with measured.writing():
-                    self._writer.add(done.result)
-                measured.count(done)
-                yield done.result.annotation
+                    self._writer.add(made)
+                measured.count(made)
+                yield made.annotation
         finally:
             self._writer.close(measured.as_json())
         self._draw_contact_sheet()
@@ -83,14 +85,19 @@ class Run:
 
         write_contact_sheet(read, len(scenes), self.out / "contact_sheet.jpg")
 
-    def _made(self) -> Iterator[Done[MadeScene]]:
+    def _made(self, measured: Measurements) -> Iterator[MadeScene]:
         if not self.todo:
-            return iter(())
+            return
+        with self._executor(measured) as executor:
+            for job, future in as_finished(executor, self.todo):
+                yield scene_of(job, future)
+
+    def _executor(self, measured: Measurements) -> AbstractContextManager[Executor[Job, MadeScene]]:
         if self.ray is not None:
-            return run_on_ray(self.config, self.todo, self.ray)
+            make = partial(_prepare_and_make, self.config, 1)
+            return on_ray(make, self.ray, "generate", gpu=self.config.variant == "cuda")
         threads = max(1, (os.cpu_count() or 1) // self.workers)
-        begin = partial(prepare_process, self.config, threads)
-        return run_jobs(partial(make_scene, self.config), self.todo, self.workers, begin)
+        return on_processes(partial(_prepare_and_make, self.config, threads), self.workers, measured.count_death)
 
 
 @dataclass
@@ -104,12 +111,15 @@ class Measurements:
     peak_mb: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def count(self, done: Done[MadeScene]) -> None:
+    def count_death(self, job: Job) -> None:
+        """Add one process that died over a scene."""
+        self.deaths += 1
+
+    def count(self, made: MadeScene) -> None:
         """Add one finished scene."""
         self.scenes += 1
-        self.deaths += done.deaths
-        self.peak_mb = max(self.peak_mb, done.result.peak_mb)
-        for name, value in done.result.seconds.items():
+        self.peak_mb = max(self.peak_mb, made.peak_mb)
+        for name, value in made.seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + value
 
     @contextmanager
@@ -139,59 +149,25 @@ def _jobs(config: GenerateConfig) -> list[Job]:
     return [Job(index, scene) for index, scene in sorted(read_descriptions(config.from_scenes).items())]
 
 
-QUEUED_PER_CPU = 2
-"""Jobs handed to the cluster at a time: enough that no core waits, few enough that finished scenes do not pile up."""
+def _prepare_and_make(config: GenerateConfig, threads: int, job: Job) -> MadeScene:
+    """Make one scene in any process."""
+    prepare_process(config, threads)
+    return make_scene(config, job)
 
 
-def run_on_ray(config: GenerateConfig, jobs: Sequence[Job], address: str) -> Iterator[Done[MadeScene]]:
-    """Make scenes on a cluster and yield them in the order they finish; their bytes come back to this process.
-
-    Args:
-        config: what the scenes are made from.
-        jobs: the scenes to make.
-        address: of the cluster, as ``ray.init`` takes it (``auto``, ``ray://host:10001``); ``local`` starts one on
-            this machine. Where Ray is initialised already, that is used.
+def scene_of(job: Job, future: Future[MadeScene]) -> MadeScene:
+    """Return a finished scene.
 
     Raises:
-        MissingExtraError: Ray is not installed.
-        DatasetError: processes died over the same scene ``MAX_DEATHS`` times.
-        UOISError: there is no cluster at the address, and as :func:`uois_sam.runtime.workers.run_jobs`.
+        UOISError: if making it failed; the message names the scene.
     """
-    with ray_cluster(address, "generate") as ray:
-        yield from _run(ray, config, jobs)
-
-
-def _run(ray: Any, config: GenerateConfig, jobs: Sequence[Job]) -> Iterator[Done[MadeScene]]:
-    resources = {"num_gpus": 1} if config.variant == "cuda" else {"num_cpus": 1}
-    remote = ray.remote(max_retries=MAX_DEATHS - 1, **resources)(_make)
-    shared = ray.put(config)
-    limit = QUEUED_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting = list(reversed(jobs))
-    running: dict[Any, Job] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < limit:
-                job = waiting.pop()
-                running[remote.remote(shared, job)] = job
-            (finished, *_), _ = ray.wait(list(running), num_returns=1)
-            job = running.pop(finished)
-            yield Done(_answer(ray, finished, job), deaths=0)
-    finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
-
-
-def _answer(ray: Any, reference: Any, job: Job) -> MadeScene:
-    try:
-        answer = ray.get(reference)
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-        raise DatasetError(f"{job}: {MAX_DEATHS} processes died over it ({type(error).__name__})") from error
-    if isinstance(answer, Failure):
-        raise as_error(answer, job)
-    made: MadeScene = answer
-    return made
-
-
-def _make(config: GenerateConfig, job: Job) -> MadeScene | Failure:
-    """Body of a task."""
-    return attempt(partial(make_scene, config), partial(prepare_process, config, 1), job)
+        return future.result()
+    except WorkerError as error:
+        hint = " (try --variant scalar)" if "SIGABRT" in str(error) else ""
+        raise WorkerError(f"{error}{hint}") from error
+    except UOISError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UOISError(f"{job} failed: {reason}") from error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.runtime.provenance import package_versions
 from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, differences, with_defaults
 from uois_sam.synth.dataset.make_scene import MadeScene
@@ -59,7 +59,7 @@ class DatasetWriter:
         summary = {
             "config": config_json(self.config),
             "statistics": statistics(ordered),
-            "versions": {name: _version(name) for name in PACKAGES},
+            "versions": {name: version or "unknown" for name, version in package_versions(PACKAGES).items()},
             "measured": measured,
         }
         write_atomically(self.out / "dataset.json", json.dumps(summary, indent=1).encode())
@@ -106,10 +106,3 @@ class DatasetWriter:
     def _has_files(self, index: int) -> bool:
         suffixes = {"amodal": ".json"}
         return all((self.out / f / f"{index:06d}{suffixes.get(f, '.png')}").exists() for f in self.folders)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

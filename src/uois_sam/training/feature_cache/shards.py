@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
+from rich.filesize import decimal
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -192,7 +193,7 @@ def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator)
     """
     if state.bytes_needed > state.bytes_free:
         raise OutputError(
-            f"the cache needs {human(state.bytes_needed)} in {state.folder}, {human(state.bytes_free)} are free; "
+            f"the cache needs {decimal(state.bytes_needed)} in {state.folder}, {decimal(state.bytes_free)} are free; "
             f"make room or choose another --out"
         )
     missing = state.missing
@@ -212,15 +213,6 @@ def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator)
         yield state.cached
     processes.wait_for_everyone()
     yield state.cached
-
-
-def human(size: int) -> str:
-    """Format a number of bytes, e.g. ``3.7 GB``."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000  # type: ignore[assignment]
-    return f"{size:.1f} GB"
 
 
 def _compute(request: CacheRequest, item: int) -> dict[str, Rows]:

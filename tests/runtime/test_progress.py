@@ -1,0 +1,91 @@
+"""Progress: a bar on a terminal, lines elsewhere, also while a long step has not ended."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from rich.console import Console
+
+from uois_sam.runtime import progress as module
+from uois_sam.runtime.progress import print_line, progress
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+def test_a_log_has_lines_about_the_current_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    file = io.StringIO()
+    with progress(Console(file=file)) as watch:
+        watch.stage("cache", 40)
+        wait_for(lambda: "cache: 0 of 40\n" in file.getvalue())
+        watch.advance(2, "views [2]")
+        wait_for(lambda: "cache: 2 of 40, views [2]" in file.getvalue())
+        watch.stage("search", None)
+        watch.advance(3, "")
+        wait_for(lambda: "search: 3\n" in file.getvalue())
+    length = len(file.getvalue())
+    time.sleep(0.03)
+    assert len(file.getvalue()) == length
+
+
+def test_short_work_leaves_no_line() -> None:
+    file = io.StringIO()
+    with progress(Console(file=file)) as watch:
+        watch.stage("cache", 1)
+        watch.advance(1, "")
+    assert file.getvalue() == ""
+
+
+def test_the_time_left_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    file = io.StringIO()
+    with progress(Console(file=file)) as watch:
+        watch.stage("steps", 1000)
+        for done in range(4):
+            watch.advance(done, "loss 0.5")
+            time.sleep(0.01)
+        wait_for(lambda: "steps: 3 of 1000, loss 0.5, 0:00:" in file.getvalue())
+    assert file.getvalue().splitlines()[-1].endswith(" left")
+
+
+def test_a_terminal_has_a_bar_for_every_stage() -> None:
+    file = io.StringIO()
+    with progress(Console(file=file, force_terminal=True, width=100)) as watch:
+        for name in ("cache", "fit"):
+            watch.stage(name, 2)
+            watch.advance(1, f"{name}ing")
+    assert all(text in file.getvalue() for text in ("cache", "fit", "fiting", "1/2"))
+
+
+def test_a_failure_ends_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    file = io.StringIO()
+    with suppress(ZeroDivisionError), progress(Console(file=file)) as watch:
+        watch.stage("cache", 1)
+        raise ZeroDivisionError
+    length = len(file.getvalue())
+    time.sleep(0.03)
+    assert len(file.getvalue()) == length
+
+
+def test_a_line_stays_one_line_and_verbatim() -> None:
+    file = io.StringIO()
+    print_line(Console(file=file, width=20), "a [red]long[/red]\nline " + "x" * 40)
+    assert file.getvalue() == "a [red]long[/red] line " + "x" * 40 + "\n"
+
+
+def test_tracked_items_count_once_they_are_dealt_with() -> None:
+    calls: list[object] = []
+    watch = module.ProgressCallback(lambda *stage: calls.append(stage), lambda done, note: calls.append(done))
+    for item in module.tracked("ab", watch, "letters", 2):
+        calls.append(item.upper())
+    assert calls == [("letters", 2), "A", 1, "B", 2]

@@ -225,3 +225,47 @@ def test_public_names_exist(name: str) -> None:
 def test_an_unknown_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         _ = uois_sam.nonsense
+
+
+MUTATORS = {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear"}
+
+
+def changed_at_run_time(source: str) -> list[str]:
+    """Names at a module's top level that its functions rebind or mutate (memos of functools.cache are no state)."""
+    tree = ast.parse(source)
+    own = {
+        target.id
+        for node in tree.body
+        for target in (node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)])
+        if isinstance(target, ast.Name)
+    } | {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    changed: set[str] = set()
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)):
+        arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+        stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        declared = {name for n in ast.walk(function) if isinstance(n, ast.Global) for name in n.names}
+        changed |= declared
+        shared = own - (stored | arguments)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+                base: ast.expr = node.func.value
+            elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                base = node.value
+            else:
+                continue
+            if isinstance(base, ast.Name) and base.id in shared:
+                changed.add(base.id)
+    return sorted(changed)
+
+
+def test_the_finder_of_changed_state_finds_it() -> None:
+    assert changed_at_run_time("A = {}\nB = []\nC = 1\ndef f(B):\n    B.append(1)\n    A['x'] = 1") == ["A"]
+    assert changed_at_run_time("A = []\ndef f():\n    A.append(1)") == ["A"]
+    assert changed_at_run_time("A = 1\ndef f():\n    global A\n    A = 2") == ["A"]
+    assert changed_at_run_time("A = []\ndef f():\n    A = []\n    A.append(1)") == []
+    assert changed_at_run_time("from x import A\ndef f():\n    A['x'] = 1") == ["A"]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_modules_hold_no_state_that_changes_at_run_time(module: str) -> None:
+    assert changed_at_run_time(MODULES[module].read_text(encoding="utf-8")) == []

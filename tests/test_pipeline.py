@@ -138,7 +138,7 @@ def test_scores_are_clamped_for_display_but_ranked_raw(loose: UOISSAM) -> None:
     assert np.array_equal(before.masks, after.masks)
 
 
-@pytest.mark.parametrize("change", [{"score_threshold": 10.0}, {"max_area_fraction": 0.0}, {"max_prompts": 0}])
+@pytest.mark.parametrize("change", [{"score_threshold": 1.0}, {"max_area_fraction": 0.0}, {"max_prompts": 0}])
 def test_no_instance_has_the_usual_shapes(tiny_pipeline: UOISSAM, change: dict[str, float]) -> None:
     instances = tiny_pipeline.with_settings(score_threshold=-10.0).with_settings(**change).predict(photo(31, 47))
     assert instances.masks.shape == (0, 31, 47)
@@ -287,3 +287,9 @@ def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
     loose = loose.with_settings(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     assert loose.with_settings(zoom=True).encode_image(photo()).zoomed is None
     assert_equal(loose.with_settings(zoom=True).predict(photo()), loose.predict(photo()))
+
+
+@pytest.mark.parametrize("one", ["a.png", Path("a.png"), b"content", Image.new("RGB", (4, 3))])
+def test_one_image_is_no_batch(tiny_pipeline: UOISSAM, one: Any) -> None:
+    with pytest.raises(ImageError, match="expected a list of images, found one"):
+        tiny_pipeline.predict_batch(one)

@@ -45,7 +45,7 @@ def test_a_point_keeps_its_place_through_more_than_one_chunk(scene: EncodedImage
 
 
 def test_settings_do_not_touch_the_masks_of_given_points(scene: EncodedImage) -> None:
-    strict = scene.with_settings(score_threshold=10.0, max_area_fraction=0.0, nms_iou=0.0, min_area_px=10**6)
+    strict = scene.with_settings(score_threshold=1.0, max_area_fraction=0.0, nms_iou=0.0, min_area_px=10**6)
     assert np.array_equal(strict.predict(POINTS).masks, scene.predict(POINTS).masks)
 
 

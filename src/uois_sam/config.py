@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from uois_sam._deprecated import moved_names
 from uois_sam.errors import UOISError
+from uois_sam.validation import AtMostOne, Fraction, check_fields, nearest
 
 PromptMode = Literal["grid", "foreground-grid", "heatmap"]
 ScoreMode = Literal["sam", "hdnet", "evidence"]
@@ -47,47 +50,48 @@ class InferenceConfig:
     scores: ScoreMode = "hdnet"
     """What ranks masks: the decoder's own IoU estimate S^ ("sam"), HDNet's refined S^' (Eq. 5), or a score that has
     also seen the masks ("evidence"; beyond the paper, and only some models have it)."""
-    foreground_threshold: float = FOREGROUND_THRESHOLD
+    foreground_threshold: Fraction = FOREGROUND_THRESHOLD
     """Foreground probability a prompt needs."""
-    heatmap_threshold: float = HEATMAP_THRESHOLD
+    heatmap_threshold: AtMostOne = HEATMAP_THRESHOLD
     """Heatmap value a peak needs."""
-    max_prompts: int = MAX_PROMPTS
+    max_prompts: Annotated[int, Meta(ge=0, le=1024)] = MAX_PROMPTS
     """Strongest peaks kept in heatmap mode."""
-    grid_side: int = GRID_SIDE
+    grid_side: Annotated[int, Meta(ge=1, le=64)] = GRID_SIDE
     """Points along each side of the grid."""
     zoom: bool = False
     """Look again, closer, where all objects lie in a part of the photo (``models.zoom``); with heatmap peaks
     only, beyond the paper."""
-    score_threshold: float = SCORE_THRESHOLD
+    score_threshold: AtMostOne = SCORE_THRESHOLD
     """Score a mask needs."""
-    vote_iou: float = 0.0
+    vote_iou: Fraction = 0.0
     """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.postprocess.vote``); 0,
     as the paper, for none. Needs all masks drawn, as ``scores="evidence"`` has them."""
     nms: NmsMode = "mask"
     """Overlap measure of non-maximum suppression: IoU of masks or of their boxes."""
-    nms_iou: float = NMS_IOU
+    nms_iou: Fraction = NMS_IOU
     """A mask that overlaps a better one by more than this is dropped."""
-    max_area_fraction: float = MAX_AREA_FRACTION
+    max_area_fraction: Fraction = MAX_AREA_FRACTION
     """Masks covering more of the image than this are dropped."""
-    region_fraction: float = 0.0
+    region_fraction: Fraction = 0.0
     """Islands and holes of a mask smaller than this share of its largest region are removed; 0, as the paper, none."""
-    min_area_px: int = 1
+    min_area_px: Annotated[int, Meta(ge=0, le=10**9)] = 1
     """Masks with fewer pixels in the photo are dropped."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def changed_settings(settings: InferenceConfig, changes: dict[str, Any]) -> InferenceConfig:
     """Settings with some of them replaced.
 
     Raises:
-        UOISError: no such setting or mode.
+        UOISError: no such setting, or a value of another type or out of bounds.
     """
-    try:
-        changed = replace(settings, **changes)
-    except TypeError as error:
-        known = ", ".join(InferenceConfig.__dataclass_fields__)
-        raise UOISError(f"unknown setting in {sorted(changes)}; the settings are: {known}") from error
-    check_modes(changed)
-    return changed
+    known = InferenceConfig.__dataclass_fields__
+    if unknown := sorted(set(changes) - set(known)):
+        hint = nearest(unknown[0], known)
+        raise UOISError(f"unknown setting {unknown[0]!r}{hint}; the settings are: {', '.join(known)}")
+    return replace(settings, **changes)
 
 
 def check_heads(settings: InferenceConfig, model: str, *, hpg: bool, hdnet: bool, mask_scorer: bool) -> None:
@@ -107,14 +111,6 @@ def lacks_heads(model: str, needing: str) -> UOISError:
         f"{model} lacks trained heads, which {needing}; prompts='grid' with scores='sam' works without, and heads are "
         f"trained by: uois-sam train heads --base {model} --data DIR --out DIR"
     )
-
-
-def check_modes(settings: InferenceConfig) -> None:
-    """Raise UOISError for a mode that does not exist: it would silently act as another one."""
-    for name, modes in (("prompts", PromptMode), ("scores", ScoreMode), ("nms", NmsMode)):
-        if getattr(settings, name) not in get_args(modes):
-            found = getattr(settings, name)
-            raise UOISError(f"{name}={found!r}: expected one of {', '.join(get_args(modes))}")
 
 
 __getattr__ = moved_names(__name__, "Selection")

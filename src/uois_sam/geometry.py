@@ -125,7 +125,7 @@ class Enlarger:
 
 def _resizing_matrix(cells: int, size: int | None, content: int, pixels: int) -> Tensor:
     """(cells, pixels): what every cell of one axis adds to every pixel; by way of the frame's size if it is given."""
-    maps = torch.eye(cells)[:, None]
+    maps = torch.eye(cells, dtype=torch.float32)[:, None]
     if size is not None:
         maps = torch.nn.functional.interpolate(maps, size=size, mode="linear", align_corners=False)[..., :content]
     return torch.nn.functional.interpolate(maps, size=pixels, mode="linear", align_corners=False)[:, 0]

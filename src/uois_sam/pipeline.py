@@ -19,6 +19,7 @@ from torch import Tensor
 from uois_sam._deprecated import OldSettingsNames
 from uois_sam.checkpoints.loading import load, push_to_hub, save
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
+from uois_sam.errors import ImageError
 from uois_sam.geometry import cut_padding, map_points
 from uois_sam.instances import Instances
 from uois_sam.io.images import read_image
@@ -136,7 +137,13 @@ class UOISSAM(OldSettingsNames):
         return self.encode_image(image).predict()
 
     def predict_batch(self, images: Iterable[ImageSource]) -> list[Instances]:
-        """:meth:`predict` for each image, in order. Images may differ in size; one at a time is in memory."""
+        """:meth:`predict` for each image, in order. Images may differ in size; one at a time is in memory.
+
+        Raises:
+            ImageError: as :meth:`predict`, and for one image in place of several.
+        """
+        if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
+            raise ImageError(f"expected a list of images, found one, {str(images)[:60]!r}: predict() takes one image")
         return [self.predict(image) for image in images]
 
     def encode_image(self, image: ImageSource) -> EncodedImage:

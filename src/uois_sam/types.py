@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from uois_sam._deprecated import moved_names
 
@@ -105,8 +106,8 @@ class Sample:
 class ModelCard:
     """Card that travels with weights: enough to use, judge and trace them."""
 
-    name: str
-    version: str
+    name: Annotated[str, Meta(max_length=200)]
+    version: Annotated[str, Meta(max_length=200)]
     licence: str
     architecture: Mapping[str, Any]
     preprocessing: Mapping[str, Any]

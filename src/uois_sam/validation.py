@@ -21,13 +21,18 @@ from uois_sam.errors import UOISError
 
 T = TypeVar("T")
 
+_WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", type(None): "none"}
 _PLAIN = (bool, int, float, str, tuple)
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 """A share or probability."""
 AtMostOne = Annotated[float, Meta(le=1)]
 """A threshold on scores; below 0 it keeps everything."""
-Channels = Annotated[int, Meta(ge=1, le=4096)]
+Side = Annotated[int, Meta(ge=32, le=2048, multiple_of=16)]
+"""Pixels of a side of the photo, or of maps of it, inside a model."""
+Scale = Annotated[float, Meta(ge=1, le=4)]
+"""Of one step of upsampling."""
+Channels = Annotated[int, Meta(ge=1, le=1024)]
 """Width of a layer: networks of this size fit in memory."""
 
 
@@ -126,6 +131,7 @@ def describe(hint: Any) -> str:
         words = [f"{above} {low:g}"] if low is not None else []
         words += [f"{'to' if low is not None else 'of at most'} {high:g}"] if high is not None else []
         words += [f"of at most {bounds.max_length} entries"] if bounds.max_length is not None else []
+        words += [f"in steps of {bounds.multiple_of:g}"] if bounds.multiple_of is not None else []
         return " ".join([describe(arguments[0]), *words])
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
@@ -136,13 +142,7 @@ def describe(hint: Any) -> str:
         return f"a list of {inner[0]}" if Ellipsis in arguments else f"[{', '.join(inner)}]"
     if origin is not None and issubclass(origin, Mapping):
         return "named entries"
-    return (
-        "none"
-        if hint is type(None)
-        else {"str": "text", "bool": "true or false"}.get(
-            getattr(hint, "__name__", str(hint)), getattr(hint, "__name__", str(hint))
-        )
-    )
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 @lru_cache(maxsize=64)

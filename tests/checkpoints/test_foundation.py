@@ -20,6 +20,7 @@ from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 from uois_sam.models.hpg import HPG
 from uois_sam.models.networks import HeadSizes, Networks, hash_weights
+from uois_sam.validation import validated
 
 
 def load(sam: Path | str, dinov2: Path | str) -> Networks:
@@ -135,7 +136,7 @@ def test_the_papers_heads_are_the_default() -> None:
 
 def test_heads_sizes_survive_json() -> None:
     config = HeadSizes(prompt_channels=7, hpg_scales=(2, 1.5))
-    assert HeadSizes.from_json(config.to_json()) == config
+    assert validated(config.to_json(), HeadSizes, "card") == config
 
 
 def test_compact_is_a_base_too() -> None:

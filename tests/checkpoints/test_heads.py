@@ -106,10 +106,12 @@ def test_heads_for_the_compact_base_load_over_it(tmp_path: Path) -> None:
     [
         ({"base": "sam-vit-xxl"}, "unknown model 'sam-vit-xxl'"),
         ({"base_sha256": "0" * 64}, "these heads were trained on"),
-        ({"colour": "red"}, "does not describe trained heads.*colour"),
+        ({"colour": "red"}, "architecture: unknown field 'colour'"),
         ({"hpg_width": 9}, "tensors do not fit.*of another shape"),
         ({"token_width": 8}, "expected heads for 24 prompt channels and tokens of 16, got 24 and 8"),
-        ({"base": None}, "does not describe trained heads"),
+        ({"base": None}, "expected base and base_sha256 as text, found None"),
+        ({"hpg_scales": [1e9]}, r"hpg_scales\[0\]: expected .*from 1 to 4.* found 1000000000.0"),
+        ({"frame_hw": [336, 10**7]}, r"frame_hw\[1\]: expected .*from 32 to 2048.* found 10000000"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from uois_sam import UOISSAM
+from uois_sam.checkpoints.compact import load_compact
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, read_folder, save_folder
 from uois_sam.checkpoints.names import BUNDLED
 from uois_sam.errors import OutputError, UOISError, WeightsError
@@ -222,7 +223,16 @@ def test_one_altered_byte_is_refused(folder: Path) -> None:
         load(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "7", '{"name": "compact"}', '{"nonsense": 1}', "\udcff"])
+def compact(**changes: Any) -> dict[str, Any]:
+    """Changes of a card: a compact model's architecture with other sizes."""
+    return {"architecture": {"kind": "compact", **changes}}
+
+
+NO_CARDS = ["", "{", "[1, 2]", "7", '{"name": "compact"}', '{"nonsense": 1}', "\udcff"]
+HOSTILE = ["[" * 100_000, "1" * 5000, '{"name": NaN}', '{"name": ' + "[" * 500 + "]" * 500 + "}"]
+
+
+@pytest.mark.parametrize("text", NO_CARDS + HOSTILE)
 def test_a_card_that_is_no_model_card_is_refused(folder: Path, text: str) -> None:
     (folder / CARD_FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(WeightsError, match=r"model\.json: expected a model card in JSON"):
@@ -234,11 +244,27 @@ def test_a_card_that_is_no_model_card_is_refused(folder: Path, text: str) -> Non
     [
         ({"architecture": {"kind": "yolo"}}, "expected architecture kind 'compact', got 'yolo'"),
         ({"architecture": {}}, "got None"),
-        ({"architecture": "compact"}, "got None"),
-        ({"architecture": {"kind": "compact", "colour": "red"}}, "unknown keys.*colour"),
-        ({"architecture": {"kind": "compact", "stages": [[1, 2]]}}, "does not describe a compact model"),
-        ({"selection": {"colour": "red"}}, "selection settings do not fit.*colour"),
-        ({"selection": {"nms": "circle"}}, "nms='circle'.*mask, box"),
+        ({"architecture": "compact"}, "architecture: expected named entries, found 'compact'"),
+        ({"architecture": {"kind": "compact", "colour": "red"}}, "architecture: unknown field 'colour'"),
+        (
+            {"architecture": {"kind": "compact", "stages": [[1, 2]]}},
+            r"architecture: stages\[0\]: expected .* found \[1, 2\]",
+        ),
+        (compact(decoder_depth=10**6), "decoder_depth: expected a whole number from 1 to 12, found 1000000"),
+        (compact(width=10**9), "width: expected a whole number from 1 to 1024, found 1000000000"),
+        (compact(width=100, heads=40), "width: expected a multiple of twice the 40 heads, found 100"),
+        (compact(heads=0), "heads: expected a whole number from 1 to 64, found 0"),
+        (compact(input_hw=[1, 1]), r"input_hw\[0\]: expected .*from 32 to 2048 in steps of 16.* found 1"),
+        (compact(input_hw=["480", "640"]), r"input_hw\[0\]: expected .* found '480'"),
+        (compact(input_hw=480), "input_hw: expected .* found 480"),
+        (compact(stages=[[1, 3, 1, 1, 16]] * 17), "stages: expected .*at most 16 entries"),
+        (compact(stages=[[1, 3, 1, 1, 16]]), "does not describe a compact model"),
+        ({"name": ["a"]}, r"name: expected text.* found \['a'\]"),
+        ({"training": 7}, "training: expected named entries, found 7"),
+        ({"selection": {"score_threshold": "a"}}, "score_threshold: expected a number of at most 1, found 'a'"),
+        ({"selection": {"max_prompts": 2.5}}, "max_prompts: expected a whole number from 0 to 1024, found 2.5"),
+        ({"selection": {"colour": "red"}}, "selection: unknown field 'colour'"),
+        ({"selection": {"nms": "circle"}}, "selection: nms: expected one of mask, box, found 'circle'"),
     ],
 )
 def test_a_card_of_another_model_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
@@ -341,3 +367,8 @@ def test_a_card_gets_the_sum_of_the_tensors_it_is_saved_with(folder: Path, tmp_p
     card, tensors = read_folder(folder)
     save_folder(tensors, replace(card, weights_sha256="of something else"), tmp_path / "other")
     assert read_folder(tmp_path / "other")[0] == card
+
+
+def test_a_base_where_a_compact_model_is_expected_is_not_called_unknown() -> None:
+    with pytest.raises(WeightsError, match="sam-vit-l has no folder: .*expected one of compact"):
+        load_compact("sam-vit-l")

@@ -8,13 +8,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, read_folder
+from uois_sam.checkpoints.folder import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    architecture_of,
+    check_shapes,
+    load_strictly,
+    read_folder,
+)
 from uois_sam.checkpoints.names import find_folder
 from uois_sam.errors import WeightsError
 from uois_sam.models.compact.encoder import CompactConfig
-from uois_sam.models.compact.model import CompactModel, config_from_json, config_to_json
+from uois_sam.models.compact.model import CompactModel, config_to_json
 from uois_sam.models.networks import HeadSizes, Networks
 from uois_sam.types import ModelCard
+from uois_sam.validation import validated
 
 
 def load_compact(name_or_path: str | os.PathLike[str]) -> tuple[CompactModel, ModelCard]:
@@ -33,6 +41,8 @@ def load_compact(name_or_path: str | os.PathLike[str]) -> tuple[CompactModel, Mo
 
 def fill_compact(card: ModelCard, tensors: dict[str, Tensor], folder: Path) -> CompactModel:
     """Return the card's model with the tensors of ``folder``, which messages name."""
+    with torch.device("meta"):  # takes no memory: real tensors are made only once the file has them
+        check_shapes(build_compact(card, folder), tensors, folder / WEIGHTS_FILE)
     model = build_compact(card, folder)
     load_strictly(model, tensors, folder / WEIGHTS_FILE)
     return model
@@ -47,10 +57,16 @@ def build_compact(card: ModelCard, source: Path) -> CompactModel:
     kind, architecture = architecture_of(card)
     if kind != "compact":
         raise WeightsError(f"{source}: expected architecture kind 'compact', got {kind!r}")
+    where = f"{source / CARD_FILE}: architecture"
+    config = validated(architecture, CompactConfig, where, WeightsError)
+    if config.width % (2 * config.heads):
+        raise WeightsError(
+            f"{where}: width: expected a multiple of twice the {config.heads} heads, found {config.width}"
+        )
     try:
-        return CompactModel(config_from_json(architecture))
-    except (TypeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{source / CARD_FILE}: architecture does not describe a compact model: {error}") from error
+        return CompactModel(config)
+    except Exception as error:  # sizes that do not go together make torch raise all kinds
+        raise WeightsError(f"{where} does not describe a compact model: {error}") from error
 
 
 def compact_networks(

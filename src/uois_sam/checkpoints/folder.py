@@ -18,13 +18,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from uois_sam.config import InferenceConfig, check_modes
-from uois_sam.errors import UOISError, WeightsError
+from uois_sam.config import InferenceConfig
+from uois_sam.errors import WeightsError
 from uois_sam.io.files import make_output_folder, write_together
+from uois_sam.io.json_files import read_json
 from uois_sam.types import ModelCard
+from uois_sam.validation import validated
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
+_LARGEST_CARD = 1 << 24
+"""Bytes; records of training are some thousands."""
 
 
 def save_folder(tensors: dict[str, Tensor], card: ModelCard, folder: str | os.PathLike[str]) -> None:
@@ -65,12 +69,11 @@ def read_card(folder: Path) -> ModelCard:
     """The card of a model folder.
 
     Raises:
-        WeightsError: it is missing, or no card in JSON.
+        WeightsError: it is missing, no card in JSON, or has fields of another type.
     """
-    try:
-        return ModelCard(**json.loads((folder / CARD_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"{folder / CARD_FILE}: expected a model card in JSON, found {error}") from error
+    path = folder / CARD_FILE
+    content = read_json(path, what="a model card in JSON", error=WeightsError, largest=_LARGEST_CARD)
+    return validated(content, ModelCard, f"{path}: expected a model card in JSON", WeightsError)
 
 
 def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:
@@ -85,12 +88,7 @@ def card_settings(card: ModelCard) -> InferenceConfig:
     Raises:
         WeightsError: they are none.
     """
-    try:
-        selection = InferenceConfig(**card.selection)
-        check_modes(selection)
-        return selection
-    except (TypeError, UOISError) as error:
-        raise WeightsError(f"model card of {card.name}: selection settings do not fit: {error}") from error
+    return validated(card.selection, InferenceConfig, f"model card of {card.name}: selection", WeightsError)
 
 
 def load_strictly(
@@ -107,6 +105,16 @@ def load_strictly(
     Raises:
         WeightsError: lists missing and unexpected names and differing shapes, expected first.
     """
+    check_shapes(module, tensors, source)
+    module.load_state_dict(tensors, assign=assign)
+
+
+def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+    """Check that tensors have the names and shapes of a module's, which may be on the meta device.
+
+    Raises:
+        WeightsError: as :func:`load_strictly`.
+    """
     expected = module.state_dict()
     missing = sorted(expected.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - expected.keys())
@@ -119,4 +127,3 @@ def load_strictly(
         found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
         told = [f"{len(x)} {what} ({', '.join(x[:3])}{', ...' * (len(x) > 3)})" for what, x in found.items() if x]
         raise WeightsError(f"{source}: tensors do not fit the architecture: {'; '.join(told)}")
-    module.load_state_dict(tensors, assign=assign)

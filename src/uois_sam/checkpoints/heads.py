@@ -22,6 +22,7 @@ from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.networks import HeadSizes, Networks
 from uois_sam.types import ModelCard
+from uois_sam.validation import validated
 
 HEADS_KIND = "heads"
 """Architecture kind of a card whose tensors are heads only."""
@@ -83,11 +84,11 @@ def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
         WeightsError: it is not one.
     """
     _, architecture = architecture_of(card)
-    try:
-        base, sha256 = str(architecture.pop("base")), str(architecture.pop("base_sha256"))
-        return HeadsCard(base, sha256, HeadSizes.from_json(architecture))
-    except (TypeError, KeyError, ValueError) as error:
-        raise WeightsError(f"{folder / CARD_FILE}: architecture does not describe trained heads: {error}") from error
+    where = f"{folder / CARD_FILE}: architecture"
+    base, sha256 = architecture.pop("base", None), architecture.pop("base_sha256", None)
+    if not isinstance(base, str) or not isinstance(sha256, str):
+        raise WeightsError(f"{where}: expected base and base_sha256 as text, found {base!r:.60} and {sha256!r:.60}")
+    return HeadsCard(base, sha256, validated(architecture, HeadSizes, where, WeightsError))
 
 
 def load_heads(base: Networks, card: HeadsCard, tensors: Mapping[str, Tensor], folder: Path) -> tuple[HPG, HDNet]:

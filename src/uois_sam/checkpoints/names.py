@@ -29,6 +29,11 @@ def find_folder(name: str) -> Path:
         return Path(name)
     if looks_like_hub_id(name) and not Path(name).parent.is_dir():  # else a mistyped path would ask the network
         return fetch_folder(name, (CARD_FILE, WEIGHTS_FILE))
+    if name in BASES:
+        raise WeightsError(
+            f"{name} has no folder: its weights are those of SAM and DINOv2; expected one of {', '.join(BUNDLED)}, "
+            f"a folder with {CARD_FILE}, or a hub id like org/name"
+        )
     raise WeightsError(
         f"{unknown_model(name, (*BUNDLED, *BASES))}, a folder with {CARD_FILE}, or a hub id like org/name"
     )

@@ -73,9 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     console = Console(stderr=True)
     try:
-        command: Command = tyro.extras.subcommand_cli_from_dict(  # options check their values as they are made
-            COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
-        )
+        command = _parse(list(arguments))  # options check their values as they are made
         with _log_to(console):
             return command.run(console)
     except UOISError as error:
@@ -84,6 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_line(console, "interrupted")
         return 130
+
+
+def _parse(arguments: list[str]) -> Command:
+    """The command that the arguments stand for; of a known one, errors point to its own help."""
+    kind = COMMANDS.get(arguments[0]) if arguments else None
+    command: Command
+    if kind is None:
+        command = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
+        )
+    else:
+        command = tyro.cli(kind, prog=f"uois-sam {arguments[0]}", args=arguments[1:])
+    return command
 
 
 @contextmanager

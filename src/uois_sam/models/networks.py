@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, check_heads
@@ -18,6 +18,7 @@ from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
 from uois_sam.runtime.device import inference_precision
+from uois_sam.validation import Channels, Scale, Side
 
 if TYPE_CHECKING:
     from uois_sam.models.dinov2 import Dinov2Encoder
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
 class HeadSizes:
     """Sizes of HPG and HDNet; the defaults are the paper's on DINOv2 ViT-S and SAM (Sec. III-A, III-B)."""
 
-    prompt_channels: int = 384
+    prompt_channels: Channels = 384
     """Channels of the features that HPG reads."""
-    hpg_width: int = 256
+    hpg_width: Channels = 256
     """C = 256 in Sec. III-A; other channel counts are projected to it first."""
-    hpg_scales: tuple[float, ...] = (2, 2, 2, 1.75)
+    hpg_scales: Annotated[tuple[Scale, ...], Meta(min_length=1, max_length=8)] = (2, 2, 2, 1.75)
     """One upsampling block each: 24x32 to 336x448 in three doublings and one step to the exact size."""
-    frame_hw: tuple[int, int] = PROMPT_FRAME_HW
+    frame_hw: tuple[Side, Side] = PROMPT_FRAME_HW
     """Rows and columns of HPG's maps."""
-    token_width: int = 256
+    token_width: Channels = 256
     """Channels of the decoder's tokens."""
-    score_width: int = 256
+    score_width: Channels = 256
     """Hidden channels of HDNet, as SAM's own IoU head has them."""
 
     def fresh_hpg(self) -> HPG:
@@ -52,12 +53,6 @@ class HeadSizes:
     def to_json(self) -> dict[str, Any]:
         """Plain data for a model card."""
         return {**asdict(self), "hpg_scales": list(self.hpg_scales), "frame_hw": list(self.frame_hw)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> HeadSizes:
-        """Read what :meth:`to_json` wrote; unknown keys raise TypeError."""
-        tuples = {name: tuple(data[name]) for name in ("hpg_scales", "frame_hw") if name in data}
-        return cls(**{**data, **tuples})
 
 
 @dataclass(frozen=True)

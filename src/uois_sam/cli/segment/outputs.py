@@ -132,27 +132,30 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
     Raises:
         OutputError: if there are such results, or a record cannot be read.
     """
+    from uois_sam.io.json_files import read_json
+
     expected = made_by(model)
     for source in sources:
         stem = source.stem.with_name(f"{source.stem.name}_{0:06d}") if source.is_video else source.stem
         path = path_of(out, stem, RECORD)
         if not path.exists():
             continue
-        try:
-            record = json.loads(path.read_bytes())
-            found = {key: record[key] for key in expected if key in record}
-        except (OSError, ValueError, TypeError) as error:
-            raise OutputError(f"{path}: expected a record of earlier results, found another file ({error})") from error
+        record: dict[str, Any] = read_json(path, dict, what="a record of earlier results", error=OutputError)
+        found = {key: record[key] for key in expected if key in record}
         if differing := [key for key in expected if found.get(key) != expected[key]]:
-            said = ", ".join(f"{key} {_brief(found.get(key))} instead of {_brief(expected[key])}" for key in differing)
+            said = ", ".join(_difference(key, found.get(key), expected[key]) for key in differing)
             raise OutputError(
                 f"{path}: expected results of the same model and settings to go on with, found {said}: "
                 "give another --out, or --overwrite"
             )
 
 
-def _brief(value: object) -> str:
-    return "others" if isinstance(value, dict) else str(value)[:16]
+def _difference(key: str, found: Any, expected: Any) -> str:
+    """One entry of two records, or of settings those that differ, in words."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        names = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
+        return f"{key} " + ", ".join(_difference(name, found.get(name), expected.get(name)) for name in names[:3])
+    return f"{key} {str(found)[:16]} instead of {str(expected)[:16]}"
 
 
 def _jpeg(picture: ImageArray) -> bytes:

@@ -6,20 +6,23 @@ Parameter names are those of the public ImageNet checkpoint, so it loads as it i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
+
+from uois_sam.validation import Channels
 
 
 class Stage(NamedTuple):
     """A run of inverted-residual blocks of one width."""
 
-    blocks: int
-    kernel: int
-    stride: int
-    expand: int
-    channels: int
+    blocks: Annotated[int, Meta(ge=1, le=16)]
+    kernel: Annotated[int, Meta(ge=1, le=9)]
+    stride: Annotated[int, Meta(ge=1, le=2)]
+    expand: Annotated[int, Meta(ge=1, le=8)]
+    channels: Channels
 
 
 LITE0_STAGES = (

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
 
 from uois_sam.geometry import Frame
 from uois_sam.models.compact.efficientnet import LITE0_STAGES, STEM_CHANNELS, EfficientNetLite, Stage
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
+from uois_sam.validation import Channels, Side
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -20,27 +23,27 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class CompactConfig:
     """Sizes of the compact model."""
 
-    input_hw: tuple[int, int] = (336, 448)
+    input_hw: tuple[Side, Side] = (336, 448)
     """Rows and columns the photo is stretched to; prompt frame and mask frame are this one grid."""
-    stem: int = STEM_CHANNELS
-    stages: tuple[Stage, ...] = LITE0_STAGES
-    width: int = 128
+    stem: Channels = STEM_CHANNELS
+    stages: Annotated[tuple[Stage, ...], Meta(min_length=1, max_length=16)] = LITE0_STAGES
+    width: Channels = 128
     """Channels of the embedding grid (stride 16) and of the decoder's tokens."""
-    fine_width: int = 64
+    fine_width: Channels = 64
     """Channels of the maps at strides 8 and 4."""
-    decoder_depth: int = 2
+    decoder_depth: Annotated[int, Meta(ge=1, le=12)] = 2
     """Layers of the two-way transformer."""
-    heads: int = 4
+    heads: Annotated[int, Meta(ge=1, le=64)] = 4
     """Attention heads of the two-way transformer."""
-    mask_width: int = 32
+    mask_width: Channels = 32
     """Channels of the map that mask tokens are multiplied with."""
-    likeness_groups: int = 8
+    likeness_groups: Channels = 8
     """Channels of the map that says how alike each pixel and the prompted one are."""
-    hpg_width: int = 64
+    hpg_width: Channels = 64
     """Channels of the prompt generator's head (256 in the paper)."""
-    score_width: int = 128
+    score_width: Channels = 128
     """Hidden channels of the IoU head and of HDNet (256 in the paper)."""
-    evidence_width: int = 0
+    evidence_width: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Hidden channels of the scores that see the masks (``evidence.MaskScorer``); 0 for a model without."""
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
-from uois_sam.models.compact.efficientnet import Stage
 from uois_sam.models.compact.encoder import CompactConfig, CompactEncoder
 from uois_sam.models.compact.mask_decoder import CompactDecoder
 from uois_sam.models.compact.mask_scorer import MaskScorer
@@ -33,15 +31,3 @@ class CompactModel(nn.Module):
 def config_to_json(config: CompactConfig) -> dict[str, Any]:
     """Plain data for the model card."""
     return {**asdict(config), "stages": [list(stage) for stage in config.stages]}
-
-
-def config_from_json(data: Mapping[str, Any]) -> CompactConfig:
-    """Read what :func:`config_to_json` wrote; unknown keys raise TypeError."""
-    values = {field.name: data[field.name] for field in fields(CompactConfig) if field.name in data}
-    if unknown := set(data) - set(values):
-        raise TypeError(f"unknown keys in the compact model's configuration: {sorted(unknown)}")
-    if "stages" in values:
-        values["stages"] = tuple(Stage(*stage) for stage in values["stages"])
-    if "input_hw" in values:
-        values["input_hw"] = tuple(values["input_hw"])
-    return CompactConfig(**values)

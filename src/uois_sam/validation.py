@@ -141,6 +141,11 @@ def describe(hint: Any) -> str:
         inner = [describe(each) for each in arguments if each is not Ellipsis]
         return f"a list of {inner[0]}" if Ellipsis in arguments else f"[{', '.join(inner)}]"
     if origin is not None and issubclass(origin, Mapping):
+        each = "" if arguments[-1] is Any else f", each {describe(arguments[-1])}"
+        return f"named entries{each}"
+    if origin is list:
+        return f"a list of {describe(arguments[0])}"
+    if is_dataclass(hint) or hint is dict:
         return "named entries"
     return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 

@@ -117,3 +117,26 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         PredictionFolder(tmp_path / "file").claim({"name": "m"})
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"scores": {"1": "0.5"}}', "scores.*each a number"),
+        ('{"scores": {"1": NaN}}', "expected JSON"),
+        ('{"scores": {"0": 0.5}}', "labels from 1 to 65535"),
+        ('{"scores": {"70000": 0.5}}', "labels from 1 to 65535"),
+        ('{"scores": {"' + "1" * 30 + '": 0.5}}', "scores"),
+        ('{"seconds": -1}', "seconds: expected a number"),
+        ('{"instances": [{"score": "high"}]}', r"\[0\].score: expected"),
+        ('{"instances": 3}', "expected a list"),
+        ("[" * 100_000, "expected JSON, found other content"),
+        ("[1]", "found other content"),
+    ],
+)
+def test_records_of_another_form(tmp_path: Path, content: str, found: str) -> None:
+    folder = PredictionFolder(tmp_path)
+    folder.write("x", Prediction(np.ones((2, 2), np.uint16), {1: 0.5}))
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(PredictionError, match=rf"x\.json: .*{found}"):
+        folder.read("x")

@@ -16,18 +16,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import UOISError, count
 from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.io.json_files import read_json
+from uois_sam.validation import validated
 
 METHOD_FILE = "method.json"
+_LARGEST_LABEL = 65535
+_LARGEST_RECORD = 1 << 26
+"""Bytes of a record; thousands of masks in RLE take some megabytes."""
 _ENDINGS = (".png", "_label.png")
 
 
@@ -119,7 +126,7 @@ class PredictionFolder:
         if not path.is_file():
             return None
         found = _parse(path)
-        if not isinstance(found, dict) or "name" not in found:
+        if not isinstance(found, dict) or not isinstance(found.get("name"), str):
             raise PredictionError(f"{path}: expected a method with a name, found something else")
         return found
 
@@ -152,23 +159,34 @@ class PredictionFolder:
 def _read_scores(path: Path) -> tuple[dict[int, float] | None, float | None]:
     """Scores by label, and seconds; None for what the file lacks."""
     content = _parse(path)
-    try:
-        if "instances" in content:
-            return {i: float(each["score"]) for i, each in enumerate(content["instances"], start=1)}, None
-        scores, seconds = content.get("scores"), content.get("seconds")
-        by_label = None if scores is None else {int(label): float(score) for label, score in scores.items()}
-        return by_label, None if seconds is None else float(seconds)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PredictionError(
-            f'{path}: expected {{"scores": {{"<label>": <number>}}}}, found something else ({error})'
-        ) from error
+    where = f'{path}: expected {{"scores": {{"<label>": <number>}}}}'
+    if not isinstance(content, dict):
+        raise PredictionError(f"{where}, found other content")
+    if "instances" in content:
+        found = validated(content["instances"], list[_Instance], f"{where} or instances", PredictionError)
+        return {i: each.score for i, each in enumerate(found, start=1)}, None
+    known = {name: content[name] for name in ("scores", "seconds") if name in content}
+    record = validated(known, _Record, where, PredictionError)
+    if record.scores is None:
+        return None, record.seconds
+    if not all(label.isdecimal() and 0 < int(label) <= _LARGEST_LABEL for label in record.scores):
+        raise PredictionError(f"{where} with labels from 1 to {_LARGEST_LABEL}, found others")
+    return {int(label): score for label, score in record.scores.items()}, record.seconds
+
+
+@dataclass(frozen=True)
+class _Instance:
+    score: float
+
+
+@dataclass(frozen=True)
+class _Record:
+    scores: dict[Annotated[str, Meta(max_length=20)], float] | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
 
 
 def _parse(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PredictionError(f"{path}: expected JSON, found {' '.join(str(error).split())}") from error
+    return read_json(path, what="JSON", error=PredictionError, largest=_LARGEST_RECORD)
 
 
 def _difference(found: Any, expected: Any) -> str:

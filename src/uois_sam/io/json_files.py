@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -16,6 +18,7 @@ T = TypeVar("T")
 
 LARGEST_FILE = 1 << 28
 """Bytes of a file that is read as a whole; larger annotation files are walked through by ``datasets.json_index``."""
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 DEEPEST = 100
 """Levels of lists and objects in each other."""
 
@@ -79,6 +82,8 @@ def parse_json(
         raise error(f"{where}: expected {what}, found other content ({reason})") from problem
     if _brackets(data) > DEEPEST and depth_of(value) > DEEPEST:
         raise error(f"{where}: expected {what} of at most {DEEPEST} levels, found more")
+    if _LONG_NUMBER.search(data) and any(_is_long(each) for each in _scalars(value)):
+        raise error(f"{where}: expected {what} with numbers of 64 bits, found a longer one")
     return value if kind is Any else validated(value, kind, where, error)
 
 
@@ -89,6 +94,20 @@ def depth_of(value: object) -> int:
         depth += 1
         level = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
     return depth
+
+
+def _scalars(value: object) -> Iterator[object]:
+    level = [value]
+    while level:
+        each = level.pop()
+        if isinstance(each, (dict, list)):
+            level.extend(each.values() if isinstance(each, dict) else each)
+        else:
+            yield each
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and not -(2**63) <= value < 2**64
 
 
 def _brackets(data: bytes) -> int:

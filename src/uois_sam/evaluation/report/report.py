@@ -5,12 +5,11 @@ Pages and tables (``markdown.py``, ``html.py``) need nothing else, so they can b
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from uois_sam._version import __version__
 from uois_sam.datasets.notes import sum_notes
@@ -23,6 +22,8 @@ from uois_sam.evaluation.recall import sum_bins
 from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.evaluation.summary import ScoreAccumulator
 from uois_sam.runtime.provenance import package_versions
+from uois_sam.io.json_files import read_json
+from uois_sam.validation import validated
 
 REPORT_FILE = "report.json"
 FORMAT = 1
@@ -160,14 +161,16 @@ def read_report(path: Path) -> Report:
     Raises:
         ReportError: if the file is missing, is not JSON, or is not a report.
     """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: expected a report in JSON, found {' '.join(str(error).split())}") from error
+    report = read_json(path, what="a report in JSON", error=ReportError)
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         found = report.get("format") if isinstance(report, dict) else type(report).__name__
-        raise ReportError(f"{path}: expected a report of format {FORMAT} by uois-sam evaluate, found {found}")
-    return cast(Report, report)
+        raise ReportError(f"{path}: expected a report of format {FORMAT} by uois-sam evaluate, found {found!s:.60}")
+    whole = validated(report, Report, f"{path}: expected a report by uois-sam evaluate", ReportError)
+    try:
+        percentages(whole["scores"]["all_frames"])
+    except (KeyError, TypeError) as error:
+        raise ReportError(f"{path}: expected scores of all_frames in a report, found {error!r:.60}") from error
+    return whole
 
 
 def percentages(mean: Mapping[str, Any]) -> tuple[float, ...]:

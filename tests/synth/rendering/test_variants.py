@@ -39,3 +39,19 @@ def test_the_denoiser_keeps_to_its_share_of_the_cores(monkeypatch: pytest.Monkey
     variants.limit_threads(2)
     assert given == [4, 2]
     assert (os.environ["OIDN_NUM_THREADS"], os.environ["OIDN_SET_AFFINITY"]) == ("2", "0")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_path_of_libllvm_that_is_stale_is_passed_over_under_auto(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, there: bool
+) -> None:
+    drjit = pytest.importorskip("drjit")
+    pytest.importorskip("mitsuba")
+    monkeypatch.setattr(drjit, "has_backend", lambda backend: False)
+    library = tmp_path / "libLLVM.so"
+    if there:
+        library.touch()
+    monkeypatch.setenv("DRJIT_LIBLLVM_PATH", str(library))
+    monkeypatch.setattr(variants, "LLVM_CANDIDATES", ())
+    assert variants.choose_variant("auto") == "scalar_rgb"
+    assert "libLLVM" in caplog.text

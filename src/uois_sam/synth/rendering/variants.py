@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from uois_sam.errors import MissingExtraError, UOISError
+
+_logger = logging.getLogger("uois_sam")
 
 LLVM_CANDIDATES = ("/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1", "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1")
 """Paths on Debian and Ubuntu of a libLLVM that is known to work; versions 15 and 16 abort on AVX-512 machines."""
@@ -25,8 +28,16 @@ def choose_variant(variant: str = "auto") -> str:
         import mitsuba as mi
     except ImportError as error:
         raise MissingExtraError("rendering scenes", "synth", "mitsuba") from error
-    variant = _resolve(variant)
-    check_variant(variant)
+    asked, variant = variant, _resolve(variant)
+    try:
+        check_variant(variant)
+    except MissingExtraError:
+        raise
+    except UOISError as error:
+        if asked != "auto":
+            raise
+        _logger.warning("%s; rendering by the slower scalar variant", error)
+        variant = "scalar"
     full_name = {"llvm": "llvm_ad_rgb", "scalar": "scalar_rgb", "cuda": "cuda_ad_rgb"}[variant]
     mi.set_variant(full_name)
     return full_name
@@ -70,7 +81,12 @@ def limit_threads(count: int) -> None:
 
 def _resolve(variant: str) -> str:
     """Resolve ``auto`` to ``llvm`` or ``scalar``; tell Dr.Jit where libLLVM is."""
-    if variant in ("auto", "llvm") and "DRJIT_LIBLLVM_PATH" not in os.environ:
+    named = os.environ.get("DRJIT_LIBLLVM_PATH")
+    # A name without a folder is looked up by the system's loader.
+    stale = variant == "auto" and named is not None and Path(named).name != named and not Path(named).exists()
+    if stale:
+        _logger.warning("DRJIT_LIBLLVM_PATH names %s, which is not there: looking for another libLLVM", named)
+    if variant in ("auto", "llvm") and (named is None or stale):
         found = [path for path in LLVM_CANDIDATES if Path(path).exists()]
         if found:
             os.environ["DRJIT_LIBLLVM_PATH"] = found[0]

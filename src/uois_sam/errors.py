@@ -10,6 +10,10 @@ class UOISError(Exception):
     traceback, and exits with status 2.
     """
 
+    def __str__(self) -> str:
+        """The message in one line, whatever names and values of foreign files it has in it."""
+        return super().__str__().replace("\n", "\\n").replace("\r", "\\r")
+
 
 class ImageError(UOISError):
     """A photo cannot be read or has a shape or dtype that the package does not take."""

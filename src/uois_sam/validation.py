@@ -93,7 +93,7 @@ def nearest(word: object, known: Mapping[str, object] | tuple[str, ...]) -> str:
 def _converted(value: object, hint: Any, where: str, name: str, error: type[UOISError]) -> Any:
     try:
         return msgspec.convert(value, hint)
-    except (msgspec.ValidationError, OverflowError, RecursionError) as problem:
+    except (ValueError, OverflowError, RecursionError) as problem:  # msgspec's own are ValueErrors
         path = _path(problem)
         place, found = f"{where}: {name}{path}".removesuffix(": "), _at(value, path)
         whole = describe(hint) if not path or len(describe(hint)) < 120 else _expected(problem)

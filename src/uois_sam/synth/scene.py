@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.json_files import parse_json
+from uois_sam.validation import validated
 
 Vector = tuple[float, ...]
+Pair = Annotated[Vector, Meta(min_length=2, max_length=2)]
+Triple = Annotated[Vector, Meta(min_length=3, max_length=3)]
+Quaternion = Annotated[Vector, Meta(min_length=4, max_length=4)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Generators of random numbers take no others."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ class Surface:
 
     texture: str
     """Texture kind, a key of ``textures.TEXTURES`` or a user's own ``file/...``."""
-    seed: int
+    seed: Seed
     roughness: float = 0.5
     """0 mirror to 1 chalk."""
     metallic: float = 0.0
@@ -41,9 +50,9 @@ class Surface:
 class Pose:
     """Object frame to world frame."""
 
-    position: Vector = (0.0, 0.0, 0.0)
+    position: Triple = (0.0, 0.0, 0.0)
     """xyz in metres."""
-    quaternion: Vector = (1.0, 0.0, 0.0, 0.0)
+    quaternion: Quaternion = (1.0, 0.0, 0.0, 0.0)
     """wxyz, unit length."""
 
 
@@ -52,7 +61,7 @@ class ObjectSpec:
     """An object to find."""
 
     family: str
-    seed: int
+    seed: Seed
     surfaces: tuple[Surface, ...]
     """One per part of the family's mesh."""
     pose: Pose
@@ -64,7 +73,7 @@ class Prop:
 
     kind: str
     """``box``, ``cylinder``, ``soft``, ``turned``, ``cable``, or ``family:<name>``; see ``furniture.prop_mesh``."""
-    size: Vector
+    size: Triple
     """Extent along x, y, z in metres."""
     surface: Surface
     pose: Pose
@@ -72,7 +81,7 @@ class Prop:
     """Side of the texture in metres."""
     solid: bool = True
     """True if objects collide with it."""
-    seed: int = 0
+    seed: Seed = 0
     """Shape, for kinds that vary."""
 
 
@@ -80,9 +89,9 @@ class Prop:
 class Lamp:
     """A square area light that shines towards the support's centre."""
 
-    position: Vector
-    side: float
-    radiance: Vector
+    position: Triple
+    side: Annotated[float, Meta(gt=0)]
+    radiance: Triple
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Sky:
 
     kind: str = "room"
     """``room``, ``outdoors`` or a user's own ``file/...`` (an equirectangular HDR picture)."""
-    seed: int = 0
+    seed: Seed = 0
     strength: float = 1.0
 
 
@@ -99,14 +108,14 @@ class Sky:
 class Camera:
     """A camera with a thin lens, and how its picture is developed."""
 
-    position: Vector
-    target: Vector
-    fov_deg: float
+    position: Triple
+    target: Triple
+    fov_deg: Annotated[float, Meta(gt=0, le=179)]
     """Horizontal field of view."""
     roll_deg: float
     exposure: float = 0.45
     """Mean brightness (0 to 1, sRGB) that the picture is exposed for."""
-    white_balance: Vector = (1.0, 1.0, 1.0)
+    white_balance: Triple = (1.0, 1.0, 1.0)
     """Gains of red, green and blue."""
     aperture_m: float = 0.0
     """Radius of the lens opening; 0 is a pinhole and all is sharp."""
@@ -116,7 +125,7 @@ class Camera:
     """Loss of light in the corners, 0 to 1."""
     contrast: float = 1.0
     """Slope of the tone curve in the middle."""
-    motion: Vector = (0.0, 0.0)
+    motion: Pair = (0.0, 0.0)
     """Motion blur, xy as shares of the picture's width."""
     blur: float = 0.0
     """Deviation of the lens' blur, as a share of the picture's width."""
@@ -124,16 +133,16 @@ class Camera:
     """Deviation of sensor noise at middle grey, 0 to 1 (shot noise; dark pixels get a quarter as read noise)."""
     sharpen: float = 0.0
     """Strength of the camera's own edge sharpening."""
-    jpeg: int = 100
+    jpeg: Annotated[int, Meta(ge=1, le=100)] = 100
     """JPEG quality of the camera; 100 skips the compression."""
-    noise_seed: int = 0
+    noise_seed: Seed = 0
 
 
 @dataclass(frozen=True)
 class Scene:
     """All that physics and renderer need."""
 
-    seed: int
+    seed: Seed
     place: str
     """A key of ``config.PLACES``."""
     arrangement: str
@@ -161,10 +170,20 @@ class Scene:
         Raises:
             DatasetError: if the line is no scene, or one of another version.
         """
-        try:
-            return _scene(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            raise DatasetError(f"expected a scene in JSON, found {line[:60]!r} ({error!r})") from error
+        return scene_from(parse_json(line, where="a scene's line", error=DatasetError))
+
+
+def scene_from(values: Any, where: str = "scene") -> Scene:
+    """Rebuild a scene from what its JSON holds; ``where`` names it in messages.
+
+    Raises:
+        DatasetError: if it is no scene, or one of another version.
+    """
+    validated(values, Scene, where, DatasetError)
+    try:
+        return _scene(values)
+    except (TypeError, KeyError) as error:  # a field of another version inside
+        raise DatasetError(f"{where}: expected a scene of this version, found {error!s:.100}") from error
 
 
 def _scene(d: dict[str, Any]) -> Scene:

@@ -9,10 +9,11 @@ from typing import Any
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
 from uois_sam.runtime.provenance import package_versions
+from uois_sam.io.json_files import read_json
 from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, differences, with_defaults
 from uois_sam.synth.dataset.make_scene import MadeScene
-from uois_sam.synth.dataset.reader import parse_annotations
+from uois_sam.synth.dataset.reader import parse_annotations, read_lines
 from uois_sam.synth.dataset.statistics import statistics
 
 PACKAGES = ("uois-sam", "mitsuba", "mujoco", "pyoidn", "numpy", "scipy", "pillow")
@@ -74,10 +75,12 @@ class DatasetWriter:
             make_output_folder(self.out)
             write_atomically(marker, json.dumps({"config": ours}).encode())
             return
+        what = "the configuration of a data set"
+        content = read_json(marker, dict[str, Any], what=what, error=DatasetError)
         try:
-            found = with_defaults(json.loads(marker.read_text(encoding="utf-8"))["config"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(f"{marker}: expected the configuration of a data set, found other content") from error
+            found = with_defaults(content["config"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"{marker}: expected {what}, found other content") from error
         other = [change for change in differences(found, ours) if change[0] not in NOT_COMPARED]
         if other and self._holds_pictures():
             there = ", ".join(f"{name} {value!r}" for name, value, _ in other)
@@ -97,7 +100,7 @@ class DatasetWriter:
         log = self.out / "scenes.jsonl"
         if not log.exists():
             return []
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_lines(log, keepends=True)
         if lines and not lines[-1].endswith("\n"):
             lines.pop()
             write_atomically(log, "".join(lines).encode())

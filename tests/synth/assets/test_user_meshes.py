@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from uois_sam.errors import DatasetError
-from uois_sam.synth.assets import user_meshes
+from uois_sam.synth.assets import convex_pieces, user_meshes
 from uois_sam.synth.assets.families import Family, Part, collision_pieces, make_parts, mesh_points
 from uois_sam.synth.assets.user_meshes import load_meshes
 
@@ -145,3 +147,58 @@ def test_meshes_of_no_tabletop_size_are_an_error(folder: Path, cache: Path) -> N
 def test_the_cache_lies_in_the_user_s_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert user_meshes._cache_folder() == tmp_path / "uois-sam" / "pieces"
+
+
+CUBE_FACES = ("132", "143", "567", "578", "126", "165", "237", "276", "348", "387", "415", "458")
+CUBE = (
+    "v 0 0 0\nv .1 0 0\nv .1 .1 0\nv 0 .1 0\nv 0 0 .1\nv .1 0 .1\nv .1 .1 .1\nv 0 .1 .1\nvt 0 0\nvt 1 0\nvt 1 1\n"
+    + "".join(f"f {a}/1 {b}/2 {c}/3\n" for a, b, c in CUBE_FACES)
+)
+
+
+def drawn(folder: Path, cache: Path, name: str) -> Any:
+    return load_meshes(folder, cache=cache)[f"mesh/{name}"].draw(np.random.default_rng(0))[0]
+
+
+def test_coordinates_of_a_texture_that_is_not_there_leave_a_drawn_surface(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "a.obj").write_text(CUBE)
+    assert drawn(tmp_path, cache, "a").picture is None
+
+
+@pytest.mark.parametrize("line", ["map_Ka wood.png", "map_Kd maps\\wood.png", "map_Kd C:\\work\\wood.png"])
+def test_textures_under_other_names_are_found(tmp_path: Path, cache: Path, line: str) -> None:
+    (tmp_path / "maps").mkdir()
+    for folder in (tmp_path, tmp_path / "maps"):
+        Image.new("RGB", (8, 8), (200, 90, 10)).save(folder / "wood.png")
+    (tmp_path / "a.mtl").write_text(f"newmtl m\n{line}\n")
+    (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + CUBE.replace("f 1/1", "usemtl m\nf 1/1", 1))
+    picture = drawn(tmp_path, cache, "a").picture
+    assert picture is not None and picture[0, 0].tolist() == [200, 90, 10]
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd pipe.png\n")
+    (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + CUBE.replace("f 1/1", "usemtl m\nf 1/1", 1))
+    (tmp_path / "part.step").write_text("ISO-10303-21;")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert list(load_meshes(tmp_path, cache=cache)) == ["mesh/a"]
+    assert "without pipe.png, which cannot be read as material or texture" in caplog.text
+    assert "part.step: .step is not read; export it as one of .obj" in caplog.text
+
+
+def test_a_mesh_in_another_unit_than_the_rest(tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.obj").write_text(CUBE)
+    (tmp_path / "d.obj").write_text(CUBE.replace(".1", "194"))
+    assert len(load_meshes(tmp_path, cache=cache)) == 4
+    assert "d.obj: 194 units long; taken as millimetres, unlike the rest" in caplog.text
+
+
+def test_a_decomposition_without_end_becomes_one_hull(
+    tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convex_pieces, "SECONDS", 0.01)
+    (tmp_path / "open.obj").write_text(CUBE.rsplit("f", 2)[0])
+    (piece,) = drawn(tmp_path, cache, "open").pieces
+    assert len(piece) == 8
+    assert "open.obj: no convex pieces found" in caplog.text

@@ -14,10 +14,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from uois_sam.errors import DatasetError, MissingExtraError, OutputError
-from uois_sam.io.files import write_atomically
+from uois_sam.io.files import regular_size, write_atomically
+from uois_sam.synth.assets.convex_pieces import MOST_PIECES, SECONDS, convex_pieces
 from uois_sam.synth.assets.families import Draw, Family, Part
+from uois_sam.synth.assets.mesh_files import LARGEST_FILE, UNREAD_SUFFIXES, resolver
 from uois_sam.synth.assets.meshes import Array, Mesh
 from uois_sam.synth.assets.solids import faceted
 from uois_sam.synth.assets.user_files import warn, warn_skipped
@@ -31,7 +34,6 @@ UNITS = {0.001: "millimetres", 0.01: "centimetres", 0.0254: "inches"}
 """Units tried, in this order, if the meshes are too large in metres."""
 MOST_FACES = 400_000
 MOST_PARTS = 12
-MOST_PIECES = 32
 CONVEX_SHARE = 0.97
 """Share of its convex hull from which on a mesh collides as the hull."""
 LARGEST_TEXTURE = 1024
@@ -78,9 +80,10 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
     loaded = _read_all(folder)
     if not loaded:
         raise DatasetError(f"{folder}: expected meshes ({', '.join(SUFFIXES)}), found none that can be used")
-    unit = _unit(folder, list(loaded.values()), scale)
+    whole = _unit(folder, list(loaded.values()), scale)
     families = {}
     for name, item in loaded.items():
+        unit = _unit_of(item, whole, scale)
         if not SIZE_M[0] <= item.size * unit <= SIZE_M[1]:
             length = f"{item.size * unit:.3g} m long, expected {SIZE_M[0]} to {SIZE_M[1]} m"
             warn_skipped(item.path, f"{length}; --mesh-scale?")
@@ -95,6 +98,8 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
 def _read_all(folder: Path) -> dict[str, _Loaded]:
     trimesh = _trimesh()
     loaded: dict[str, _Loaded] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in UNREAD_SUFFIXES):
+        warn_skipped(path, f"{path.suffix} is not read; export it as one of {', '.join(SUFFIXES)}")
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         name = PREFIX + path.relative_to(folder).with_suffix("").as_posix()
         if name in loaded:
@@ -116,7 +121,12 @@ def _trimesh() -> Any:
 
 
 def _read(trimesh: Any, path: Path) -> tuple[Part, ...]:
-    scene = trimesh.load_scene(path, process=False)
+    if (size := regular_size(path)) > LARGEST_FILE:
+        raise ValueError(f"expected at most {LARGEST_FILE} bytes, found {size}")
+    missing: list[str] = []
+    scene = trimesh.load_scene(path, process=False, resolver=resolver(trimesh, path, missing))
+    if missing:
+        warn(f"{path}: without {', '.join(sorted(set(missing)))}, which cannot be read as material or texture")
     meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes:
         raise ValueError("expected triangles, found none")
@@ -143,7 +153,7 @@ def _part(trimesh: Any, mesh: Any) -> Part:
     visual = mesh.visual
     corners = np.asarray(mesh.vertices, dtype=float)[mesh.faces]
     if visual.kind == "texture":
-        picture = _texture(visual.material)
+        picture = _texture(visual.material, trimesh.visual.material.empty_material().image)
         if picture is not None and visual.uv is not None and len(visual.uv) == len(mesh.vertices):
             own = Mesh(
                 np.asarray(mesh.vertices, dtype=float), np.asarray(mesh.faces), np.asarray(visual.uv, dtype=float)
@@ -157,11 +167,14 @@ def _part(trimesh: Any, mesh: Any) -> Part:
     return Part(faceted(corners), "body")
 
 
-def _texture(material: Any) -> npt.NDArray[np.uint8] | None:
+def _texture(material: Any, placeholder: Image.Image) -> npt.NDArray[np.uint8] | None:
+    """The picture of a material; None where there is none, or trimesh has put a grey one in its place."""
     image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     if image is None:
         return None
     image = image.convert("RGB")
+    if image.size == placeholder.size and image.getcolors() == placeholder.convert("RGB").getcolors():
+        return None
     image.thumbnail((LARGEST_TEXTURE, LARGEST_TEXTURE))
     return np.asarray(image)
 
@@ -195,6 +208,17 @@ def _unit(folder: Path, loaded: list[_Loaded], scale: float) -> float:
     return scale
 
 
+def _unit_of(item: _Loaded, whole: float, scale: float) -> float:
+    """Return metres a unit of one file: the folder's, or what fits this file where the folder's does not."""
+    if scale != 1.0 or SIZE_M[0] <= item.size * whole <= SIZE_M[1]:
+        return whole
+    for unit, name in {1.0: "metres", **UNITS}.items():
+        if LIKELY_SIZE_M[0] <= item.size * unit <= LIKELY_SIZE_M[1]:
+            warn(f"{item.path}: {item.size:.4g} units long; taken as {name}, unlike the rest of the folder")
+            return unit
+    return whole
+
+
 def _drawer(item: _Loaded, pieces: list[Array], unit: float) -> Draw:
     """Return the draw function of the family, which gives the same shape for every seed."""
     scaled = tuple(piece * unit for piece in pieces)
@@ -222,7 +246,8 @@ def _pieces(item: _Loaded, cache: Path) -> list[Array]:
     path = cache / f"{digest.hexdigest()[:32]}-{MOST_PIECES}.npz"
     pieces = _cached(path)
     if pieces is None:
-        pieces = [piece.astype(np.float32) for piece in _decompose(points, faces)]  # precision of the cache
+        found = _decompose(points, faces, item.path.name)
+        pieces = [piece.astype(np.float32) for piece in found]  # precision of the cache
         _keep(path, pieces)
     return [piece.astype(float) * item.size for piece in pieces]
 
@@ -248,19 +273,17 @@ def _keep(path: Path, pieces: list[Array]) -> None:
         warn(f"cannot keep convex pieces for the next run: {error}")
 
 
-def _decompose(points: Array, faces: npt.NDArray[np.int64]) -> list[Array]:
+def _decompose(points: Array, faces: npt.NDArray[np.int64], name: str) -> list[Array]:
     trimesh = _trimesh()
     merged = trimesh.Trimesh(points, faces, process=True)
     hull = merged.convex_hull
     if merged.is_watertight and merged.volume >= CONVEX_SHARE * hull.volume:
         return [np.asarray(hull.vertices)]
     try:
-        import coacd
+        import coacd  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("cutting meshes into convex pieces", "synth", "coacd") from error
-    coacd.set_log_level("error")
-    mesh = coacd.Mesh(merged.vertices, merged.faces)
-    pieces = coacd.run_coacd(
-        mesh, threshold=0.04, max_convex_hull=MOST_PIECES, max_ch_vertex=64, mcts_iterations=60, resolution=1000, seed=0
-    )
-    return [np.asarray(vertices, dtype=float) for vertices, _ in pieces] or [np.asarray(hull.vertices)]
+    pieces = convex_pieces(np.asarray(merged.vertices), np.asarray(merged.faces))
+    if not pieces:
+        warn(f"{name}: no convex pieces found in {SECONDS:g} s; it collides as one convex hull")
+    return pieces or [np.asarray(hull.vertices)]

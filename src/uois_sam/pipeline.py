@@ -5,6 +5,7 @@ The four variants of Table IV are settings of one path: where prompts come from 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -31,7 +32,7 @@ from uois_sam.models.prompts import check_points, make_prompts, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop, in_photo
 from uois_sam.types import Candidates, ImageArray, ModelCard, PointPrompts, PromptMaps
 
-ImageSource = str | os.PathLike[str] | Image.Image | ImageArray
+ImageSource = str | os.PathLike[str] | bytes | io.BytesIO | Image.Image | ImageArray
 
 
 class UOISSAM(OldSettingsNames):
@@ -126,7 +127,7 @@ class UOISSAM(OldSettingsNames):
         """Find every object in one photo.
 
         Args:
-            image: a path, a PIL image or an (H, W, 3) uint8 RGB array.
+            image: a path, the content of a file (bytes or ``BytesIO``), a PIL image or an (H, W, 3) uint8 RGB array.
 
         Returns:
             The instances in the photo's own pixels, best first; none when the scene is empty.

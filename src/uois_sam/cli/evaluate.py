@@ -111,7 +111,7 @@ class Evaluate:
         return 1 if report["failures"] else 0
 
     def _check(self) -> None:
-        if self.predictions is not None and (self.baseline or self.model.prompts or self.model.scores):
+        if self.predictions is not None and (self.baseline or self.model != ModelOptions()):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,6 +18,10 @@ from torch import Tensor, nn
 from uois_sam.errors import UOISError
 
 _log = logging.getLogger(__name__)
+
+# A forked process has none of torch's threads, and would wait for them for ever; one thread waits for no other.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 _DEVICE = re.compile(r"cuda(:\d+)?|mps")
 """Names of devices that exist on some machines."""

@@ -112,6 +112,13 @@ class CachedConv(nn.Module):
             self.given[x] = known
         return known
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what it has given, which belongs to the inputs of this process."""
+        return {**self.__dict__, "given": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update({**state, "given": WeakIdKeyDictionary()})
+
 
 def _join(network: nn.Module, precision: torch.dtype) -> None:
     for name, child in network.named_children():

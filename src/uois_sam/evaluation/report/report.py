@@ -21,8 +21,8 @@ from uois_sam.evaluation.metrics import Protocol
 from uois_sam.evaluation.recall import sum_bins
 from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.evaluation.summary import ScoreAccumulator
-from uois_sam.runtime.provenance import package_versions
 from uois_sam.io.json_files import read_json
+from uois_sam.runtime.provenance import package_versions
 from uois_sam.validation import validated
 
 REPORT_FILE = "report.json"

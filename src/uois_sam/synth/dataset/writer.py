@@ -8,8 +8,8 @@ from typing import Any
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import make_output_folder, write_atomically, write_together
-from uois_sam.runtime.provenance import package_versions
 from uois_sam.io.json_files import read_json
+from uois_sam.runtime.provenance import package_versions
 from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig, config_json, differences, with_defaults
 from uois_sam.synth.dataset.make_scene import MadeScene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -66,7 +67,7 @@ def mutate_json(rng: random.Random, value: Any) -> Any:
         elif kind == 3 and isinstance(holder[key], (int, float)) and not isinstance(holder[key], bool):
             holder[key] = holder[key] * rng.choice((-1, 0.5, 2, 1000, 10**6))
         else:
-            holder[key] = rng.choice(HOSTILE)
+            holder[key] = copy.deepcopy(rng.choice(HOSTILE))
     return value
 
 

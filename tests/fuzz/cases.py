@@ -199,8 +199,10 @@ def settings(rng: random.Random, folder: Path) -> None:
 
 def meshes(rng: random.Random, folder: Path) -> None:
     """Meshes with changed bytes."""
+    from uois_sam.synth.assets import convex_pieces
     from uois_sam.synth.assets.user_meshes import load_meshes
 
+    convex_pieces.SECONDS = 5.0  # well within the limit of a case
     suffix, content = rng.choice(_meshes())
     (folder / "meshes").mkdir()
     (folder / "meshes" / f"part{suffix}").write_bytes(mutate_bytes(rng, content))

@@ -25,7 +25,9 @@ from uois_sam.synth.variety import Variety
 __all__ = ["PRESETS", "GenerateConfig", "Run", "generate", "with_preset"]
 
 PRESETS = {
-    "tabletop-val": GenerateConfig(scenes=300, seed=20_260_101, variety=Variety(split="val", framing=(0.7, 1.6)))
+    "tabletop-val": GenerateConfig(
+        scenes=300, seed=20_260_101, variety=Variety(split="val", framing=(0.7, 1.6), surroundings=0.0)
+    )
 }
 """Their scenes stay the same whatever happens to the defaults: scores of years compare."""
 """Data sets that are the same for everybody, by name."""

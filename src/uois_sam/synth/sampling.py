@@ -15,6 +15,7 @@ from uois_sam.synth.lights import sample_lights
 from uois_sam.synth.looks import camouflaged, sample_surface
 from uois_sam.synth.places import Place, sample_place
 from uois_sam.synth.scene import ObjectSpec, Pose, Scene
+from uois_sam.synth.surroundings import MOST_LOOSE, STREAM, has_surroundings, household, surround
 from uois_sam.synth.variety import ARRANGEMENTS, DEFAULT, NO_SOURCES, Sources, Variety
 
 Rng = np.random.Generator
@@ -30,6 +31,8 @@ def sample_scene(seed: int, variety: Variety = DEFAULT, sources: Sources = NO_SO
     Raises:
         DatasetError: ``variety`` names families that do not exist or leaves none.
     """
+    surrounded = has_surroundings(seed, variety)
+    asked, variety = variety, household(seed, variety) if surrounded else variety
     rng = np.random.default_rng(seed)
     place = sample_place(rng, variety, sources)
     names = list(variety.arrangements)
@@ -37,10 +40,11 @@ def sample_scene(seed: int, variety: Variety = DEFAULT, sources: Sources = NO_SO
     arrangement = str(rng.choice(names, p=shares / shares.sum()))
     objects = _sample_objects(rng, place, arrangement, variety, sources)
     rig, lamps, sky = sample_lights(rng, variety, sources)
-    return Scene(
+    scene = Scene(
         seed=seed, place=place.name, arrangement=arrangement, rig=rig, objects=objects, props=place.props, lamps=lamps,
         sky=sky, camera=sample_camera(rng, place, variety),
     )  # fmt: skip
+    return _with_surroundings(scene, place, asked, sources) if surrounded else scene
 
 
 def families_of(variety: Variety) -> list[str]:
@@ -66,6 +70,17 @@ def sample_object(rng: Rng, variety: Variety, sources: Sources = NO_SOURCES) -> 
     if sources.meshes and rng.random() < OWN_MESH_SHARE:
         family = str(rng.choice(list(sources.meshes)))
     return _dressed(rng, family, int(rng.integers(2**31)), variety, sources)
+
+
+def _with_surroundings(scene: Scene, place: Place, variety: Variety, sources: Sources) -> Scene:
+    """The same objects in a room, if the place can have one."""
+    rng = np.random.default_rng([scene.seed, STREAM, 2])
+    loose = tuple(sample_object(rng, variety, sources) for _ in range(int(rng.integers(0, MOST_LOOSE + 1))))
+    found = surround(scene.seed, place, variety, loose)
+    if found is None:
+        return scene
+    camera, props, laid_out = found
+    return replace(scene, camera=camera, props=props, loose=laid_out)
 
 
 def _sample_objects(

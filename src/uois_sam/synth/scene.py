@@ -144,14 +144,17 @@ class Scene:
     lamps: tuple[Lamp, ...]
     sky: Sky
     camera: Camera
+    loose: tuple[ObjectSpec, ...] = ()
+    """Things of the objects' kinds that are not to be found: they lie beyond or below the support, never moved."""
 
     def with_objects(self, objects: tuple[ObjectSpec, ...]) -> Scene:
         """The same scene around other (or moved) objects."""
         return replace(self, objects=objects)
 
     def to_json(self) -> str:
-        """One line of JSON; :meth:`from_json` reads it back unchanged."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """One line of JSON; :meth:`from_json` reads it back unchanged. Without loose things it does not name them."""
+        values = {key: value for key, value in asdict(self).items() if key != "loose" or value}
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> Scene:
@@ -169,16 +172,21 @@ class Scene:
 def _scene(d: dict[str, Any]) -> Scene:
     return Scene(
         **{key: d[key] for key in ("seed", "place", "arrangement", "rig")},
-        objects=tuple(
-            ObjectSpec(o["family"], o["seed"], tuple(Surface(**s) for s in o["surfaces"]), _plain(Pose, o["pose"]))
-            for o in d["objects"]
-        ),
+        objects=_objects(d["objects"]),
+        loose=_objects(d.get("loose", [])),
         props=tuple(
             _plain(Prop, {**p, "surface": Surface(**p["surface"]), "pose": _plain(Pose, p["pose"])}) for p in d["props"]
         ),
         lamps=tuple(_plain(Lamp, lamp) for lamp in d["lamps"]),
         sky=Sky(**d["sky"]),
         camera=_plain(Camera, d["camera"]),
+    )
+
+
+def _objects(values: list[Any]) -> tuple[ObjectSpec, ...]:
+    return tuple(
+        ObjectSpec(o["family"], o["seed"], tuple(Surface(**s) for s in o["surfaces"]), _plain(Pose, o["pose"]))
+        for o in values
     )
 
 

@@ -136,6 +136,7 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 def _completed(found: dict[str, Any]) -> dict[str, Any]:
     """A saved configuration with the defaults of options that it does not know yet, one level deep."""
     defaults = config_json(GenerateConfig())
+    defaults["variety"]["surroundings"] = 0.0  # as scenes were before there was the option
     nested = {key: {**value, **found.get(key, {})} for key, value in defaults.items() if isinstance(value, dict)}
     return {**defaults, **found, **nested}
 

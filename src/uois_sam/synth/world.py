@@ -45,10 +45,11 @@ def build(scene: Scene, size_hw: tuple[int, int]) -> Any:
         world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
     for index, prop in enumerate(scene.props):
         world[f"prop{index}"] = _shape(f"prop{index}", prop_mesh(prop), prop.pose, prop.surface)
-    for index, spec in enumerate(scene.objects):
-        for number, part in enumerate(make_parts(spec.family, spec.seed)):
-            name = f"object{index}_{number}"
-            world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[number], part.picture)
+    for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
+        for index, spec in enumerate(specs):
+            for number, part in enumerate(make_parts(spec.family, spec.seed)):
+                name = f"{kind}{index}_{number}"
+                world[name] = _shape(name, part.mesh, spec.pose, spec.surfaces[number], part.picture)
     _pad(world)
     with stage("load"):
         loaded = mi.load_dict(world)
@@ -100,7 +101,7 @@ def _pad(world: dict[str, Any]) -> None:
     compile, once. There is always at least one clear speck, so that the clear material is always there.
     """
     speck = Mesh(1e-4 * np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[:, :2])
-    shapes = sum(name.startswith(("prop", "object")) for name in world)
+    shapes = sum(name.startswith(("prop", "object", "loose")) for name in world)
     for index in range(1 + (-shapes - 1) % SHAPES_STEP):
         surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
         world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture_side=4)

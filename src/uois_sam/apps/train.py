@@ -44,6 +44,9 @@ class TrainCompact:
     """Learning rate to begin with; half of it for the encoder. Falls to nothing along a half cosine."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
+    context: int = 0
+    """Channels of a branch that sees the picture as a whole, a multiple of 4 (the bundled model's successor has 128);
+    a model to go on from that has none is given one. 0: none is added."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
@@ -54,7 +57,8 @@ class TrainCompact:
 
         data = _open("folder", self.data)
         base = BaseConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
-        recipe = Recipe(base=base, seed=self.seed)
+        architecture = replace(Recipe().architecture, context_width=self.context)
+        recipe = Recipe(architecture=architecture, base=base, seed=self.seed)
         with _progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start)
         console.print(f"trained on {len(data)} images; model in {folder}")

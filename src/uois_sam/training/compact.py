@@ -92,7 +92,8 @@ def train_compact(
         out: folder for all results.
         watch: where progress goes.
         start: name or folder of the compact model that training goes on from; ImageNet's weights when left out. Its
-            sizes take the place of ``recipe.architecture``, but for the size of the views.
+            sizes take the place of ``recipe.architecture``, but for the size of the views, and for the branch that
+            sees the picture as a whole, which a model without one is given if the recipe has it.
 
     Returns:
         The model folder, for ``UOISSAM.from_pretrained``.
@@ -139,6 +140,8 @@ def _begin(recipe: Recipe, start: str | os.PathLike[str] | None) -> tuple[Compac
         start_from_imagenet(model)
         return model, recipe, {}
     earlier, card = load_compact(start)
+    if recipe.architecture.context_width and earlier.encoder.context is None:
+        earlier = with_context(earlier, recipe.architecture.context_width)
     model = at_size(earlier, recipe.architecture.input_hw).requires_grad_(True)
     base = replace(recipe.base, start=card.weights_sha256)
     lineage = {"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
@@ -151,6 +154,13 @@ def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
     resized = CompactModel(replace(model.config, input_hw=input_hw))
     resized.load_state_dict(model.state_dict())
     return resized.requires_grad_(False).eval()
+
+
+def with_context(model: CompactModel, width: int) -> CompactModel:
+    """The same answers from a model with a branch for the whole picture, which is still to learn something."""
+    grown = CompactModel(replace(model.config, context_width=width))
+    grown.load_state_dict(model.state_dict(), strict=False)
+    return grown
 
 
 def _cache(

@@ -45,13 +45,15 @@ class TrainCompact:
     seed: int = 0
     """Seed of initial weights, views and prompts."""
     context: int = 0
-    """Channels of a branch that sees the picture as a whole, a multiple of 4 (the bundled model's successor has 128);
-    a model to go on from that has none is given one. 0: none is added."""
+    """Channels of a branch that sees the picture as a whole, a multiple of 4, say 128; a model to go on from that has
+    none is given one. 0: none is added."""
 
     def run(self, console: Console) -> int:
         """Train; returns the exit status."""
         _expect_positive("steps", self.steps)
         _expect_above_0("rate", self.rate)
+        if self.context < 0 or self.context % 4:
+            raise UOISError(f"context={self.context}: expected 0 or a multiple of 4")
         from uois_sam.training.base import BaseConfig
         from uois_sam.training.compact import Recipe, train_compact
 

@@ -152,6 +152,13 @@ def test_what_the_compact_model_cannot_be_trained_on_is_told_before_the_work(
     assert told in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_context_of_a_width_that_its_heads_cannot_share_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "compact", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--context", "6"]) == 2
+    assert "--context: expected 0 or a multiple of 4, found 6" in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_told_with_the_command(
     rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,21 @@ def test_training_goes_on_from_an_earlier_model(rectangles: Path, tmp_path: Path
         train_compact(data, still, tmp_path / "second", quiet(), start=second)
 
 
+def test_a_model_that_training_goes_on_from_is_given_the_branch_for_the_whole_photo(
+    rectangles: Path, tmp_path: Path
+) -> None:
+    data = FolderDataset(rectangles)
+    first = train_compact(data, RECIPE, tmp_path / "first", quiet())
+    wider = replace(RECIPE, architecture=replace(RECIPE.architecture, context_width=8))
+    second = train_compact(data, wider, tmp_path / "second", quiet(), start=first)
+    card, tensors = read_folder(second)
+    assert card.architecture["context_width"] == 8
+    assert tensors["encoder.context.to_prompts.weight"].abs().sum() > 0
+    UOISSAM.from_pretrained(second, device="cpu").predict(data[0].image)
+    third = train_compact(data, RECIPE, tmp_path / "third", quiet(), start=second)  # and keeps it
+    assert read_folder(third)[0].architecture["context_width"] == 8
+
+
 def test_a_start_that_is_no_model_is_told(rectangles: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="expected one of"):
         train_compact(FolderDataset(rectangles), RECIPE, tmp_path, quiet(), start="compcat")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uois_sam.cli.options import expect_above_0, expect_at_least, open_datasets
+from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,9 @@ class TrainCompact:
     """Initial learning rate, half of it for the encoder; falls to zero along a half cosine."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
+    context: int = 0
+    """Channels of a branch that sees the photo as a whole, a multiple of 4, say 128; a model to start from that has
+    none is given one. 0: none is added."""
     name: str | None = None
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
@@ -41,13 +45,16 @@ class TrainCompact:
         """Train and return the exit status."""
         expect_at_least("steps", self.steps, 1)
         expect_above_0("rate", self.rate)
+        if self.context < 0 or self.context % 4:
+            raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
         from uois_sam.runtime.progress import progress
         from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = open_datasets("folder", self.data)
         base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
-        recipe = CompactTrainingConfig(base=base, seed=self.seed)
+        architecture = replace(CompactTrainingConfig().architecture, context_width=self.context)
+        recipe = CompactTrainingConfig(architecture=architecture, base=base, seed=self.seed)
         with progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         console.print(f"trained on {len(data)} images; model in {folder}")

@@ -11,6 +11,7 @@ from uois_sam.cli.generate import Generate
 from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.errors import UOISError
 from uois_sam.synth.dataset.config import GenerateConfig
+from uois_sam.synth.sampling.config import Variety
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,8 @@ class TrainingPart:
     rate: float
     earlier_seeds: tuple[int, ...] = ()
     """Seeds of earlier scenes to train on again."""
+    surroundings: float = 0.0
+    """Share of the new scenes that have a room (``Variety.surroundings``); the first parts were made without."""
 
 
 PARTS = (
@@ -82,7 +85,8 @@ class TrainShipped:
         """Return the command that renders the new scenes of a part."""
         height, width = SCENE_HW
         scenes = self._shortened(part.scenes, 3)
-        config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width)
+        variety = Variety(surroundings=part.surroundings)
+        config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width, variety=variety)
         return Generate(self._folder(part.seed), config, workers=self.workers)
 
     def training_of(self, number: int) -> TrainCompact:

@@ -154,14 +154,17 @@ class Scene:
     lamps: tuple[Lamp, ...]
     sky: Sky
     camera: Camera
+    loose: tuple[ObjectSpec, ...] = ()
+    """Things of the objects' kinds that are not to be found: they lie beyond or below the support, never moved."""
 
     def with_objects(self, objects: tuple[ObjectSpec, ...]) -> Scene:
         """Return the scene with other (or moved) objects."""
         return replace(self, objects=objects)
 
     def to_json(self) -> str:
-        """Return one line of JSON; :meth:`from_json` reads it back unchanged."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """Return one line of JSON, which names loose things only if there are some; :meth:`from_json` reads it back."""
+        values = {key: value for key, value in asdict(self).items() if key != "loose" or value}
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> Scene:
@@ -189,16 +192,21 @@ def scene_from(values: Any, where: str = "scene") -> Scene:
 def _scene(d: dict[str, Any]) -> Scene:
     return Scene(
         **{key: d[key] for key in ("seed", "place", "arrangement", "rig")},
-        objects=tuple(
-            ObjectSpec(o["family"], o["seed"], tuple(Surface(**s) for s in o["surfaces"]), _plain(Pose, o["pose"]))
-            for o in d["objects"]
-        ),
+        objects=_objects(d["objects"]),
+        loose=_objects(d.get("loose", [])),
         props=tuple(
             _plain(Prop, {**p, "surface": Surface(**p["surface"]), "pose": _plain(Pose, p["pose"])}) for p in d["props"]
         ),
         lamps=tuple(_plain(Lamp, lamp) for lamp in d["lamps"]),
         sky=Sky(**d["sky"]),
         camera=_plain(Camera, d["camera"]),
+    )
+
+
+def _objects(values: list[Any]) -> tuple[ObjectSpec, ...]:
+    return tuple(
+        ObjectSpec(o["family"], o["seed"], tuple(Surface(**s) for s in o["surfaces"]), _plain(Pose, o["pose"]))
+        for o in values
     )
 
 

@@ -194,6 +194,8 @@ def _begin(
         start_from_imagenet(model)
         return model, config, {}
     earlier, card = load_compact(start)
+    if config.architecture.context_width and earlier.encoder.context is None:
+        earlier = with_context(earlier, config.architecture.context_width)
     model = at_size(earlier, config.architecture.input_hw).requires_grad_(True)
     base = replace(config.base, start=card.weights_sha256)
     lineage = {"name": card.name, "version": card.version, "full_name": card.full_name,
@@ -206,6 +208,13 @@ def at_size(model: CompactModel, input_hw: tuple[int, int]) -> CompactModel:
     resized = CompactModel(replace(model.config, input_hw=input_hw)).to(next(model.parameters()).device)
     resized.load_state_dict(model.state_dict())
     return resized.requires_grad_(False).eval()
+
+
+def with_context(model: CompactModel, width: int) -> CompactModel:
+    """Return a model that gives the same answers and has an untrained branch for the photo as a whole."""
+    grown = CompactModel(replace(model.config, context_width=width))
+    grown.load_state_dict(model.state_dict(), strict=False)
+    return grown
 
 
 def expect_packages() -> None:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from uois_sam.geometry import Frame
+from uois_sam.models.compact.context import SceneContext
 from uois_sam.models.compact.efficientnet import LITE0_STAGES, STEM_CHANNELS, EfficientNetLite, Stage
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.validation import Channels, Side
@@ -45,6 +46,8 @@ class CompactConfig:
     """Hidden channels of the IoU head and of HDNet (256 in the paper)."""
     evidence_width: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Hidden channels of the scores that see the masks (``evidence.MaskScorer``); 0 for a model without."""
+    context_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=4)] = 0
+    """Channels of the branch that sees the photo as a whole (``context.SceneContext``); 0 for a model without."""
 
 
 class CompactEncoder(nn.Module):
@@ -66,6 +69,8 @@ class CompactEncoder(nn.Module):
         self.smooth8 = nn.Conv2d(fine, fine, 3, padding=1)
         self.lateral4 = nn.Conv2d(self.backbone.channels_at(4), fine, 1)
         self.smooth4 = nn.Conv2d(fine, fine, 3, padding=1)
+        channels = self.backbone.channels_at(32)
+        self.context = SceneContext(channels, config.context_width, wide, fine) if config.context_width else None
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None] * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None] * 255, persistent=False)
 
@@ -77,8 +82,12 @@ class CompactEncoder(nn.Module):
     def encode_batch(self, images: Tensor) -> SceneFeatures:
         """(B, 3, *input_hw) float32 RGB in 0..255 to features with batch size B."""
         features = self.pyramid(images)
-        mask_features = MaskFeatures(grid=features[16], fine=(features[8], features[4]))
-        return SceneFeatures(features[4], mask_features, Frame.stretched(self.input_hw))
+        grid, prompts = features[16], features[4]
+        if self.context is not None:
+            for_grid, for_prompts = self.context(features[32])
+            grid, prompts = grid + grow(for_grid, grid), prompts + grow(for_prompts, prompts)
+        mask_features = MaskFeatures(grid=grid, fine=(features[8], features[4]))
+        return SceneFeatures(prompts, mask_features, Frame.stretched(self.input_hw))
 
     def pyramid(self, images: Tensor) -> dict[int, Tensor]:
         """Feature maps by stride.
@@ -87,7 +96,8 @@ class CompactEncoder(nn.Module):
             images: (B, 3, H, W) float32 RGB in 0..255.
 
         Returns:
-            {16: (B, width, H/16, W/16), 8: (B, fine_width, H/8, W/8), 4: (B, fine_width, H/4, W/4)}.
+            {32: (B, the backbone's, H/32, W/32), 16: (B, width, H/16, W/16), 8: (B, fine_width, H/8, W/8),
+            4: (B, fine_width, H/4, W/4)}.
         """
         normalised = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         maps = self.backbone(normalised)
@@ -95,7 +105,7 @@ class CompactEncoder(nn.Module):
         top8 = self.lateral8(maps[8]) + grow(self.reduce16(top16), maps[8])
         out8 = F.relu(self.smooth8(top8))
         top4 = self.lateral4(maps[4]) + grow(out8, maps[4])
-        return {16: self.smooth16(top16), 8: out8, 4: F.relu(self.smooth4(top4))}
+        return {32: maps[32], 16: self.smooth16(top16), 8: out8, 4: F.relu(self.smooth4(top4))}
 
 
 def grow(x: Tensor, like: Tensor) -> Tensor:

@@ -45,11 +45,12 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
         world[f"prop{index}"] = _shape(
             f"prop{index}", prop_mesh(prop), prop.pose, prop.surface, _paint(prop.surface, assets)
         )
-    for index, spec in enumerate(scene.objects):
-        for number, part in enumerate(assets.parts(spec.family, spec.seed)):
-            name, surface = f"object{index}_{number}", spec.surfaces[number]
-            texture = _paint(surface, assets) if part.picture is None else part.picture
-            world[name] = _shape(name, part.mesh, spec.pose, surface, texture)
+    for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
+        for index, spec in enumerate(specs):
+            for number, part in enumerate(assets.parts(spec.family, spec.seed)):
+                name, surface = f"{kind}{index}_{number}", spec.surfaces[number]
+                texture = _paint(surface, assets) if part.picture is None else part.picture
+                world[name] = _shape(name, part.mesh, spec.pose, surface, texture)
     _pad(world, assets)
     with stage("load"):
         loaded = mi.load_dict(world)
@@ -101,7 +102,7 @@ def _pad(world: dict[str, Any], assets: Assets) -> None:
     compile, once. There is always at least one clear speck, so that the clear material is always there.
     """
     speck = Mesh(1e-4 * np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[:, :2])
-    shapes = sum(name.startswith(("prop", "object")) for name in world)
+    shapes = sum(name.startswith(("prop", "object", "loose")) for name in world)
     for index in range(1 + (-shapes - 1) % SHAPES_STEP):
         surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
         texture = _paint(surface, assets, side=4)

@@ -54,6 +54,9 @@ class Variety:
     """Patterned mats and cloths under the objects: no objects themselves."""
     distractors: bool = True
     """Surroundings that are no objects: furniture, legs, walls with posters, cables, robot arms and grippers."""
+    surroundings: float = 0.5
+    """Share of scenes with a room behind the support, where things of the objects' own kinds stand that are not to be
+    found; the camera stands farther off and sees it. Needs ``distractors``."""
     lights: bool = True
     """Light rigs from hard to soft, dim, coloured; off: one soft ceiling light."""
     optics: bool = True
@@ -73,7 +76,7 @@ class Variety:
             raise DatasetError(f"variety: expected framing above 0 and ascending, got {self.framing}")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name.endswith("_share") and not 0 <= value <= 1:
+            if (field.name.endswith("_share") or field.name == "surroundings") and not 0 <= value <= 1:
                 raise DatasetError(f"variety: expected {field.name} between 0 and 1, got {value}")
 
 

@@ -18,6 +18,7 @@ from uois_sam.synth.scene import Pose, Prop, Surface, Vector
 Rng = np.random.Generator
 FAMILY_PREFIX = "family:"
 SPINES = {"plain": 0.5, "label": 0.3, "atlas": 0.2, "crate": 0.5, "badge": 0.3}
+WALL_SIDE_M = 6.0
 BIG_FAMILIES = ("carton", "container", "bottle", "vessel", "lump", "bag", "book", "can")
 """Shapes that, several times as large as an object, pass for furniture: stools, baskets, cushions, crates."""
 
@@ -64,18 +65,24 @@ def sample_furniture(rng: Rng, floor_z: float, nearest: float, variety: Variety)
     if not variety.distractors:
         return []
     props: list[Prop] = []
-    makers = [_block, _block, _chair, _desk, _shelf, _stool, _pile]
     for _ in range(int(rng.integers(0, 5))):
         angle, distance = rng.uniform(0, 2 * np.pi), nearest + rng.uniform(0.15, 1.6)
-        props += makers[rng.integers(len(makers))](rng, angle, distance, floor_z, variety)
+        props += sample_piece(rng, angle, distance, floor_z, variety)
     if rng.random() < 0.5:
-        props += _wall(rng, nearest, variety)
+        angle, far = rng.uniform(0, 2 * np.pi), nearest + rng.uniform(0.5, 2.2)
+        props += sample_wall(rng, far, variety, angle)
     for _ in range(int(rng.integers(0, 3)) if rng.random() < 0.3 else 0):
         size = (float(rng.uniform(0.5, 1.6)), float(rng.uniform(0.1, 0.6)), float(rng.uniform(0.004, 0.012)))
         look = Surface("plain", int(rng.integers(2**31)), 0.5, saturation=0.3, brightness=0.4)
         props.append(_put("cable", size, rng.uniform(0, 6.3), nearest + rng.uniform(-0.1, 0.6), floor_z, look,
                           rng.uniform(0, 6.3), seed=int(rng.integers(2**31))))  # fmt: skip
     return props
+
+
+def sample_piece(rng: Rng, angle: float, distance: float, z: float, variety: Variety) -> list[Prop]:
+    """A piece of furniture on height z, its near side ``distance`` metres off in the direction ``angle`` (radians)."""
+    makers = [_block, _block, _chair, _desk, _shelf, _stool, _pile]
+    return makers[rng.integers(len(makers))](rng, angle, distance, z, variety)
 
 
 def sample_robot(rng: Rng, variety: Variety) -> list[Prop]:
@@ -222,12 +229,12 @@ def _pile(rng: Rng, angle: float, distance: float, z: float, variety: Variety) -
     return props
 
 
-def _wall(rng: Rng, nearest: float, variety: Variety) -> list[Prop]:
-    """A wall with a skirting board and perhaps posters."""
-    angle, far = rng.uniform(0, 2 * np.pi), nearest + rng.uniform(0.5, 2.2)
+def sample_wall(rng: Rng, far: float, variety: Variety, angle: float) -> list[Prop]:
+    """A wall ``far`` metres off in the direction ``angle``, perhaps with posters."""
     out, aside = np.array([np.cos(angle), np.sin(angle), 0]), np.array([-np.sin(angle), np.cos(angle), 0])
-    props = [box_prop((0.1, 6.0, 5.0), (far + 0.05) * out + [0, 0, 0.5], sample_furnishing(rng, WALLS, variety), angle,
-                      texture_metres=rng.uniform(0.8, 3.0), solid=False)]  # fmt: skip
+    look, metres = sample_furnishing(rng, WALLS, variety), rng.uniform(0.8, 3.0)
+    props = [box_prop((0.1, WALL_SIDE_M, 5.0), (far + 0.05) * out + [0, 0, 0.5], look, angle,
+                      texture_metres=metres, solid=False)]  # fmt: skip
     for _ in range(int(rng.integers(0, 4))):
         size = (0.006, float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.2, 0.8)))
         poster = sample_furnishing(rng, {**CLOTHS, "picture": 0.6, "label": 0.4, "scenery": 1.0, "badge": 0.4}, variety)

@@ -14,6 +14,8 @@ from uois_sam.synth.sampling.materials import CLOTHS, FLOORS, FURNITURE, SUPPORT
 from uois_sam.synth.scene import Pose, Prop, Surface
 
 Rng = np.random.Generator
+GROUND_SIDE_M = 8.0
+"""Side of the square floor."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def _under(d: _Draw) -> list[Prop]:
 
 def _ground(d: _Draw, z: float) -> Prop:
     turn, metres = d.rng.uniform(0, 6.3), float(d.rng.uniform(0.4, 1.8))
-    return box_prop((8.0, 8.0, 0.1), (0, 0, z - 0.05), d.surface(FLOORS), turn, texture_metres=metres)
+    size = (GROUND_SIDE_M, GROUND_SIDE_M, 0.1)
+    return box_prop(size, (0, 0, z - 0.05), d.surface(FLOORS), turn, texture_metres=metres)
 
 
 def _table_props(d: _Draw) -> tuple[list[Prop], Surface, float, np.ndarray]:

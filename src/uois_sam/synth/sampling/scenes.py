@@ -16,6 +16,7 @@ from uois_sam.synth.sampling.config import ARRANGEMENTS, DEFAULT, Variety
 from uois_sam.synth.sampling.lights import sample_lights
 from uois_sam.synth.sampling.materials import camouflaged, sample_surface
 from uois_sam.synth.sampling.places import Place, sample_place
+from uois_sam.synth.sampling.surroundings import MOST_LOOSE, STREAM, has_surroundings, household, surround
 from uois_sam.synth.scene import ObjectSpec, Pose, Scene
 
 Rng = np.random.Generator
@@ -31,6 +32,8 @@ def sample_scene(seed: int, variety: Variety = DEFAULT, assets: Assets = BUILT_I
     Raises:
         DatasetError: if ``variety`` names families that do not exist, or leaves none.
     """
+    surrounded = has_surroundings(seed, variety)
+    asked, variety = variety, household(seed, variety) if surrounded else variety
     rng = np.random.default_rng(seed)
     place = sample_place(rng, variety, assets)
     names = list(variety.arrangements)
@@ -38,10 +41,11 @@ def sample_scene(seed: int, variety: Variety = DEFAULT, assets: Assets = BUILT_I
     arrangement = str(rng.choice(names, p=shares / shares.sum()))
     objects = _sample_objects(rng, place, arrangement, variety, assets)
     rig, lamps, sky = sample_lights(rng, variety, assets)
-    return Scene(
+    scene = Scene(
         seed=seed, place=place.name, arrangement=arrangement, rig=rig, objects=objects, props=place.props, lamps=lamps,
         sky=sky, camera=sample_camera(rng, place, variety),
     )  # fmt: skip
+    return _with_surroundings(scene, place, asked, assets) if surrounded else scene
 
 
 def families_of(variety: Variety, assets: Assets = BUILT_IN) -> list[str]:
@@ -68,6 +72,17 @@ def sample_object(rng: Rng, variety: Variety, assets: Assets = BUILT_IN) -> Obje
     if own and rng.random() < OWN_MESH_SHARE:
         family = str(rng.choice(own))
     return _dressed(rng, family, int(rng.integers(2**31)), variety, assets)
+
+
+def _with_surroundings(scene: Scene, place: Place, variety: Variety, assets: Assets) -> Scene:
+    """The same objects in a room, if the place can have one."""
+    rng = np.random.default_rng([scene.seed, STREAM, 2])
+    loose = tuple(sample_object(rng, variety, assets) for _ in range(int(rng.integers(0, MOST_LOOSE + 1))))
+    found = surround(scene.seed, place, variety, loose, assets)
+    if found is None:
+        return scene
+    camera, props, laid_out = found
+    return replace(scene, camera=camera, props=props, loose=laid_out)
 
 
 def _sample_objects(

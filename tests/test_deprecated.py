@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,15 @@ def test_settings_were_called_selection(tiny_pipeline: UOISSAM) -> None:
         changed = tiny_pipeline.with_selection(nms="box")
     with pytest.warns(DeprecationWarning, match="selection is now settings"):
         assert changed.selection is changed.settings
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from uois_sam.config import Selection", "import uois_sam.images", "import uois_sam; uois_sam.Selection"],
+)
+def test_the_warning_is_shown_by_default_at_the_users_line(line: str, tmp_path: Path) -> None:
+    """Python shows a DeprecationWarning only where the script itself is to blame."""
+    script = tmp_path / "script.py"
+    script.write_text(f"import os\n{line}\n")
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert f"{script}:2: DeprecationWarning" in result.stderr

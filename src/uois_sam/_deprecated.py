@@ -38,15 +38,20 @@ def moved_names(module: str, *names: str) -> Callable[[str], Any]:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         home, _, new = MOVED_NAMES[name].rpartition(".")
-        warn(f"{module}.{name}", MOVED_NAMES[name], depth=3)
+        warn(f"{module}.{name}", MOVED_NAMES[name])
         return getattr(import_module(home), new)
 
     return find
 
 
-def warn(old: str, new: str, *, depth: int = 2) -> None:
-    """Say once a place that a name is going away; ``depth`` counts frames from this function to the user's line."""
-    warnings.warn(f"{old} is now {new}; the old name goes with the next release", DeprecationWarning, depth + 1)
+def warn(old: str, new: str) -> None:
+    """Warn, at the user's line, that a name is going away."""
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and (name := str(frame.f_globals.get("__name__"))).startswith(("uois_sam", "importlib")):
+        level += name.startswith("uois_sam")  # frames of the import system are passed over by warnings itself
+        frame = frame.f_back  # type: ignore[assignment]
+    message = f"{old} is now {new}; the old name goes with the next release"
+    warnings.warn(message, DeprecationWarning, stacklevel=level)
 
 
 class _Alias(ModuleType):
@@ -69,7 +74,7 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self) if fullname in MOVED_MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        warn(spec.name, MOVED_MODULES[spec.name], depth=1)
+        warn(spec.name, MOVED_MODULES[spec.name])
         return _Alias(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from uois_sam.cli.convert import convert
+from uois_sam.errors import count
 from uois_sam.synth.dataset.config import GenerateConfig, with_preset
 
 if TYPE_CHECKING:
@@ -83,5 +84,5 @@ def _make(run: Run, console: Console) -> list[str]:
             redraws.update(annotation.redraws)
             watch.advance(made, f"{3600 * made / (time.monotonic() - started):.0f} an hour")
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
-    return [f"{made} scenes made with {objects} labelled objects; draws thrown away: {told}",
+    return [f"{count(made, 'scene')} made with {count(objects, 'labelled object')}; draws thrown away: {told}",
             f"{run.total} scenes in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip

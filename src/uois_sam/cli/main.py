@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the name of the program; by default those of the process.
 
     Returns:
-        Exit status: 0 success; 1 some inputs failed; 2 nothing could be done; 130 interrupted.
+        Exit status: 0 success; 1 some inputs failed; 2 nothing could be done; 130 interrupted; 141 the reader of the
+            output has ended.
 
     Raises:
         SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_line(console, "interrupted")
         return 130
+    except BrokenPipeError:  # what reads the output has ended: "uois-sam evaluate --help | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _parse(arguments: list[str]) -> Command:

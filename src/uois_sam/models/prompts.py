@@ -69,7 +69,7 @@ def _look_up(values: Tensor, points_xy: Tensor) -> Tensor:
 
 
 def check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> FloatArray:
-    """(M, 2) float32 xy points.
+    """Check points in a photo and return them as (M, 2) float32 xy.
 
     Raises:
         ImageError: points of another shape, or outside the photo.
@@ -78,6 +78,8 @@ def check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw
         given = np.asarray(points, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got something else ({error})") from error
+    if given.size == 0:
+        return np.zeros((0, 2), dtype=np.float32)  # a detector that found nothing asks for nothing
     if given.ndim != 2 or given.shape[1] != 2:
         raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
     limit = np.array([image_hw[1], image_hw[0]]) - 0.5

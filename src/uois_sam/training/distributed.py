@@ -34,7 +34,7 @@ def start_processes(device: str = "auto") -> Accelerator:
         from accelerate import Accelerator
         from accelerate.utils import InitProcessGroupKwargs
     except ImportError as error:
-        raise MissingExtraError("training heads", "train", "accelerate") from error
+        raise MissingExtraError("training", "train", "accelerate") from error
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
     return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,11 @@ def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.Lo
     assert [line.split(":")[0] for line in skipped] == [
         f"skipped {tmp_path / name}" for name in ("cut.jpg", "cut.png", "text.png")
     ]
+
+
+def test_a_pipe_among_pictures_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Opening a pipe would wait for a writer that never comes."""
+    os.mkfifo(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "b.png")
+    assert list(load_textures(tmp_path)) == ["file/b.png"]
+    assert "a pipe or device" in caplog.text

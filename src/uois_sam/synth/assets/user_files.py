@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
+from uois_sam.io.files import regular_size
+
 ContentT = TypeVar("ContentT")
 
 _LOG = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ def read_usable(folder: Path, suffixes: Collection[str], read: Callable[[Path], 
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
             try:
+                regular_size(path)  # a pipe would be waited for
                 contents[f"file/{path.name}"] = read(path)
             except Exception as error:  # a reader of foreign files may raise anything
                 warn_skipped(path, error)

@@ -11,12 +11,18 @@ import numpy as np
 from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import read_bounded
+from uois_sam.io.formats import open_picture
 from uois_sam.synth.assets.textures import materials, patterns, prints
 from uois_sam.synth.assets.textures.fields import Picture, Rng, to_uint8
 from uois_sam.synth.assets.textures.wear import wear_down
 from uois_sam.synth.assets.user_files import read_usable
 
 Painter = Callable[[Rng, int], Picture]
+
+
+LARGEST_TEXTURE = 1 << 28
+"""Bytes of a picture file that is taken for a texture."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +100,13 @@ def load_textures(folder: Path) -> dict[str, Texture]:
 
 
 def _resized_file(path: Path, rng: Rng, size: int) -> Picture:
-    with Image.open(path) as image:
+    with open_picture(read_bounded(path, LARGEST_TEXTURE)) as image:
         return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _checked(path: Path) -> Path:
     """Return the path of a file that can be decoded to its end; raise for any other."""
-    with Image.open(path) as image:
+    with open_picture(read_bounded(path, LARGEST_TEXTURE)) as image:
         image.draft("RGB", (64, 64))  # a truncated JPEG fails at an eighth of its size as well
         image.load()
     return path

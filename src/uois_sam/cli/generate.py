@@ -85,4 +85,4 @@ def _make(run: Run, console: Console) -> list[str]:
             watch.advance(made, f"{3600 * made / (time.monotonic() - started):.0f} an hour")
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(redraws.items())) or "none"
     return [f"{count(made, 'scene')} made with {count(objects, 'labelled object')}; draws thrown away: {told}",
-            f"{run.total} scenes in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip
+            f"{count(run.total, 'scene')} in {run.out}, at a glance in {run.out / 'contact_sheet.jpg'}"]  # fmt: skip

@@ -46,7 +46,7 @@ def test_the_schema_refuses_what_it_should(key: str, value: object) -> None:
 
 
 def test_commands_tell_no_folders() -> None:
-    given = ["/work/x/table4.py", "/data/val/", "--limit", "3", "--out=/tmp/a/b.json", "--options=--workers 1"]
+    given = ["/srv/x/table4.py", "/data/val/", "--limit", "3", "--out=/tmp/a/b.json", "--options=--workers 1"]
     assert command_line(given) == "table4.py val/ --limit 3 --out=b.json '--options=--workers 1'"
 
 

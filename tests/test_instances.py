@@ -54,6 +54,12 @@ def test_more_than_255_instances_keep_their_numbers() -> None:
     assert many.label_map().tolist() == [list(range(1, 301))]
 
 
+def test_a_selection_keeps_the_notes_of_the_photo() -> None:
+    found = replace(instances("#. ..", ".# .."), notes=("prompts used up: 3 left out",))
+    assert instances("#").notes == ()
+    assert found[found.scores > 0.7].notes == found[1:].notes == found[:0].notes == found.notes
+
+
 def test_length_counts_instances_and_size_is_the_photos() -> None:
     three = instances("#. .. ..", ".# .. ..", "#. #. #.")
     assert len(three) == 3

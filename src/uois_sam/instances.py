@@ -56,6 +56,9 @@ class Instances:
     """Name and version of the model that made them, e.g. ``"compact-1"``."""
     image: ImageArray | None = None
     """(H, W, 3) uint8 RGB, the photo they were found in (for :meth:`plot`); None when not kept."""
+    notes: tuple[str, ...] = ()
+    """What a limit left out or a setting chose, one line each as ``"kind: numbers; what to do"``; of the photo, so that
+    a selection of the instances keeps them all."""
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -34,6 +34,7 @@ class FakeEncoded:
     """Two rectangles in a photo that is not black, none in a black one."""
 
     image: np.ndarray
+    notes: tuple[str, ...] = ()
 
     @property
     def maps(self) -> PromptMaps:
@@ -53,6 +54,7 @@ class FakeEncoded:
             points=(boxes[:, :2] + boxes[:, 2:] - 1) / 2,
             model=FakeModel.name,
             image=self.image,
+            notes=self.notes,
         )
 
 
@@ -61,6 +63,8 @@ class FakeModel:
     """Stands in for UOISSAM; ``errors`` maps a photo's height to what its segmentation raises."""
 
     errors: dict[int, BaseException] = field(default_factory=dict)
+    notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Height of a photo to the notes of its result."""
     settings: InferenceConfig = field(default_factory=InferenceConfig)
     card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
     name = "fake-1"
@@ -68,7 +72,7 @@ class FakeModel:
     def encode_image(self, image) -> FakeEncoded:
         if len(image) in self.errors:
             raise self.errors[len(image)]
-        return FakeEncoded(image)
+        return FakeEncoded(image, self.notes.get(len(image), ()))
 
 
 def photo(path: Path, height: int = 12, width: int = 16, value: int = 90) -> Path:
@@ -137,6 +141,17 @@ def test_empty_scene_is_a_result(tmp_path):
     assert json.loads((tmp_path / "out/a.json").read_text())["instances"] == []
     with Image.open(tmp_path / "out/a_label.png") as label:
         assert not np.asarray(label).any() and label.size == (16, 12)
+
+
+def test_a_note_is_kept_with_its_photo_and_told_once_a_kind_at_the_end(tmp_path):
+    model = FakeModel(notes={8: ("prompts used up: 9 left out",), 9: ("prompts used up: 3 left out", "tiles: 2x2")})
+    for name, height in (("a.png", 7), ("b.png", 8), ("c.png", 9)):
+        photo(tmp_path / "in" / name, height)
+    _, said = segment(tmp_path / "in", out=tmp_path / "out", model=model)
+    kept = [json.loads((tmp_path / "out" / f"{stem}.json").read_text())["notes"] for stem in "abc"]
+    assert kept == [[], ["prompts used up: 9 left out"], ["prompts used up: 3 left out", "tiles: 2x2"]]
+    lines = [line for line in said.splitlines() if line.startswith("note")]
+    assert lines == ["note: prompts used up in 2 photos, first b: 9 left out", "note: tiles in 1 photo, c: 2x2"]
 
 
 def test_debug_pictures(tmp_path):

@@ -70,6 +70,8 @@ class Tally:
     objects: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
+    notes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Kind of note to the number of photos that have it, and what it says of the first of them."""
     started: float = field(default_factory=time.perf_counter)
 
 
@@ -159,6 +161,10 @@ class _Run:
         write_together(contents)
         self.tally.photos += 1
         self.tally.objects += result.objects
+        for note in result.notes:
+            kind, _, rest = note.partition(": ")
+            photos, first = self.tally.notes.get(kind, (0, f"{stem}: {rest}"))
+            self.tally.notes[kind] = photos + 1, first
 
 
 def _nothing_done(console: Console, failures: Sequence[str]) -> int:
@@ -192,6 +198,8 @@ def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
+    for kind, (photos, first) in tally.notes.items():
+        print_line(console, f"note: {kind} in {count(photos, 'photo')}{', first ' if photos > 1 else ', '}{first}")
     if tally.failures:
         print_line(console, f"{count(len(tally.failures), 'input')} failed:")
         _print_failures(console, tally.failures)

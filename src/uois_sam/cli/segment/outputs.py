@@ -54,6 +54,8 @@ class Result:
     """File name ending to content, in the order of writing."""
     objects: int
     """Number of instances."""
+    notes: tuple[str, ...] = ()
+    """As :attr:`uois_sam.instances.Instances.notes`."""
 
 
 def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
@@ -77,7 +79,7 @@ def segment_photo(photo: Photo, predict: Callable[[ImageArray], Predicted], made
     instances, maps = predict(image)
     files = _pictures(image, instances, maps)
     files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
-    return Result(files, len(instances))
+    return Result(files, len(instances), instances.notes)
 
 
 def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:
@@ -101,6 +103,7 @@ def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> d
         "height": height,
         "width": width,
         **made_by,
+        "notes": list(instances.notes),
         "instances": found,
     }
 

@@ -36,6 +36,8 @@ class TrainCompact:
     context: int = 0
     """Channels of a branch that sees the photo as a whole, a multiple of 4, say 128; a model to start from that has
     none is given one. 0: none is added."""
+    composites: float = 0.0
+    """Share of views, 0 to 1, that another image lends objects or printed pictures."""
     name: str | None = None
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
@@ -47,12 +49,15 @@ class TrainCompact:
         expect_above_0("rate", self.rate)
         if self.context < 0 or self.context % 4:
             raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
+        if not 0 <= self.composites <= 1:
+            raise UOISError(f"--composites: expected 0 to 1, found {self.composites:g}")
         from uois_sam.runtime.progress import progress
         from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = open_datasets("folder", self.data)
-        base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed)
+        base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed,
+                                     composites=self.composites)  # fmt: skip
         architecture = replace(CompactTrainingConfig().architecture, context_width=self.context)
         recipe = CompactTrainingConfig(architecture=architecture, base=base, seed=self.seed)
         with progress(console) as watch:

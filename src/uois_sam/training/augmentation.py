@@ -38,13 +38,18 @@ def plain_view(sample: Sample, size_hw: tuple[int, int]) -> View:
 
 def random_view(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
     """Crop, mirror and jitter at random, and stretch to the input size."""
+    view = random_crop(sample, size_hw, rng)
+    return View(photometric_jitter(view.image, rng), view.labels)
+
+
+def random_crop(sample: Sample, size_hw: tuple[int, int], rng: Rng) -> View:
+    """Crop and mirror at random, and stretch to the input size."""
     image, labels = _crop(sample.image, sample.labels.astype(np.int32), rng)
     if rng.random() < 0.5:
         image, labels = image[:, ::-1], labels[:, ::-1]
     if rng.random() < 0.15:
         image, labels = image[::-1], labels[::-1]
-    view = _resized(np.ascontiguousarray(image), np.ascontiguousarray(labels), size_hw)
-    return View(photometric_jitter(view.image, rng), view.labels)
+    return _resized(np.ascontiguousarray(image), np.ascontiguousarray(labels), size_hw)
 
 
 def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:

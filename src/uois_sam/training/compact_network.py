@@ -23,8 +23,9 @@ from uois_sam.datasets.base import Dataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
 from uois_sam.runtime.device import capability
-from uois_sam.training.augmentation import random_view, sample_prompts
+from uois_sam.training.augmentation import View, photometric_jitter, random_crop, sample_prompts
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
+from uois_sam.training.composites import compose
 from uois_sam.training.losses import (
     foreground_loss,
     heatmap_loss,
@@ -55,6 +56,8 @@ class NetworkTrainingConfig:
     """Share of prompts on background."""
     central_share: float = 0.5
     """Share of the other prompts that lie about the centre of their object, where the prompt generator puts them."""
+    composites: float = 0.0
+    """Share of views that another image lends objects or prints (``training.composites``)."""
     rate: float = 6e-4
     """Learning rate of all but the backbone."""
     encoder_rate: float = 3e-4
@@ -112,7 +115,7 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
         epoch, position = divmod(item, len(self.data))
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.data))
         rng = np.random.default_rng([self.config.seed, item, 1])
-        view = random_view(self.data[int(order[position])], self.input_hw, rng)
+        view = self._view(int(order[position]), rng)
         count, background = self.config.prompts, self.config.background_share
         points, ids = sample_prompts(view.labels, count, background, rng, self.config.central_share)
         grid_hw = self.input_hw[0] // STRIDE, self.input_hw[1] // STRIDE
@@ -124,6 +127,13 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
             torch.from_numpy(foreground_target(view.labels, grid_hw)),
             torch.from_numpy(heatmap_target(view.labels, COMPACT_TARGET, grid_hw))[None],
         )
+
+    def _view(self, index: int, rng: np.random.Generator) -> View:
+        view = random_crop(self.data[index], self.input_hw, rng)
+        if self.config.composites and rng.random() < self.config.composites:
+            donor = self.data[int(rng.integers(len(self.data)))]
+            view = compose(view, random_crop(donor, self.input_hw, rng), rng)
+        return View(photometric_jitter(view.image, rng), view.labels)
 
 
 def train_network(

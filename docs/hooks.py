@@ -10,7 +10,6 @@ import os
 import re
 from dataclasses import fields
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 from unittest import mock
 
@@ -68,8 +67,7 @@ def help_of(words: tuple[str, ...]) -> str:
     plain = {"COLUMNS": str(HELP_COLUMNS), "NO_COLOR": "1", "TERM": "dumb"}
     with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         main([*words, "--help"])
-    text = re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue()).strip()
-    return "\n".join(fill(line, HELP_COLUMNS) if line[:1] not in ("", " ") else line for line in text.splitlines())
+    return re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue()).strip()
 
 
 def settings_table() -> str:

@@ -32,6 +32,9 @@ _STAGES = {"hpg": "HPG", "features": "features", "masks": "masks", "total": "tot
 class Benchmark:
     """Time one photo in the stages of the paper (prompt generator, features, masks), without loading the model.
 
+        uois-sam benchmark --image photo.jpg --threads 1
+        uois-sam benchmark --model sam-vit-l --random --against transformers
+
     A base without heads (sam-vit-l) is timed with 30 points spread over the photo.
 
     Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Convert:
     """Convert a data set made by "uois-sam generate" to UOAIS-Sim's COCO layout or to BOP's, or draw a contact sheet.
 
+        uois-sam convert scenes --to sheet --out sheet.jpg
+
     The layouts need amodal masks (generate --amodal). Photos are hard links to the originals where possible.
     A contact sheet can be drawn of any labelled folder (rgb/NAME.{png,jpg} with label/NAME.png, or ID.{png,jpg} with
     ID_label.png), and with --no-labels of any folder of photos.

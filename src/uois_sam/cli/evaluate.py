@@ -23,17 +23,13 @@ if TYPE_CHECKING:
 class Evaluate:
     """Score a model, a baseline or anyone's label PNGs on a data set, by the published protocol.
 
+        uois-sam evaluate ocid OCID-dataset --out runs/ocid
+        uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --out runs/osd
+        uois-sam evaluate folder data/val --prompts grid --limit 30 --out runs/val
+
     Writes below --out: predictions/ (label PNGs and scores; a run that was stopped goes on with them), report.json
     (every figure, protocol, versions, counts), per_image.csv, report.md (beside the rows of the paper's tables) and
     report.html (one page with distributions and the worst, median and best frames).
-
-    The bundled model on OCID; another method's labels on OSD; SAM's scheme on 30 frames of your own data:
-
-    uois-sam evaluate ocid OCID-dataset --out runs/ocid
-
-    uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --name MSMFormer --out runs/osd_msmformer
-
-    uois-sam evaluate folder data/val --prompts grid --scores sam --limit 30 --out runs/val_grid
 
     Exit status: 0 success; 1 some frames failed (listed in the report); 2 nothing could be done; 130 interrupted.
     """

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Generate:
     """Make photorealistic, physically settled, labelled scenes (extra: synth).
 
+        uois-sam generate --out scenes --scenes 20 --variety.places table bin
+
     Writes rgb/, label/ (uint16, 0 = background), depth/ (uint16 millimetres), scenes.jsonl (camera, poses, visible
     fractions, and the description that --from-scenes renders again), dataset.json (configuration, statistics, versions,
     speed and memory) and contact_sheet.jpg. A run that was stopped goes on where it was when started again with the

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import tyro
 from rich.console import Console
 
 from uois_sam._version import __version__
@@ -18,9 +17,10 @@ from uois_sam.cli.convert import Convert
 from uois_sam.cli.evaluate import Evaluate
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.models import Models
+from uois_sam.cli.parsing import CommandGroup, parse
 from uois_sam.cli.segment.command import Segment
 from uois_sam.cli.tables import Tables
-from uois_sam.cli.train import Train
+from uois_sam.cli.train import TRAIN
 from uois_sam.errors import UOISError
 from uois_sam.runtime.progress import print_line
 
@@ -41,11 +41,13 @@ COMMANDS: dict[str, Any] = {
     "models": Models,
     "generate": Generate,
     "convert": Convert,
-    "train": Train,
+    "train": TRAIN,
 }
-"""Name on the command line to dataclass; a new subcommand is one import and one line here."""
+"""Name on the command line to dataclass or group; a new subcommand is one import and one line here."""
 
 _DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
+
+    uois-sam segment photo.jpg --out results
 
 `uois-sam COMMAND --help` explains a command, `uois-sam --version` prints the version.
 """
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     console = Console(stderr=True)
     try:
-        command = _parse(list(arguments))  # options check their values as they are made
+        # Options check their values as they are made.
+        command: Command = parse(list(arguments), CommandGroup(_DESCRIPTION, COMMANDS), "uois-sam")
         with _log_to(console):
             return command.run(console)
     except UOISError as error:
@@ -86,19 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # what reads the output has ended: "uois-sam evaluate --help | head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _parse(arguments: list[str]) -> Command:
-    """The command that the arguments stand for; of a known one, errors point to its own help."""
-    kind = COMMANDS.get(arguments[0]) if arguments else None
-    command: Command
-    if kind is None:
-        command = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="uois-sam", description=_DESCRIPTION, args=arguments
-        )
-    else:
-        command = tyro.cli(kind, prog=f"uois-sam {arguments[0]}", args=arguments[1:])
-    return command
 
 
 @contextmanager

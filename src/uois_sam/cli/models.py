@@ -19,6 +19,8 @@ _WIDTH_OF_A_FILE = 200
 class Models:
     """List the names that --model takes, their sizes, which of them are on this machine, and trained heads.
 
+        uois-sam models runs
+
     The list goes to standard output. Weights that are not here are downloaded into the Hugging Face cache when a model
     is first used (HF_HOME moves the cache, HF_HUB_OFFLINE=1 forbids downloads), or given as files: --sam FILE
     --dinov2 FILE.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Tables:
     """Print Tables II to V of the paper with the rows of saved reports beside the published ones, as markdown.
 
+        uois-sam tables runs --out tables.md
+
     Reports on OCID and OSD join Table II, on PhoCAL and HouseCat6D Table III; those on OCID also join the row of Table
     IV that they were made like, and of Table V if their model's card tells its share of training data. Reports on
     other data sets get a table each. Without reports, the published tables are printed.

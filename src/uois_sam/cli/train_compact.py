@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class TrainCompact:
     """Train the compact model on rendered scenes, or continue on your own images: --start compact.
 
+        uois-sam train compact --data my_photos --start compact --out runs/mine
+
     The base network is trained first, then HDNet and the mask scorer on its cached features. A stopped run continues
     when started again with the same options. The result is OUT/model, for --model of the other commands.
     """

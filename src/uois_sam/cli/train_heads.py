@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class TrainHeads:
     """Train the paper's prompt generator (HPG) and HDNet on a frozen base, from labelled images.
 
+        uois-sam train heads --base sam-vit-l --data scenes --out runs/heads
+
     First every image goes once through the frozen networks and their features are cached in OUT/cache (the space that
     takes is printed before), then both heads are fitted on the cache. A stopped run continues when started again with
     the same options. The result is OUT/model: small, for --model of the other commands.

@@ -51,6 +51,8 @@ PARTS = (
 class TrainShipped:
     """Reproduce the bundled weights: render scenes and train on them, four times in a row (extras: synth,train).
 
+        uois-sam train shipped --out runs/shipped --share 0.01
+
     About six and a half hours on two cores; a GPU is used where there is one. Everything goes below OUT:
     scenes-SEED for each part's scenes, compact-N for its training; model/ of the last one is the result. What is there
     already is kept, so that a stopped run continues.

@@ -26,6 +26,9 @@ from uois_sam.runtime.progress import ProgressCallback, print_line, progress
 class Segment:
     """Find the objects in photos and videos and write label maps, overlays and COCO JSON.
 
+        uois-sam segment photo.jpg --out results
+        uois-sam segment photos/ clip.mp4 --out results --device cuda
+
     For every photo, below --out: NAME_label.png (uint16, 0 is background, i is instance i, best first),
     NAME_overlay.jpg and NAME.json. Folders are searched recursively and keep their sub-folders; the frames of a video
     are named NAME_000000 and so on. Where two inputs would share a NAME, they keep their suffixes (a.jpg_label.png),

@@ -20,6 +20,7 @@ GROUND = {"_deprecated", "errors", "types", "config", "geometry", "validation", 
 LAYERS = [
     GROUND,
     {"io", "runtime"},
+    {"exchange"},
     {"instances"},
     {"models"},
     {"checkpoints"},

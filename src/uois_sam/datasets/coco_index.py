@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.datasets.json_index import Located, iterate_objects, read_objects
 from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import stamp
+from uois_sam.io.json_index import Located, iterate_objects, read_objects
 from uois_sam.io.masks import DecodedMask, MaskError, decode_segmentation
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from uois_sam.datasets.json_index import read_objects
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import regular_size
+from uois_sam.io.json_index import read_objects
 from uois_sam.validation import Fraction, validated
 
 _INDEX = re.compile(rb'\{"index": ?(\d{1,18})\b')

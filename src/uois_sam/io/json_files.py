@@ -17,7 +17,7 @@ from uois_sam.validation import validated
 T = TypeVar("T")
 
 LARGEST_FILE = 1 << 28
-"""Bytes of a file that is read as a whole; larger annotation files are walked through by ``datasets.json_index``."""
+"""Bytes of a file that is read as a whole; larger annotation files are walked through by ``io.json_index``."""
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 DEEPEST = 100
 """Levels of lists and objects in each other."""

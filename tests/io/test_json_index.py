@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uois_sam.datasets import json_index
-from uois_sam.datasets.json_index import iterate_objects, read_objects
 from uois_sam.errors import DatasetError
+from uois_sam.io import json_index
+from uois_sam.io.json_index import iterate_objects, read_objects
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(

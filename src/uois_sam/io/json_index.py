@@ -32,12 +32,13 @@ class Located:
     """Content of the object."""
 
 
-def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
+def iterate_objects(path: Path, keys: Collection[str], optional: Collection[str] = ()) -> Iterator[Located]:
     """Walk through the objects of some top-level arrays of a JSON file, one of them in memory at a time.
 
     Args:
         path: a file that holds one object whose values under ``keys`` are arrays of objects.
         keys: arrays to read, in any order; all other values are skipped.
+        optional: further arrays to read where there are any.
 
     Raises:
         DatasetError: if the file is unreadable, not JSON, of another form, or without one of the arrays; the message
@@ -46,7 +47,7 @@ def iterate_objects(path: Path, keys: Collection[str]) -> Iterator[Located]:
     try:
         regular_size(path)
         with path.open("rb") as file:
-            yield from _Reader(path, file).objects(keys)
+            yield from _Reader(path, file).objects(keys, optional)
     except OSError as error:
         raise DatasetError(f"{path}: expected a JSON file, found: {error.strerror or error}") from error
 
@@ -95,7 +96,7 @@ class _Reader:
         self.position = 0  # in text
         self.decode = json.JSONDecoder().raw_decode
 
-    def objects(self, keys: Collection[str]) -> Iterator[Located]:
+    def objects(self, keys: Collection[str], optional: Collection[str]) -> Iterator[Located]:
         if self._more(3) and self.text.startswith("\xef\xbb\xbf"):
             self.position = 3
         self._expect("{")
@@ -103,7 +104,7 @@ class _Reader:
         while self._next() != "}":
             key, _ = self._value()
             self._expect(":")
-            if key in keys:
+            if key in keys or key in optional:
                 missing = [each for each in missing if each != key]
                 yield from self._array(key)
             else:

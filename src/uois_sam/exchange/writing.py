@@ -1,0 +1,122 @@
+"""Write many photos in several formats: whole files, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from uois_sam.errors import OutputError
+from uois_sam.exchange.format import EncodedPhoto, Format, Gathering
+from uois_sam.exchange.photo import LabelledPhoto
+from uois_sam.io.files import Content, make_output_folder, write_together
+
+
+def encode_all(formats: Sequence[Format], photo: LabelledPhoto) -> tuple[EncodedPhoto, ...]:
+    """Encode one photo in every format.
+
+    Raises:
+        FormatError: if one of them cannot hold it.
+    """
+    return tuple(each.encode(photo) for each in formats)
+
+
+def write_photos(photos: Iterable[LabelledPhoto], out: Path, formats: Sequence[Format]) -> dict[str, int]:
+    """Write photos and return the notes on them, see :class:`FormatWriter`."""
+    with FormatWriter(out, formats) as writer:
+        for photo in photos:
+            writer.add(photo)
+    return writer.notes
+
+
+class FormatWriter:
+    """Writer of photos in several formats, each below ``out/<name of the format>``; a context manager.
+
+    The files of each photo appear as it is added; those over all photos when the block ends without an error. With an
+    error or an interruption they do not appear, and earlier ones of the same name stay as they were.
+
+    Args:
+        out: folder; created where missing.
+        formats: see :func:`uois_sam.exchange.registry.open_formats`.
+
+    Raises:
+        OutputError: if a folder or file cannot be written.
+    """
+
+    def __init__(self, out: Path, formats: Sequence[Format]) -> None:
+        self.out = out
+        self.formats = tuple(formats)
+        self._stack = ExitStack()
+        self._gathered: list[Gathering] = []
+        self._stems: set[str] = set()
+
+    def __enter__(self) -> FormatWriter:
+        try:
+            for each in self.formats:
+                make_output_folder(self.out / each.name)
+                self._gathered.append(each.gather(self._scratch))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def add(self, photo: LabelledPhoto) -> None:
+        """Encode one photo and write it.
+
+        Raises:
+            FormatError: if one of the formats cannot hold it; then none of its files is written.
+            OutputError: if a file cannot be written, or another photo has the same name.
+        """
+        self.write(encode_all(self.formats, photo))
+
+    def write(self, encoded: Sequence[EncodedPhoto]) -> None:
+        """Write one photo that :func:`encode_all` has encoded, anywhere.
+
+        Raises:
+            OutputError: as :meth:`add`.
+        """
+        if not encoded:
+            return
+        stem = encoded[0].stem
+        if stem in self._stems:
+            raise OutputError(f"expected one photo called {stem}, found two")
+        self._place(one.files for one in encoded)
+        self._stems.add(stem)
+        for gathered, one in zip(self._gathered, encoded, strict=True):
+            gathered.add(one)
+            gathered.notes.update(one.notes)
+
+    def _place(self, files: Iterable[Mapping[str, Content]]) -> None:
+        contents: dict[Path, Content] = {
+            self.out / each.name / path: content
+            for each, named in zip(self.formats, files, strict=True)
+            for path, content in named.items()
+        }
+        for folder in {path.parent for path in contents}:
+            if not folder.is_dir():
+                make_output_folder(folder)
+        write_together(contents)
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was left out, guessed or changed, with the name of the format, and how many times."""
+        return {
+            f"{each.name}: {what}": number
+            for each, gathered in zip(self.formats, self._gathered, strict=False)
+            for what, number in gathered.notes.items()
+            if number
+        }
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                self._place(gathered.finish() for gathered in self._gathered)
+
+    def _scratch(self) -> IO[bytes]:
+        """A file without a name in the folder of the results: it needs no other disk and leaves nothing behind."""
+        return self._stack.enter_context(tempfile.TemporaryFile(dir=self.out))

@@ -22,27 +22,38 @@ SCENE_HW = 384, 512
 
 
 @dataclass(frozen=True)
+class SceneSet:
+    """Scenes rendered from one seed, which names their folder."""
+
+    seed: int
+    scenes: int
+    surroundings: float = 0.0
+    """Share of the scenes that have a room (``Variety.surroundings``); the first sets were made without."""
+
+
+@dataclass(frozen=True)
 class TrainingPart:
     """One part of the training: new scenes, and the steps taken on them and on earlier ones."""
 
     name: str
     """Name of the resulting weights."""
-    seed: int
-    """Seed of the new scenes, which names their folder."""
-    scenes: int
+    new: tuple[SceneSet, ...]
+    """Scenes that no part before has seen."""
     steps: int
     rate: float
     earlier_seeds: tuple[int, ...] = ()
     """Seeds of earlier scenes to train on again."""
-    surroundings: float = 0.0
-    """Share of the new scenes that have a room (``Variety.surroundings``); the first parts were made without."""
+    context: int = 0
+    """Width of the context branch (``train compact --context``)."""
+    composites: float = 0.0
+    """Share of composite views (``train compact --composites``)."""
 
 
 PARTS = (
-    TrainingPart("compact-2", seed=11, scenes=840, steps=3000, rate=6e-4),
-    TrainingPart("compact-3", seed=12, scenes=560, steps=2500, rate=5e-4, earlier_seeds=(11,)),
-    TrainingPart("compact-4", seed=13, scenes=720, steps=3000, rate=5e-4),
-    TrainingPart("compact-5", seed=14, scenes=480, steps=5000, rate=8e-4, earlier_seeds=(13,)),
+    TrainingPart("compact-2", (SceneSet(11, 840),), steps=3000, rate=6e-4),
+    TrainingPart("compact-3", (SceneSet(12, 560),), steps=2500, rate=5e-4, earlier_seeds=(11,)),
+    TrainingPart("compact-4", (SceneSet(13, 720),), steps=3000, rate=5e-4),
+    TrainingPart("compact-5", (SceneSet(14, 480),), steps=5000, rate=8e-4, earlier_seeds=(13,)),
 )
 """Parts of the bundled weights' training; each starts from the one before, the first from ImageNet's weights."""
 
@@ -78,27 +89,27 @@ class TrainShipped:
             if self._is_done(number):
                 console.print(f"{part.name} is there already")
                 continue
-            for command in (self.scenes_of(part), self.training_of(number)):
+            for command in (*map(self.scenes_of, part.new), self.training_of(number)):
                 if status := command.run(console):
                     return status
         return 0
 
-    def scenes_of(self, part: TrainingPart) -> Generate:
-        """Return the command that renders the new scenes of a part."""
+    def scenes_of(self, new: SceneSet) -> Generate:
+        """Return the command that renders new scenes."""
         height, width = SCENE_HW
-        scenes = self._shortened(part.scenes, 3)
-        variety = Variety(surroundings=part.surroundings)
-        config = GenerateConfig(scenes=scenes, seed=part.seed, height=height, width=width, variety=variety)
-        return Generate(self._folder(part.seed), config, workers=self.workers)
+        scenes = self._shortened(new.scenes, 3)
+        variety = Variety(surroundings=new.surroundings)
+        config = GenerateConfig(scenes=scenes, seed=new.seed, height=height, width=width, variety=variety)
+        return Generate(self._folder(new.seed), config, workers=self.workers)
 
     def training_of(self, number: int) -> TrainCompact:
         """Return the command that trains a part."""
         part = PARTS[number]
         start = str(self.out / PARTS[number - 1].name / "model") if number else None
         return TrainCompact(
-            data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, part.seed)), out=self.out / part.name,
-            start=start, steps=self._shortened(part.steps, 1), rate=part.rate, name=part.name,
-            device=self.device,
+            data=tuple(self._folder(seed) for seed in (*part.earlier_seeds, *(new.seed for new in part.new))),
+            out=self.out / part.name, start=start, steps=self._shortened(part.steps, 1), rate=part.rate,
+            context=part.context, composites=part.composites, name=part.name, device=self.device,
         )  # fmt: skip
 
     def _is_done(self, number: int) -> bool:

@@ -89,7 +89,8 @@ class TrainShipped:
             if self._is_done(number):
                 console.print(f"{part.name} is there already")
                 continue
-            for command in (*map(self.scenes_of, part.new), self.training_of(number)):
+            commands: list[Generate | TrainCompact] = [self.scenes_of(new) for new in part.new]
+            for command in (*commands, self.training_of(number)):
                 if status := command.run(console):
                     return status
         return 0

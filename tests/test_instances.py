@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from uois_sam.errors import ImageError
@@ -41,6 +42,46 @@ def test_in_the_label_map_the_better_score_wins_where_masks_overlap() -> None:
     labels = instances("##.. ##.. ....", ".##. .##. .##.", "#### .... ....").label_map()
     assert labels.dtype == np.uint16
     assert labels.tolist() == [[1, 1, 2, 3], [1, 1, 2, 0], [0, 2, 2, 0]]
+
+
+def test_a_mask_hardly_in_sight_is_left_out_of_the_label_map_and_keeps_its_number() -> None:
+    nearly_hidden = instances("#########. ..........", "########## ..........", ".......... ##########")
+    assert nearly_hidden.label_map().tolist() == [[1] * 9 + [0], [3] * 10]
+    assert nearly_hidden.visible_areas().tolist() == [9, 0, 10]
+    a_fifth = instances("########..", "##########")
+    assert a_fifth.label_map().tolist() == [[1] * 8 + [2] * 2]
+
+
+def test_pixels_of_what_is_left_out_go_to_the_next_mask_that_holds_them() -> None:
+    labels = instances("#########.", "##########", ".........#").label_map()
+    assert labels.tolist() == [[1] * 9 + [3]]
+
+
+def test_stray_pieces_are_left_out_of_the_label_map() -> None:
+    masks = np.zeros((1, 10, 20), dtype=np.bool_)
+    masks[0, :, :10] = True
+    masks[0, 0, 12] = masks[0, 9, 14:17] = True  # 1 and 3 of 104 pixels
+    one = Instances(masks, np.ones(1, np.float32), np.zeros((1, 4), np.float32), np.zeros((1, 2), np.float32))
+    labels = one.label_map()
+    assert not labels[0, 12] and labels[9, 14:17].all() and labels[:, :10].all()
+    assert one.visible_areas().tolist() == [103]
+    assert one.masks.sum() == 104
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(0, 5), st.integers(1, 9), st.integers(1, 9))))
+def test_a_label_map_shows_pixels_of_masks_only_and_no_slivers(masks: npt.NDArray[np.bool_]) -> None:
+    n = len(masks)
+    found = Instances(masks, np.ones(n, np.float32), np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32))
+    labels, visible = found.label_map(), found.visible_areas()
+    assert visible.tolist() == [np.count_nonzero(labels == i + 1) for i in range(n)]
+    for index, mask in enumerate(masks):
+        own = labels == index + 1
+        assert not (own & ~mask).any()
+        # At most 49 of 50 parts of a fifth are lost with stray pieces.
+        assert not own.any() or own.sum() >= 0.2 * 0.02 * mask.sum()
+        if own.any():
+            count, _, stats, _ = cv2.connectedComponentsWithStats(own.astype(np.uint8), connectivity=8)
+            assert count == 1 or min(stats[1:, cv2.CC_STAT_AREA]) >= 0.02 * own.sum()
 
 
 def test_a_mask_hidden_by_better_ones_keeps_its_number_for_itself() -> None:
@@ -120,6 +161,12 @@ def test_one_instance_knows_its_label() -> None:
     for instance in found:
         assert np.array_equal(found.label_map() == instance.label, instance.mask)
     assert found[-1].label == 3 and found[-1].score == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("index", [3, -4, 99])
+def test_a_number_that_is_not_there_says_how_many_there_are(index: int) -> None:
+    with pytest.raises(IndexError, match=f"expected the number of one of 3 instances, found {index}"):
+        three()[index]
 
 
 @pytest.mark.parametrize("index", [3, -4, np.array([True, False]), [5]])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.errors import ImageError, MissingExtraError
+from uois_sam.errors import ImageError, MissingExtraError, count
 from uois_sam.io.masks import encode_mask
 from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
@@ -32,7 +32,7 @@ class Instance:
     point: FloatArray
     """(2,) float32 xy: the point prompt the mask was decoded from."""
     label: int
-    """Value of its pixels in :meth:`Instances.label_map`, counted from 1."""
+    """Value of its pixels in :meth:`Instances.label_map` of those it was taken from, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Instances:
 
     Best score first; where points were given by the caller, one for each point in the order given.
 
-    Masks may overlap; :meth:`label_map` resolves that by letting the better score win.
+    Masks may overlap; :meth:`label_map` resolves that by letting the better score win. Instance i has the number
+    i + 1 wherever one is shown: in the label map, on the overlay, and as ``label`` in the JSON of ``uois-sam segment``.
     """
 
     masks: BoolArray
@@ -88,6 +89,8 @@ class Instances:
             IndexError: if there is no such instance, or a bool index has another length.
         """
         if isinstance(index, int | np.integer):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"expected the number of one of {count(len(self), 'instance')}, found {index}")
             row = range(len(self))[index]
             return Instance(self.masks[row], float(self.scores[row]), self.boxes[row], self.points[row], row + 1)
         if not isinstance(index, slice):
@@ -100,11 +103,18 @@ class Instances:
         return (self[row] for row in range(len(self)))
 
     def label_map(self) -> LabelMap:
-        """(H, W) uint16: 0 is background, i + 1 is instance i. Painted in ascending score: the better one wins."""
-        labels = np.zeros(self.image_hw, dtype=np.uint16)
-        for index in range(len(self) - 1, -1, -1):
-            labels[self.masks[index]] = index + 1
-        return labels
+        """(H, W) uint16: 0 is background, i + 1 is instance i; where masks overlap, the better one wins.
+
+        Slivers are left out: masks of which better ones leave less than a fifth in sight, and connected pieces below
+        2 % of what is in sight of their mask (:func:`uois_sam.io.shapes.paint_masks`).
+        """
+        from uois_sam.io.shapes import paint_masks
+
+        return paint_masks(self.masks)
+
+    def visible_areas(self) -> npt.NDArray[np.int64]:
+        """(N,) pixels of each instance in :meth:`label_map`; 0 for one that is left out of it."""
+        return np.bincount(self.label_map().ravel(), minlength=len(self) + 1)[1:]
 
     def polygons(self, tolerance_px: float = 0.0) -> list[list[FloatArray]]:
         """Trace every mask: for each instance the outlines of its connected pieces, largest first; holes are left out.
@@ -172,14 +182,20 @@ class Instances:
         ]
 
     def overlay(
-        self, image: ImageArray | None = None, *, show_points: bool = True, show_scores: bool = False
+        self,
+        image: ImageArray | None = None,
+        *,
+        show_points: bool = True,
+        show_scores: bool = False,
+        show_numbers: bool = True,
     ) -> ImageArray:
         """Draw the instances over the photo, each tinted and outlined in its own colour, as :meth:`label_map` has them.
 
         Args:
             image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
-            show_points: mark the point prompts.
-            show_scores: write the score beside each point.
+            show_points: mark the point prompts of what is in sight.
+            show_scores: write the score beside each object's point.
+            show_numbers: write the number that the object has in the label map there.
 
         Returns:
             (H, W, 3) uint8 RGB, a new array.
@@ -189,8 +205,12 @@ class Instances:
         """
         from uois_sam.io.overlay import overlay
 
-        points = self.points if show_points or show_scores else None
-        return overlay(self._photo(image), self.label_map(), points, self.scores if show_scores else None)
+        labels = self.label_map()
+        texts = [
+            " ".join([*([str(label)] if show_numbers else []), *([f"{score:.2f}"] if show_scores else [])])
+            for label, score in enumerate(self.scores, start=1)
+        ]
+        return overlay(self._photo(image), labels, self.points, texts, show_points=show_points)
 
     def plot(self, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
         """Draw the overlay into Matplotlib axes, with the points as markers, and return the axes (extra ``plot``).

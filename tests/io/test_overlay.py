@@ -67,6 +67,41 @@ def test_outlines_and_points_are_drawn():
     assert (instances.overlay(GREY, show_scores=True) != pointed).any()
 
 
+def lettered(picture):
+    """Number of nearly white pixels, as only letters and the rings of points have them."""
+    return (picture.min(axis=2) > 180).sum()
+
+
+def test_numbers_are_written_in_white_and_can_be_left_out():
+    instances, image = scene((240, 320)), np.full((240, 320, 3), 100, dtype=np.uint8)
+    plain = instances.overlay(image, show_points=False, show_numbers=False)
+    numbered = instances.overlay(image, show_points=False)
+    assert lettered(plain) == 0 < lettered(numbered)
+    assert lettered(numbered) < lettered(instances.overlay(image, show_points=False, show_scores=True))
+    changed = np.flatnonzero((plain != numbered).any(axis=(0, 2)))
+    assert changed.min() > instances.points[0, 0]  # to the right of the points
+
+
+def test_what_the_label_map_leaves_out_has_no_number_and_no_point():
+    instances = scene((240, 320), count=1)
+    hidden = Instances(
+        masks=np.repeat(instances.masks, 2, axis=0),
+        scores=np.array([0.9, 0.8], dtype=np.float32),
+        boxes=np.repeat(instances.boxes, 2, axis=0),
+        points=instances.points + np.array([[0, 0], [60, 30]], dtype=np.float32),
+    )
+    image = np.full((240, 320, 3), 100, dtype=np.uint8)
+    np.testing.assert_array_equal(hidden.overlay(image), instances.overlay(image))
+
+
+def test_a_number_stands_on_the_object_where_the_point_does_not():
+    instances, image = scene((240, 320), count=1), np.full((240, 320, 3), 100, dtype=np.uint8)
+    away = Instances(instances.masks, instances.scores, instances.boxes, np.zeros((1, 2), np.float32))
+    plain = away.overlay(image, show_points=False, show_numbers=False)
+    rows, columns = np.nonzero((plain != away.overlay(image, show_points=False)).any(axis=2))
+    assert instances.masks[0][rows, columns].all()
+
+
 def test_the_better_of_two_overlapping_masks_is_shown():
     instances = scene(count=1)
     both = Instances(

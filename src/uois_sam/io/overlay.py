@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,22 @@ _SHIFT = 4  # OpenCV draws at fixed-point coordinates with this many fractional 
 
 
 def overlay(
-    image: ImageArray, labels: LabelMap, points_xy: FloatArray | None = None, scores: FloatArray | None = None
+    image: ImageArray,
+    labels: LabelMap,
+    points_xy: FloatArray | None = None,
+    texts: Sequence[str] = (),
+    *,
+    show_points: bool = True,
 ) -> ImageArray:
-    """Tint and outline every object of a photo in its own colour, and mark its point prompt and score.
+    """Tint and outline every object of a photo in its own colour, mark its point prompt and write beside it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         labels: (H, W) integers, 0 = background; label i always has the same colour.
-        points_xy: (N, 2) float32 xy in pixels, the point of label i + 1 at index i; None draws none.
-        scores: (N,) float32 written beside the points; None writes none.
+        points_xy: (N, 2) float32 xy in pixels, the point of label i + 1 at index i; None for none. Those of labels that
+            are not in the map are not drawn.
+        texts: what to write of label i + 1 at index i: at its point if that lies on it, else in its midst.
+        show_points: mark the points.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -42,11 +50,18 @@ def overlay(
     if image.shape != (*labels.shape, 3):
         raise ImageError(f"expected the photo the masks belong to, shape {(*labels.shape, 3)}, found {image.shape}")
     points = np.zeros((0, 2), dtype=np.float32) if points_xy is None else points_xy
-    instance_colours = colours(max(len(points), int(labels.max(initial=0))))
+    areas = np.bincount(labels.ravel(), minlength=len(points) + 1)[1:]
+    instance_colours = colours(len(areas))
     picture = paint_labels(image, labels, instance_colours)
-    for point_xy, colour in zip(points, instance_colours, strict=False):
-        _draw_point(picture, point_xy, colour)
-    return picture if scores is None or len(points) == 0 else _write_scores(picture, points, scores)
+    drawn = [index for index in range(len(points)) if areas[index]]
+    for index in drawn if show_points else ():
+        _draw_point(picture, points[index], instance_colours[index])
+    written = [
+        (text, _anchor(labels, index + 1, points[index] if index < len(points) else None), int(areas[index]))
+        for index, text in enumerate(texts)
+        if text and areas[index]
+    ]
+    return _write(picture, written) if written else picture
 
 
 def paint_labels(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
@@ -169,17 +184,36 @@ def _draw_point(picture: ImageArray, point_xy: FloatArray, colour: npt.NDArray[n
         cv2.circle(picture, centre, round(radius * width * (1 << _SHIFT)), shade, -1, cv2.LINE_AA, _SHIFT)
 
 
-def _write_scores(picture: ImageArray, points_xy: FloatArray, scores: FloatArray) -> ImageArray:
+def _anchor(labels: LabelMap, label: int, point_xy: FloatArray | None) -> tuple[float, float]:
+    """The point of a label if it lies on it, else the pixel of the label that is farthest from its outline."""
+    import cv2
+
+    if point_xy is not None:
+        x, y = (int(value) for value in np.rint(point_xy))
+        if 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1] and labels[y, x] == label:
+            return float(point_xy[0]), float(point_xy[1])
+    mask = (labels == label).astype(np.uint8)
+    depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(x), float(y)
+
+
+def _write(picture: ImageArray, written: Sequence[tuple[str, tuple[float, float], int]]) -> ImageArray:
+    """Write texts in white on dark to the right of their points, smaller on small objects (areas in pixels)."""
     from PIL import Image, ImageDraw, ImageFont
 
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
     width = _line_width(picture)
-    font = ImageFont.load_default(size=max(8.0, 8 * width))
-    stroke = max(1, round(0.7 * width))
-    for (x, y), score in zip(points_xy, scores, strict=True):
-        place = (float(x) + 4.5 * width, float(y))
-        draw.text(place, f"{score:.2f}", "white", font, anchor="lm", stroke_width=stroke, stroke_fill="black")
+    for text, (x, y), area in written:
+        largest = max(11.0, 9 * width)
+        font = ImageFont.load_default(size=float(np.clip(0.4 * np.sqrt(area), max(9.0, 0.7 * largest), largest)))
+        left, top, right, bottom = draw.textbbox((0, 0), text, font, anchor="lm")
+        x = max(2 * width, min(x + 5.5 * width, canvas.width - right - 2 * width))
+        y = max(-top + width, min(y, canvas.height - bottom - width))
+        box = (x + left - 1.8 * width, y + top - 1.2 * width, x + right + 1.8 * width, y + bottom + 1.2 * width)
+        draw.rounded_rectangle(box, radius=2 * width, fill=(20, 20, 20))
+        draw.text((x, y), text, "white", font, anchor="lm")
     return np.array(canvas)
 
 

@@ -6,9 +6,43 @@ from typing import Literal
 
 import numpy as np
 
-from uois_sam.types import BoolArray, FloatArray, ImageArray
+from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
+LEAST_VISIBLE = 0.2
+"""Share of a mask that has to be in sight above better ones for the mask to stand in a label map."""
+LEAST_PIECE = 0.02
+"""Share of a mask's pixels in sight below which a connected piece (8 neighbours) is left out of a label map."""
 Background = Literal["photo", "white", "black"]
+
+
+def paint_masks(masks: BoolArray) -> LabelMap:
+    """Paint masks into one label map, the first over the others, without slivers.
+
+    A mask of which better ones leave less than ``LEAST_VISIBLE`` in sight is left out, and of the others those
+    connected pieces that hold less than ``LEAST_PIECE`` of what is in sight. Pixels that are left out go to the next
+    mask that holds them, or to the background.
+
+    Args:
+        masks: (N, H, W) bool, best first.
+
+    Returns:
+        (H, W) uint16: 0 is background, i + 1 is mask i.
+    """
+    import cv2
+
+    labels = np.zeros(masks.shape[1:], dtype=np.uint16)
+    for index, mask in enumerate(masks):
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        window = slice(y, y + height), slice(x, x + width)
+        seen = mask[window] & (labels[window] == 0)
+        pixels = np.count_nonzero(seen)
+        if not pixels or pixels < LEAST_VISIBLE * np.count_nonzero(mask[window]):
+            continue
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8), connectivity=8)
+        kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * pixels
+        kept[0] = False
+        labels[window][kept[pieces]] = index + 1
+    return labels
 
 
 def mask_polygons(mask: BoolArray, tolerance_px: float = 0.0) -> list[FloatArray]:

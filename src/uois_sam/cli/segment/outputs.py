@@ -96,7 +96,11 @@ def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) 
 
 def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> dict[str, Any]:
     height, width = instances.image_hw
-    found = [{**coco, "box_xyxy": box.tolist()} for coco, box in zip(instances.to_coco(), instances.boxes, strict=True)]
+    own = zip(instances.boxes, instances.visible_areas(), strict=True)
+    found = [
+        {"label": label, **coco, "visible_area": int(visible), "box_xyxy": box.tolist()}
+        for label, (coco, (box, visible)) in enumerate(zip(instances.to_coco(), own, strict=True), start=1)
+    ]
     return {
         "image": photo.name,
         **({} if photo.frame is None else {"frame": photo.frame}),

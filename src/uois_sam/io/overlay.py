@@ -194,8 +194,8 @@ def _anchor(labels: LabelMap, label: int, point_xy: FloatArray | None) -> tuple[
             return float(point_xy[0]), float(point_xy[1])
     mask = (labels == label).astype(np.uint8)
     depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return float(x), float(y)
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(column), float(row)
 
 
 def _write(picture: ImageArray, written: Sequence[tuple[str, tuple[float, float], int]]) -> ImageArray:

@@ -14,6 +14,7 @@ from rich.console import Console
 from uois_sam._version import __version__
 from uois_sam.cli.benchmark import Benchmark
 from uois_sam.cli.convert import Convert
+from uois_sam.cli.doctor import Doctor
 from uois_sam.cli.evaluate import Evaluate
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.models import Models
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Any] = {
     "tables": Tables,
     "benchmark": Benchmark,
     "models": Models,
+    "doctor": Doctor,
     "generate": Generate,
     "convert": Convert,
     "train": TRAIN,

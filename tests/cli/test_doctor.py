@@ -1,0 +1,110 @@
+"""`uois-sam doctor`: what it finds, and what it says where something is missing or broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from uois_sam.benchmark import diagnosis
+from uois_sam.benchmark.diagnosis import cpu_quota, requirements
+from uois_sam.cli.main import main
+from uois_sam.errors import WeightsError
+from uois_sam.pipeline import UOISSAM
+
+
+def test_a_working_installation_is_reported_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["works"] is True
+    found = {finding["what"]: finding for finding in report["findings"]}
+    assert {"uois-sam", "python", "packages", "threads", "devices", "processor", "photo", "cache"} <= set(found)
+    assert found["packages"]["values"]["versions"]["torch"]
+    assert found["photo"]["values"]["objects"] > 0
+    assert found["photo"]["values"]["seconds"] > 0
+
+
+def test_weights_that_do_not_load_are_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> UOISSAM:
+        raise WeightsError("model.safetensors: truncated or altered")
+
+    monkeypatch.setattr(UOISSAM, "from_pretrained", refuse)
+    assert main(["doctor"]) == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if "BROKEN" in line)
+    assert "photo" in line and "truncated or altered" in line
+
+
+def test_a_needed_package_that_cannot_be_imported_is_named_and_nothing_else_is_tried() -> None:
+    code = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ImportError("libtorch_cpu.so: cannot open")
+sys.meta_path.insert(0, Block())
+from uois_sam.cli.main import main
+sys.exit(main(["doctor", "--json"]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    findings = json.loads(run.stdout)["findings"]
+    assert [finding["status"] for finding in findings] == ["ok", "ok", "broken"]
+    assert findings[-1]["text"].startswith("torch: libtorch_cpu.so: cannot open")
+
+
+def test_a_missing_extra_comes_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = diagnosis.version_of
+    monkeypatch.setattr(diagnosis, "version_of", lambda name: None if name == "ray" else real(name))
+    found = {finding.what: finding for finding in diagnosis._extras()}
+    assert found["extra ray"].status == "absent"
+    assert found["extra ray"].text == "without ray: pip install -c constraints.txt '.[ray]' in a clone of uois-sam"
+    assert "extra dev" not in found and "extra docs" not in found
+
+
+def test_requirements_are_those_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["numpy>=1.26", 'ray>=2; extra == "ray"', "uois-sam[ray]; extra == 'dev'", "x.y-z[a]~=1; extra == 'dev'"]
+    monkeypatch.setattr(metadata, "requires", lambda name: lines)
+    assert requirements() == {"": ("numpy",), "ray": ("ray",), "dev": ("x.y-z",)}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "400000 100000\n", "jobs/one/cpu.max": "max 100000\n"}, 4.0),
+        ({"jobs/cpu.max": "50000 100000\n", "jobs/one/cpu.max": "100000 100000\n"}, 0.5),
+        ({"cpu.max": "nonsense\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ],
+)
+def test_the_tightest_limit_of_the_groups_above_counts(
+    tmp_path: Path, files: dict[str, str], quota: float | None
+) -> None:
+    for name, text in files.items():
+        write(tmp_path / "cgroup" / name, text)
+    write(tmp_path / "own", "0::/jobs/one\n")
+    assert cpu_quota(tmp_path / "cgroup", tmp_path / "own") == quota
+
+
+def test_more_threads_than_the_quota_allows_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(diagnosis, "cpu_quota", lambda: 1.5)
+    (finding,) = diagnosis._processor()
+    assert finding.status == "note"
+    assert finding.text.endswith("8 threads of torch get in each other's way: set OMP_NUM_THREADS=2")

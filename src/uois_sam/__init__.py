@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uois_sam._deprecated import install, moved_names
 from uois_sam._version import __version__
-from uois_sam.runtime.threads import wait_passively
+from uois_sam.runtime.threads import prepare_threads
 
 __all__ = ["UOISSAM", "EncodedImage", "InferenceConfig", "Instances", "UOISError", "__version__"]
 
@@ -34,4 +34,4 @@ def __getattr__(name: str) -> Any:
 
 
 install()
-wait_passively()  # before torch is loaded: it reads the policy once
+prepare_threads()  # before torch is loaded: it reads them once

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from uois_sam.benchmark import diagnosis
-from uois_sam.benchmark.diagnosis import cpu_quota, requirements
+from uois_sam.benchmark.diagnosis import requirements
 from uois_sam.cli.main import main
 from uois_sam.errors import WeightsError
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime import cores
 
 
 def test_a_working_installation_is_reported_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,33 +79,11 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-@pytest.mark.parametrize(
-    ("files", "quota"),
-    [
-        ({}, None),
-        ({"cpu.max": "max 100000\n"}, None),
-        ({"cpu.max": "150000 100000\n"}, 1.5),
-        ({"cpu.max": "400000 100000\n", "jobs/one/cpu.max": "max 100000\n"}, 4.0),
-        ({"jobs/cpu.max": "50000 100000\n", "jobs/one/cpu.max": "100000 100000\n"}, 0.5),
-        ({"cpu.max": "nonsense\n"}, None),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
-    ],
-)
-def test_the_tightest_limit_of_the_groups_above_counts(
-    tmp_path: Path, files: dict[str, str], quota: float | None
-) -> None:
-    for name, text in files.items():
-        write(tmp_path / "cgroup" / name, text)
-    write(tmp_path / "own", "0::/jobs/one\n")
-    assert cpu_quota(tmp_path / "cgroup", tmp_path / "own") == quota
-
-
 def test_more_threads_than_the_quota_allows_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(diagnosis, "cpu_quota", lambda: 1.5)
+    monkeypatch.setattr(cores, "cpu_quota", lambda: 1.5)
     (finding,) = diagnosis._processor()
     assert finding.status == "note"
     assert finding.text.endswith("8 threads of torch get in each other's way: set OMP_NUM_THREADS=2")

@@ -30,7 +30,13 @@ def test_the_policy_is_set_where_it_still_counts(code: str, given: str | None, e
     assert policy_after(code, given) == expected
 
 
-def test_the_answer_says_what_holds() -> None:
-    ask = "from uois_sam.runtime.threads import wait_passively as w; print(w(), end=' ')"
-    assert policy_after(ask) == "True PASSIVE"
-    assert policy_after("import torch; " + ask) == "False unset"
+@pytest.mark.parametrize(("quota", "given", "expected"), [("0.5", None, "1"), ("64", None, "unset"), ("0.5", "3", "3")])
+def test_no_more_threads_than_the_quota_has_cores(quota: str, given: str | None, expected: str) -> None:
+    code = (
+        "import os, uois_sam.runtime.cores as c; os.environ.pop('OMP_NUM_THREADS', None); "
+        "c.allowed_cores = lambda: 8; "
+        f"c.cpu_quota = lambda: {quota}; given = {given!r}; given and os.environ.update(OMP_NUM_THREADS=given); "
+        "import importlib, uois_sam.runtime.threads as t; importlib.reload(t).prepare_threads(); "
+        "print(os.environ.get('OMP_NUM_THREADS', 'unset'), end=' ')"
+    )
+    assert policy_after(code).split()[0] == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import platform
 import re
@@ -27,7 +26,6 @@ _MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL"}
 """Modules of needed packages that are called otherwise than these."""
 _FOR_WORK_ON_IT = ("dev", "docs")
 """Extras that no command needs."""
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -127,52 +125,18 @@ def _devices() -> Iterator[Finding]:
 def _processor() -> Iterator[Finding]:
     import torch
 
+    from uois_sam.runtime.cores import cpu_quota, usable_cores
     from uois_sam.runtime.provenance import describe_machine
 
     machine, quota = describe_machine(), cpu_quota()
     cores, usable, threads = machine["cores"], machine["cores_usable"], torch.get_num_threads()
     limit = "" if quota is None else f", a quota of {quota:g} (cgroup)"
     text = f"{machine['cpu']}: {cores} cores, {usable} usable{limit}; {machine['memory_gib']} GiB of memory"
-    most = max(1, math.ceil(min(usable, math.inf if quota is None else quota)))
+    most = usable_cores()
     if threads > most:
         text += f". {threads} threads of torch get in each other's way: set OMP_NUM_THREADS={most}"
     values = {"cores": cores, "cores_usable": usable, "quota": quota, "memory_gib": machine["memory_gib"]}
     yield Finding("processor", "note" if threads > most else "ok", text, values)
-
-
-def cpu_quota(root: Path = _CGROUP, own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """Cores' worth of time that control groups allow this process; None without a limit.
-
-    Args:
-        root: where control groups are mounted.
-        own: file that names this process's group.
-    """
-    quotas = []
-    try:
-        group = next((line.split("::", 1)[1] for line in own.read_text().splitlines() if line.startswith("0::")), "/")
-    except OSError:
-        group = "/"
-    inside = root / group.strip().lstrip("/")
-    for folder in (inside, *inside.parents):  # a limit of any group above counts as well
-        if not folder.is_relative_to(root):
-            break
-        with_limit = _quota_of(folder)
-        quotas += [] if with_limit is None else [with_limit]
-    return min(quotas, default=None)
-
-
-def _quota_of(folder: Path) -> float | None:
-    """The limit of one group, by version 2 of control groups or version 1."""
-    try:
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        limit = int((folder / "cpu" / "cpu.cfs_quota_us").read_text())
-        return limit / int((folder / "cpu" / "cpu.cfs_period_us").read_text()) if limit > 0 else None
-    except (OSError, ValueError, ZeroDivisionError):
-        return None
 
 
 def _extras() -> Iterator[Finding]:

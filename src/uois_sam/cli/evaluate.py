@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +10,7 @@ import tyro
 
 from uois_sam.cli.options import ModelOptions, expect_at_least, parse_option
 from uois_sam.errors import UOISError, count
+from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.progress import print_line, progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Evaluate:
     """Name of the data set in tables; its usual name, or that of the folder, if left out."""
     pictures: int = 8
     """Number of frames that report.html shows of each of worst, median and best, and of each kind of error."""
-    workers: int = max(1, min(os.cpu_count() or 1, 16))
+    workers: int = min(usable_cores(), 16)
     """Processes that score side by side."""
     overwrite: bool = False
     """Predict every frame anew, also where --out holds predictions of another method."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ import tyro
 
 from uois_sam.cli.convert import convert
 from uois_sam.errors import count
+from uois_sam.runtime.cores import usable_cores
 from uois_sam.synth.dataset.config import GenerateConfig, with_preset
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Generate:
     preset: Literal["tabletop-val"] | None = None
     """A data set that is the same for everybody, instead of the settings of scenes: tabletop-val is 300 scenes of
     shapes, textures and lights that no training scene shows. Refused beside options that it settles."""
-    workers: int = os.cpu_count() or 1
+    workers: int = usable_cores()
     """Processes that render side by side; each takes about 1 GB."""
     ray: str | None = None
     """Render on the Ray cluster at this address instead of --workers (extra: ray); "local" starts one here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.errors import UOISError
+from uois_sam.runtime.cores import usable_cores
 from uois_sam.synth.dataset.config import GenerateConfig
 from uois_sam.synth.sampling.config import Variety
 
@@ -73,7 +73,7 @@ class TrainShipped:
     """Folder for all scenes and trainings; 2 GB."""
     share: float = 1.0
     """Share of all scenes and steps, to try the whole chain: 0.01 takes a few minutes, and its weights are useless."""
-    workers: int = os.cpu_count() or 1
+    workers: int = usable_cores()
     """Processes that render side by side; each takes about 1 GB."""
     device: str = "auto"
     """Device to train on: auto, cpu, cuda, cuda:1."""

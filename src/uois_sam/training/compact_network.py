@@ -6,7 +6,6 @@ objects only, HDNet's with background too) and the prompt generator's losses.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from uois_sam.datasets.base import Dataset
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
+from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.device import capability
 from uois_sam.training.augmentation import View, photometric_jitter, random_crop, sample_prompts
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
@@ -212,7 +212,7 @@ def step_precision(device: torch.device) -> AbstractContextManager[object]:
 
 def loader_workers(device: torch.device, cores: int | None = None) -> int:
     """Number of loader processes: all cores but one beside a GPU, at most 16; a quarter where the step needs them."""
-    found = cores or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    found = cores or usable_cores()
     return max(1, min(found - 1, 16) if device.type == "cuda" else found // 4)
 
 

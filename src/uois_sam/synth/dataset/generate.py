@@ -14,6 +14,7 @@ from typing import Any
 
 from uois_sam.errors import DatasetError, UOISError, WorkerError
 from uois_sam.runtime import timing as stages
+from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.executors import Executor, as_finished, on_processes
 from uois_sam.runtime.ray import on_ray
 from uois_sam.synth.dataset.annotations import SceneAnnotation
@@ -40,7 +41,7 @@ class Run:
 
     config: GenerateConfig
     out: Path
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_cores)
     """Processes that render side by side."""
     ray: str | None = None
     """Address of a Ray cluster to render on instead, or ``local`` to start one here."""

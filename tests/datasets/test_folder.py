@@ -106,7 +106,10 @@ class TestWhatIsLeftOut:
         assert (dataset.names, dataset.notes) == (("0", "1", "2", "3", "4"), ())
         assert all(sample.image.shape == PHOTO.shape for sample in dataset)
 
-    def test_labels_without_a_photo_and_other_kinds_of_pictures_are_noted(self, nested: Path) -> None:
+    def test_labels_without_a_photo_and_other_kinds_of_pictures_are_noted(
+        self, nested: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("uois_sam.io.formats._has_heif", lambda: False)
         save(nested / "label" / "lonely.png", LABELS)
         (nested / "rgb" / "9.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
         (nested / "rgb" / "8.dng").write_bytes(b"II*\0")

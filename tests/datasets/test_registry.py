@@ -50,6 +50,7 @@ def test_unknown_options_get_the_nearest(rectangles: Path) -> None:
         ("osd", {"annotations": 3}, "annotations as str, found 3"),
         ("bop", {"min_visible": "0.1"}, "min_visible as int or float, found '0.1'"),
         ("tod", {"views": 2}, "views as tuple or list, found 2"),
+        ("tod", {"views": [[1], 2]}, "views as a list of int, found"),
     ],
 )
 def test_options_of_another_type(tmp_path: Path, name: str, options: dict[str, object], wanted: str) -> None:

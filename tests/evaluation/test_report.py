@@ -265,3 +265,38 @@ def _tinted(kind: str) -> Any:
     """A kind's colour over grey 90, at the opacity of visualize.py."""
     rgb = np.array([int(KIND_COLOURS[kind][i : i + 2], 16) for i in (1, 3, 5)])
     return 90 * (1 - FILL_OPACITY) + FILL_OPACITY * rgb
+
+
+class Tags(HTMLParser):
+    """Counts the elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, int] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found[tag] = self.found.get(tag, 0) + 1
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+
+HOSTILE = """<img src=x onerror=alert(1)>"'&{{7*7}}<script>alert(2)</script>|`\u2028"""
+
+
+def test_names_of_files_methods_and_data_sets_are_text_on_the_pages() -> None:
+    def page(name: str) -> tuple[Tags, str, str]:
+        true, found = frame(name, 2, shift=2)
+        result = score_frame(true, found, UCN)
+        outcomes: list[FrameOutcome] = [result, FrameFailure(f"{name}2", f"{name} cannot be read")]
+        details = {"name": name, "model": name}
+        scored = ScoredDataset(name, name, 2, (name,))
+        report = make_report(outcomes, MethodInfo(name, details), scored, Scoring(), 1.0)
+        text = html.render(report, [result], [(choice, draw(true, found)) for choice in choose([result], 1)])
+        tags = Tags()
+        tags.feed(text)
+        return tags, text, markdown.report_page(report)
+
+    (plain, _, plain_markdown), (hostile, text, hostile_markdown) = page("name"), page(HOSTILE)
+    assert hostile.found == plain.found
+    assert "alert(1)" in text and "49" not in text.split("alert(1)")[1][:60]
+    assert "<script" not in hostile_markdown and "<img" not in hostile_markdown
+    assert len(hostile_markdown.splitlines()) == len(plain_markdown.splitlines())

@@ -13,8 +13,9 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 from fuzz.worker import SECONDS, Outcome, run_cases  # noqa: E402
 
 SHARES = {
-    "photos": 0.3, "special photos": 0.04, "coco": 0.25, "data sets": 0.15, "native": 0.06, "predictions": 0.06,
-    "models": 0.05, "settings": 0.06, "meshes": 0.03,
+    "photos": 0.25, "special photos": 0.04, "coco": 0.2, "data sets": 0.12, "native": 0.06, "predictions": 0.06,
+    "models": 0.05, "settings": 0.05, "meshes": 0.03, "checkpoints": 0.05, "caches": 0.02, "heads": 0.02,
+    "foundations": 0.02, "command lines": 0.03,
 }  # fmt: skip
 """Of all cases, by class."""
 BAD = ("foreign", "crash", "hang")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fuzz import trees
+from fuzz import state_cases, trees
 from fuzz.mutations import HOSTILE, json_text, mutate_bytes, mutate_json, mutate_tree
 from uois_sam.datasets import open_dataset
 from uois_sam.datasets.labels import read_label_map
@@ -220,4 +220,5 @@ def _meshes() -> list[tuple[str, bytes]]:
 CLASSES: dict[str, Case] = {
     "photos": photos, "special photos": special_photos, "coco": coco, "data sets": datasets, "native": native,
     "predictions": predictions, "models": models, "settings": settings, "meshes": meshes,
+    **state_cases.CLASSES,
 }  # fmt: skip

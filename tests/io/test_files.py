@@ -5,11 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from uois_sam.errors import OutputError, UOISError
-from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.io.files import (
+    _temporary,
+    make_output_folder,
+    only_run,
+    sweep_leftovers,
+    write_atomically,
+    write_together,
+)
 
 
 def disk_full(*_args, **_kwargs):
@@ -107,3 +117,44 @@ def test_output_folder_that_is_a_file_or_below_one(tmp_path, below):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write .*file.*: (expected a folder, found a file|Not a directory)"):
         make_output_folder(tmp_path / "file" / below)
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_running_one_writes_stays(tmp_path):
+    code = "import os, sys; from uois_sam.io import files; print(files._temporary(files.Path(sys.argv[1])))"
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    left_behind = Path(ended.stdout.strip())
+    of_this_process = _temporary(tmp_path)
+    of_another_host = tmp_path / f".{'0' * 8}-{os.getpid()}-{'a' * 12}.tmp"
+    of_an_older_version = tmp_path / f".{'b' * 32}.tmp"
+    not_ours = [tmp_path / name for name in (".x.tmp", "notes.tmp", ".editor-123-abc.tmp")]
+    for path in (left_behind, of_this_process, of_another_host, of_an_older_version, *not_ours):
+        path.write_bytes(b"half")
+    make_output_folder(tmp_path)
+    stay = {of_this_process, of_another_host, of_an_older_version, *not_ours}
+    assert {tmp_path / name for name in names(tmp_path)} == stay
+    for path in (of_another_host, of_an_older_version):
+        os.utime(path, (0, 0))
+    assert sweep_leftovers(tmp_path.parent, recursive=True) == 2
+    assert {tmp_path / name for name in names(tmp_path)} == {of_this_process, *not_ours}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks on folders")
+def test_a_folder_is_kept_to_one_run(tmp_path):
+    code = """
+import sys
+from uois_sam.io.files import only_run
+with only_run(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "in\n"
+        with pytest.raises(OutputError, match="another run is writing into this folder"), only_run(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with only_run(tmp_path):  # the system ends the claim with the process
+            pass
+    assert names(tmp_path) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -401,3 +402,39 @@ def test_not_a_video(tmp_path, content):
 def test_missing_video(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         next(read_video(tmp_path / "no.mp4"))
+
+
+def test_comments_of_a_plain_picture_take_no_time(tmp_path):
+    path = tmp_path / "a.ppm"
+    path.write_bytes(b"P3\n2 1\n255\n" + b"# c\n" * 400_000 + b"1 2 3 # first\n4 5 6\n")
+    start = time.process_time()
+    assert read_image(path).tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert time.process_time() - start < 3
+
+
+class TestHEIC:
+    """Photos of phones, with the package pillow-heif and without it."""
+
+    @pytest.fixture
+    def photo(self, tmp_path):
+        pytest.importorskip("pillow_heif").register_heif_opener()
+        steps = np.repeat(np.linspace(20, 230, 64).astype(np.uint8)[None, :, None], 48, axis=0)
+        image = Image.fromarray(np.concatenate([steps, steps[:, ::-1], np.full_like(steps, 90)], axis=2))
+        image.save(tmp_path / "a.HEIC", format="HEIF", quality=95)
+        return tmp_path / "a.HEIC", np.asarray(image)
+
+    def test_is_read_like_any_photo(self, photo):
+        path, pixels = photo
+        found = read_image(path)
+        assert found.shape == pixels.shape
+        assert np.abs(found.astype(int) - pixels).mean() < 4
+
+    def test_a_damaged_one_is_refused_in_one_line(self, photo):
+        path, _ = photo
+        path.write_bytes(path.read_bytes()[:200])
+        refused(path, "a.HEIC")
+
+    def test_without_the_package_it_says_which(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("uois_sam.io.formats._has_heif", lambda: False)
+        (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+        refused(tmp_path / "a.heic", "pip install pillow-heif")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from uois_sam.datasets.folder import FolderDataset
-from uois_sam.errors import DatasetError, UOISError
-from uois_sam.training.splits import SubsetDataset, look_through, sample_percent, split_data
+from uois_sam.errors import DatasetError
+from uois_sam.training.splits import LeftOut, SubsetDataset, leave_out, look_through, sample_percent, split_data
 from uois_sam.types import Sample
 
 
@@ -89,7 +91,42 @@ def test_many_more_images_than_readers_come_in_order() -> None:
     assert look_through(Numbered(300)) == look_through(Numbered(300))
 
 
-def test_an_unreadable_image_is_found_at_once(rectangles: Path) -> None:
+def test_an_unreadable_image_is_left_out_named_and_counted(rectangles: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, whole = FolderDataset(rectangles), look_through(FolderDataset(rectangles))
     (rectangles / "rgb" / "4.png").write_bytes(b"")
-    with pytest.raises(UOISError, match=r"4\.png"):
-        look_through(FolderDataset(rectangles))
+    facts = look_through(data)
+    assert (facts.images, whole.images) == (5, 6)
+    assert [(each.index, each.name) for each in facts.left_out] == [(4, "4")]
+    assert "4.png" in facts.left_out[0].reason
+    assert facts.sha256 != whole.sha256
+    assert facts.to_json()["left_out"] == [{"name": "4", "reason": facts.left_out[0].reason}]
+    facts.log()
+    assert [record.message[:18] for record in caplog.records if record.levelname == "WARNING"] == [
+        "left out 4: " + str(rectangles)[:6], "1 of 6 images left"
+    ]  # fmt: skip
+
+
+def test_a_split_without_unreadable_images_keeps_its_parts(rectangles: Path) -> None:
+    split = split_data(FolderDataset(rectangles), 0.34, 0)
+    facts = look_through(split.data)
+    assert leave_out(split, facts) is split
+    for gone, validation in ((0, 2), (5, 1)):
+        left = replace(facts, left_out=(LeftOut(gone, split.data.names[gone], "damaged"),))
+        found = leave_out(split, left)
+        assert found.validation == validation
+        assert list(found.data.names) == [name for k, name in enumerate(split.data.names) if k != gone]
+    with pytest.raises(DatasetError, match="found 4 and 0 that can be read; the first that cannot: damaged"):
+        leave_out(split, replace(facts, left_out=(LeftOut(4, "a", "damaged"), LeftOut(5, "b", "too"))))
+
+
+def test_a_data_set_that_is_mostly_unreadable_is_refused(rectangles: Path) -> None:
+    data = FolderDataset(rectangles)
+    for number in (0, 1, 2, 4):
+        (rectangles / "rgb" / f"{number}.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"found 4 of the first 5 that cannot be read; the first: .*0\.png"):
+        look_through(data)
+
+
+def test_notes_of_single_images_are_counted(rectangles: Path) -> None:
+    Image.open(rectangles / "rgb" / "1.png").convert("L").save(rectangles / "rgb" / "1.png")
+    assert [note for note in look_through(FolderDataset(rectangles)).notes if "grey" in note and "in 1 frame" in note]

@@ -48,7 +48,7 @@ def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         WeightsError: a file is missing, is no safetensors or JSON, or the tensors' SHA256 is not the card's.
     """
     for name in (CARD_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}")
     card = read_card(folder)
     content = (folder / WEIGHTS_FILE).read_bytes()
@@ -82,13 +82,14 @@ def architecture_of(card: ModelCard) -> tuple[str | None, dict[str, Any]]:
     return architecture.pop("kind", None), architecture
 
 
-def card_settings(card: ModelCard) -> InferenceConfig:
-    """The settings a card recommends.
+def card_settings(card: ModelCard, folder: Path | None = None) -> InferenceConfig:
+    """The settings a card recommends; messages name the folder that it comes from, if there is one.
 
     Raises:
         WeightsError: they are none.
     """
-    return validated(card.selection, InferenceConfig, f"model card of {card.name}: selection", WeightsError)
+    source = f"model card of {card.name}" if folder is None else folder / CARD_FILE
+    return validated(card.selection, InferenceConfig, f"{source}: selection", WeightsError)
 
 
 def load_strictly(

@@ -109,7 +109,7 @@ def check_foundation(name: str, sam: str | os.PathLike[str] | None, dinov2: str 
     for given, published in ((sam, BASES[name].sam_repo), (dinov2, BASES[name].dinov2_repo)):
         if (repo := _hub_id(given, published)) is not None:
             check_reachable(repo, GIVE_FILES)
-        elif given is not None and not Path(given).exists():
+        elif given is not None and not os.path.exists(given):
             raise WeightsError(f"{given}: expected a file with weights, found nothing")
 
 
@@ -118,7 +118,7 @@ def _hub_id(given: str | os.PathLike[str] | None, published: str) -> str | None:
     if given is None:
         return published
     path = Path(given)
-    on_hub = not path.exists() and path.suffix not in FILE_SUFFIXES and looks_like_hub_id(os.fspath(given))
+    on_hub = not os.path.exists(path) and path.suffix not in FILE_SUFFIXES and looks_like_hub_id(os.fspath(given))
     return os.fspath(given) if on_hub else None
 
 
@@ -126,9 +126,9 @@ def _tensors(given: str | os.PathLike[str] | None, published: str) -> tuple[Path
     """Find and read one network's weights: a file, a Hugging Face folder or id, by default the published id."""
     repo = _hub_id(given, published)
     path = Path(given or "") if repo is None else fetch_weights(repo, LICENCE, GIVE_FILES)
-    file = folder_weights(path) if path.is_dir() else path
+    file = folder_weights(path) if os.path.isdir(path) else path
     expected = OFFICIAL_SHA256.get(file.name)
-    if expected is not None and file.is_file() and (found := file_sha256(file)) != expected:
+    if expected is not None and os.path.isfile(file) and (found := file_sha256(file)) != expected:
         raise WeightsError(
             f"{file}: expected SHA256 {expected[:16]}... of Meta's file of this name, got {found[:16]}... "
             f"({file.stat().st_size} bytes): truncated or altered; get it again, or rename it if it is another model"

@@ -58,12 +58,12 @@ def load(
         needed = read_heads_card(card, folder)
         base = load_base(needed.base, sam=sam, dinov2=dinov2, device=device, precision=precision)
         hpg, hdnet = load_heads(base, needed, tensors, folder)
-        return _fused(replace(base, hpg=hpg, hdnet=hdnet)), card, card_settings(card)
+        return _fused(replace(base, hpg=hpg, hdnet=hdnet)), card, card_settings(card, folder)
     refuse_foreign_weights(name, sam, dinov2)
     model = fill_compact(card, tensors, folder)
     if precision == "auto":
         dtype = torch.float32  # bfloat16 would draw and choose other masks: mean IoU 0.96 with these
-    return _fused(compact_networks(model, card.full_name, chosen, dtype)), card, card_settings(card)
+    return _fused(compact_networks(model, card.full_name, chosen, dtype)), card, card_settings(card, folder)
 
 
 def _fused(networks: Networks) -> Networks:

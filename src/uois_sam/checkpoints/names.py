@@ -25,9 +25,9 @@ def find_folder(name: str) -> Path:
     """
     if name in BUNDLED:
         return BUNDLED[name]
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return Path(name)
-    if looks_like_hub_id(name) and not Path(name).parent.is_dir():  # else a mistyped path would ask the network
+    if looks_like_hub_id(name) and not os.path.isdir(Path(name).parent):  # else a mistyped path would ask the network
         return fetch_folder(name, (CARD_FILE, WEIGHTS_FILE))
     if name in BASES:
         raise WeightsError(

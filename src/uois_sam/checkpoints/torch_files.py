@@ -6,6 +6,7 @@ Files are mapped into memory, not read: a 1.2 GB checkpoint takes its place once
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing, truncated, of another format, or holds anything but tensors.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: expected a file with weights, found {'a folder' if path.is_dir() else 'nothing'}")
+    if not os.path.isfile(path):
+        raise WeightsError(
+            f"{path}: expected a file with weights, found {'a folder' if os.path.isdir(path) else 'nothing'}"
+        )
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     return {key: value.float() if value.is_floating_point() else value for key, value in content.items()}
 
@@ -75,8 +78,12 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     for wrapper in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict):
         raise WeightsError(f"{path}: expected a dictionary of tensors, found {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(value, Tensor) or not isinstance(name, str):
+            found = f"{type(value).__name__} under {str(name)!r:.60}"
+            raise WeightsError(f"{path}: expected a dictionary of tensors by name, found {found}")
     return dict(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ class Benchmark:
 
         for name in ("width", "height", "repeats", "threads"):
             expect_at_least(name, getattr(self, name), 1)
-        if self.out is not None and not self.out.parent.is_dir():
+        if self.out is not None and not os.path.isdir(self.out.parent):
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
         model = self._load_model()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _labelled(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
     try:
         data = FolderDataset(folder)
     except DatasetError as error:
-        if folder.is_dir() and _photos(folder, out):
+        if os.path.isdir(folder) and _photos(folder, out):
             raise DatasetError(f"{error}; --no-labels draws photos without labels") from error
         raise
 
@@ -104,7 +105,7 @@ def _alone(folder: Path, out: Path) -> tuple[Callable[[int], Picture], int]:
     try:
         data = FolderDataset(folder)  # tells photos from the labels beside them
     except DatasetError as error:
-        photos = _photos(folder, out) if folder.is_dir() else []
+        photos = _photos(folder, out) if os.path.isdir(folder) else []
         if not photos:
             raise DatasetError(f"{folder}: expected a folder with photos, found none") from error
         return lambda index: (read_image(photos[index]), None), len(photos)

@@ -90,7 +90,7 @@ class Evaluate:
         """
         from uois_sam.datasets import open_dataset
         from uois_sam.evaluation import PredictionFolder, evaluate
-        from uois_sam.io.files import make_output_folder
+        from uois_sam.io.files import make_output_folder, only_run
 
         self._check()
         dataset = open_dataset(self.dataset, self.root, **self._dataset_options())
@@ -98,7 +98,7 @@ class Evaluate:
         make_output_folder(self.out)  # before a model is loaded
         given = self.predictions
         predictor = self._load() if given is None else PredictionFolder(given, self.background_labels)
-        with progress(console) as watch:
+        with only_run(self.out), progress(console) as watch:
             report = evaluate(
                 dataset, predictor, self.out, scoring, limit=self.limit, name=self.name, title=self.title,
                 pictures=self.pictures, workers=self.workers, overwrite=self.overwrite, progress=watch,

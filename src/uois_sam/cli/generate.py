@@ -51,12 +51,20 @@ class Generate:
     def run(self, console: Console) -> int:
         """Render the missing scenes; return the exit status."""
         from uois_sam.errors import MissingExtraError
-        from uois_sam.runtime.progress import print_line
+        from uois_sam.io.files import make_output_folder, only_run
 
         try:
-            from uois_sam.synth.dataset.generate import Run
+            import uois_sam.synth.dataset.generate  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
+        make_output_folder(self.out)
+        with only_run(self.out):
+            return self._make(console)
+
+    def _make(self, console: Console) -> int:
+        from uois_sam.runtime.progress import print_line
+        from uois_sam.synth.dataset.generate import Run
+
         run = Run(self._resolved_config(), self.out, self.workers, self.ray)
         there = run.total - len(run.todo)
         if there:

@@ -88,9 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_line(console, "interrupted")
         return 130
-    except BrokenPipeError:  # what reads the output has ended: "uois-sam evaluate --help | head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except (OSError, MemoryError) as error:  # what no part of the package has words for
+        if isinstance(error, BrokenPipeError):  # what reads the output has ended: "uois-sam evaluate --help | head"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+        print_line(console, f"error: {where}{getattr(error, 'strerror', None) or error or 'no free memory'}")
+        return 2
 
 
 @contextmanager

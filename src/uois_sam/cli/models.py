@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +41,7 @@ class Models:
         from uois_sam.checkpoints.catalogue import named_models, trained_models
         from uois_sam.errors import UOISError, install_command
 
-        if missing := [str(folder) for folder in self.folders if not folder.is_dir()]:
+        if missing := [str(folder) for folder in self.folders if not os.path.isdir(folder)]:
             raise UOISError(f"expected folders, found none at {', '.join(missing)}")
         table = Table("name", "parameters", "here", "heads", "licence", "what", box=None, pad_edge=False)
         models = named_models()

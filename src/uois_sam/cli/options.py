@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from uois_sam.pipeline import UOISSAM
 
 Switch = Literal["on", "off"]
+
+_LOG = logging.getLogger("uois_sam")
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def parse_option(text: str) -> tuple[str, Any]:
         raise UOISError(f"expected --set with key=value, found {text!r}")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value
 
 
@@ -118,6 +121,8 @@ def open_datasets(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any]
     from uois_sam.datasets.combine import JoinedDataset
 
     sets = [open_dataset(kind, root, **(options or {})) for root in roots]
+    for note in (note for each in sets for note in each.notes):
+        _LOG.info("note: %s", note)
     return sets[0] if len(sets) == 1 else JoinedDataset(sets)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def find_reports(given: Sequence[Path]) -> list[Path]:
 
     found: dict[Path, Path] = {}
     for path in given:
-        if not path.exists():
+        if not os.path.exists(path):
             raise UOISError(f"{path}: expected a report or a folder of reports, found neither: it does not exist")
         inside = sorted(path.rglob(REPORT_FILE)) if path.is_dir() else [path]
         if not inside:

@@ -53,6 +53,8 @@ class TrainCompact:
             raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
         if not 0 <= self.composites <= 1:
             raise UOISError(f"--composites: expected 0 to 1, found {self.composites:g}")
+        from uois_sam.checkpoints.folder import read_card
+        from uois_sam.io.files import make_output_folder, only_run
         from uois_sam.runtime.progress import progress
         from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
@@ -62,7 +64,9 @@ class TrainCompact:
                                      composites=self.composites)  # fmt: skip
         architecture = replace(CompactTrainingConfig().architecture, context_width=self.context)
         recipe = CompactTrainingConfig(architecture=architecture, base=base, seed=self.seed)
-        with progress(console) as watch:
+        make_output_folder(self.out)
+        with only_run(self.out), progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
-        console.print(f"trained on {len(data)} images; model in {folder}")
-        return 0
+        record = read_card(folder).training
+        console.print(f"trained on {record['images']} images; model in {folder}")
+        return 1 if "left_out" in record else 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -12,10 +13,11 @@ from uois_sam.cli.options import BaseOptions, expect_above_0, expect_at_least, o
 from uois_sam.config import NmsMode
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from rich.console import Console
 
     from uois_sam.datasets.base import Dataset
-    from uois_sam.training.train_heads import HeadTrainingConfig
+    from uois_sam.training.train_heads import HeadTrainingConfig, Images
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,12 @@ class TrainHeads:
     takes is printed before), then both heads are fitted on the cache. A stopped run continues when started again with
     the same options. The result is OUT/model: small, for --model of the other commands.
 
+    Images that cannot be read are named, left out and counted; more than half of them are an error.
+
     Several GPUs: accelerate launch --multi_gpu -m uois_sam train heads ... (the same options; see
     docs/how-to/train-heads.md).
+
+    Exit status: 0 success; 1 trained, but some images were left out; 2 nothing could be done; 130 interrupted.
     """
 
     data: tuple[Path, ...]
@@ -69,31 +75,41 @@ class TrainHeads:
     def run(self, console: Console) -> int:
         """Train and return the exit status."""
         self._check()
-        from uois_sam.checkpoints.loading import check_base, load_base
-        from uois_sam.runtime.progress import progress
+        from uois_sam.checkpoints.loading import check_base
+        from uois_sam.io.files import only_run
         from uois_sam.training.distributed import start_processes
-        from uois_sam.training.train_heads import examine_images, train_heads
 
         weights = self.base.keywords()
         check_base(self.base.model, **weights)
-        (data, validation), recipe = self.images(), self.recipe()
         processes = start_processes(self.base.device)
         if processes.num_processes > 1 and processes.device.type == "cuda":
             weights["device"] = str(processes.device)
         console.quiet = not processes.is_main_process  # one of them reports, but any of them may fail
+        claim = only_run(self.out) if processes.is_main_process else nullcontext()
         try:
-            with progress(console) as watch:
-                images = examine_images(data, recipe, watch, processes, validation=validation)
-            # Not below a progress bar: it may download, which shows its own.
-            base = load_base(self.base.model, **weights)
-            with progress(console) as watch:
-                folder = train_heads(
-                    base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard, name=self.name
-                )
+            with claim:
+                images, folder = self._train(console, processes, weights)
             console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
         finally:
             console.quiet = False
-        return 0
+        return 1 if images.facts.left_out else 0
+
+    def _train(self, console: Console, processes: Accelerator, weights: dict[str, Any]) -> tuple[Images, Path]:
+        """Return the images used and the folder of the heads."""
+        from uois_sam.checkpoints.loading import load_base
+        from uois_sam.runtime.progress import progress
+        from uois_sam.training.train_heads import examine_images, train_heads
+
+        (data, validation), recipe = self.images(), self.recipe()
+        with progress(console) as watch:
+            images = examine_images(data, recipe, watch, processes, validation=validation)
+        # Not below a progress bar: it may download, which shows its own.
+        base = load_base(self.base.model, **weights)
+        with progress(console) as watch:
+            folder = train_heads(
+                base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard, name=self.name
+            )
+        return images, folder
 
     def images(self) -> tuple[Dataset, Dataset | None]:
         """Return the images to train on, and the images to validate on if those are separate."""

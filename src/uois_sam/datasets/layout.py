@@ -103,8 +103,8 @@ def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str,
         DatasetError: if there is no such folder, or it has another layout.
     """
     root = Path(root)
-    if "\0" in str(root) or not root.is_dir():
-        found = "a file" if "\0" not in str(root) and root.exists() else "nothing there"
+    if not os.path.isdir(root):
+        found = "a file" if os.path.exists(root) else "nothing there"
         raise DatasetError(f"{root}: expected a folder with {layout}, found {found}")
     with suppress(NotImplementedError, ValueError):  # a pattern with an option in it that is no name of a folder
         for folder in (root, *(root / name for name in inner)):

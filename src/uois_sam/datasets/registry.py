@@ -76,7 +76,11 @@ def _check_type(name: str, option: str, value: object, default: object) -> None:
     kinds = _KINDS.get(type(default), (int, type(None)) if option == "every" else (str, os.PathLike, type(None)))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds)
-        raise DatasetError(f"{name}: expected {option} as {wanted}, found {value!r}")
+        raise DatasetError(f"{name}: expected {option} as {wanted}, found {value!r:.60}")
+    if isinstance(default, tuple) and isinstance(value, (tuple, list)):
+        kind = type(default[0])
+        if not all(type(each) is kind for each in value):
+            raise DatasetError(f"{name}: expected {option} as a list of {kind.__name__}, found {value!r:.60}")
 
 
 _KINDS: Mapping[type, tuple[type, ...]] = {

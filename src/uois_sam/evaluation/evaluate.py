@@ -122,7 +122,7 @@ def _given(folder: PredictionFolder, dataset: Dataset, indices: Sequence[int], s
     """Check a folder of existing predictions and return what made them."""
     if scoring.missing == "error":
         folder.check_complete([dataset.names[index] for index in indices])
-    elif not folder.root.is_dir():
+    elif not os.path.isdir(folder.root):
         raise PredictionError(f"{folder.root}: expected a folder of label PNGs, found no folder")
     return folder.method() or {"name": folder.root.resolve().name, "kind": "predictions"}
 

@@ -27,7 +27,7 @@ from uois_sam.datasets.labels import read_label_map
 from uois_sam.errors import UOISError, count
 from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.io.encoding import encode_png
-from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.io.files import make_output_folder, sweep_leftovers, write_atomically, write_together
 from uois_sam.io.json_files import read_json
 from uois_sam.validation import validated
 
@@ -56,7 +56,7 @@ class PredictionFolder:
 
     def has(self, name: str) -> bool:
         """Return whether a sample has a prediction."""
-        return any(path.is_file() for path in self._candidates(name))
+        return any(os.path.isfile(path) for path in self._candidates(name))
 
     def read(self, name: str) -> Prediction:
         """Read one prediction.
@@ -65,7 +65,7 @@ class PredictionFolder:
             PredictionError: if it is missing or ambiguous, or its JSON has another form.
             DatasetError: if the PNG is not one channel of integers in 0..65535.
         """
-        found = [path for path in self._candidates(name) if path.is_file()]
+        found = [path for path in self._candidates(name) if os.path.isfile(path)]
         if len(found) != 1:
             here = " and ".join(path.name for path in found) or "none"
             raise PredictionError(
@@ -75,7 +75,7 @@ class PredictionFolder:
         if self.background_labels > 1:
             labels = np.where(labels < self.background_labels, 0, labels).astype(np.uint16)
         scores = self.root / f"{name}.json"
-        return Prediction(labels, *(_read_scores(scores) if scores.is_file() else (None, None)))
+        return Prediction(labels, *(_read_scores(scores) if os.path.isfile(scores) else (None, None)))
 
     def write(self, name: str, prediction: Prediction) -> None:
         """Write one prediction; either all of its files appear or none.
@@ -104,7 +104,7 @@ class PredictionFolder:
         Raises:
             PredictionError: if some have none; the message says how many, which is the first, and what the folder has.
         """
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):
             raise PredictionError(f"{self.root}: expected a folder of label PNGs, found no folder")
         missing = self.missing(names)
         if missing:
@@ -142,6 +142,7 @@ class PredictionFolder:
             OutputError: if the file cannot be written.
         """
         make_output_folder(self.root)
+        sweep_leftovers(self.root, recursive=True)
         path, claimed = self.root / METHOD_FILE, json.loads(json.dumps(method))
         if path.is_file() and not replace:
             found = _parse(path)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
+import re
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +19,9 @@ from uois_sam.errors import OutputError
 
 Content = bytes | Callable[[BinaryIO], object]
 """What a file is to hold: the bytes, or a function that writes them into a binary file open for writing."""
+_TEMPORARY = re.compile(r"\.(?:(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-)?[0-9a-f]{12,32}\.tmp")
+_ABANDONED_SECONDS = 24 * 3600
+"""Age from which a temporary file of another machine, whose processes cannot be asked for, counts as left behind."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
@@ -44,7 +51,7 @@ def write_together(contents: Mapping[Path, Content]) -> None:
     try:
         for path, content in contents.items():
             # Not derived from the final name, which may already be as long as the file system allows.
-            staged[path] = path.parent / f".{uuid4().hex}.tmp"
+            staged[path] = _temporary(path.parent)
             with _naming(path):
                 _write(staged[path], content)
         for path, temporary in staged.items():
@@ -102,13 +109,86 @@ def make_output_folder(folder: str | os.PathLike[str]) -> None:
         OutputError: it cannot be created (for example below a regular file) or not written into.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise OutputError(f"cannot write {folder}: expected a folder, found a file")
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{uuid4().hex}.tmp"
+        probe = _temporary(folder)
         probe.touch()
         probe.unlink()
+    sweep_leftovers(folder)
+
+
+def sweep_leftovers(folder: str | os.PathLike[str], *, recursive: bool = False) -> int:
+    """Remove the temporary files that killed processes left in a folder; those of running ones stay.
+
+    Returns:
+        Number of files removed.
+    """
+    removed = 0
+    for parent, folders, names in os.walk(folder):
+        for name in names:
+            if (match := _TEMPORARY.fullmatch(name)) and _is_left_behind(Path(parent, name), match):
+                with suppress(OSError):
+                    os.unlink(os.path.join(parent, name))
+                    removed += 1
+        if not recursive:
+            folders.clear()
+    return removed
+
+
+@contextmanager
+def only_run(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep a folder, which has to exist, to one run at a time; the system ends the claim with the process.
+
+    Where the system or the file system has no locks on folders (Windows, some network drives) nothing is claimed.
+
+    Raises:
+        OutputError: another process works in this folder.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with _naming(Path(folder)):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise OutputError(f"{folder}: another run is writing into this folder; wait for its end") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _temporary(folder: Path) -> Path:
+    """A name beside the final place that says which process of which machine writes the file."""
+    return folder / f".{_this_host()}-{os.getpid()}-{uuid4().hex[:12]}.tmp"
+
+
+def _this_host() -> str:
+    """Eight digits for the machine, and the container on it, whose process numbers mean something here."""
+    with suppress(OSError):
+        return hashlib.sha256(f"{platform.node()} {os.stat('/proc/self/ns/pid').st_ino}".encode()).hexdigest()[:8]
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_left_behind(path: Path, match: re.Match[str]) -> bool:
+    if match["host"] == _this_host() and os.name == "posix":
+        try:
+            os.kill(int(match["process"]), 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except OSError:  # somebody else's process
+            return False
+        return False
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+    except OSError:
+        return False
 
 
 def _write(temporary: Path, content: Content) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -35,6 +36,9 @@ FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM",
 """Pillow's readers that are tried: some of the others start programs (EPS) or ask for plug-ins."""
 _PLAIN_HEADER = 1 << 16
 """Bytes in which the header of a PPM has to end, comments included."""
+_LARGEST_PLAIN = 1 << 26
+"""Bytes of a PPM whose pixels are written as text, which Pillow decodes slowly."""
+_COMMENT = re.compile(rb"#[^\r\n]*")
 
 
 @contextmanager
@@ -47,6 +51,10 @@ def open_picture(content: bytes) -> Iterator[Image.Image]:
     """
     if content[:1] == b"P" and content[1:2].isdigit() and not _header_ends(content[:_PLAIN_HEADER]):
         raise UnidentifiedImageError(f"no end of the header in its first {_PLAIN_HEADER} bytes")
+    if content[:2] in (b"P1", b"P2", b"P3"):
+        if len(content) > _LARGEST_PLAIN:
+            raise UnidentifiedImageError(f"numbers as text of {len(content)} bytes, more than {_LARGEST_PLAIN}")
+        content = _COMMENT.sub(b"", content)  # Pillow takes the square of their number in time
     with Image.open(io.BytesIO(content), formats=_formats()) as image:
         yield image
 
@@ -74,7 +82,9 @@ def check_file(path: Path, kind: str) -> None:
     if size == 0:
         raise ImageError(f"{path}: expected a {kind}, found an empty file")
     if path.suffix.lower() in HEIF_SUFFIXES and not _has_heif():
-        raise ImageError(f"{path}: HEIC photos need the package pillow-heif: pip install pillow-heif")
+        raise ImageError(
+            f"{path}: expected a photo, found HEIC, which needs the package pillow-heif: pip install pillow-heif"
+        )
 
 
 @lru_cache(maxsize=1)

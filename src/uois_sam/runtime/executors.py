@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
 """Give a job up after this many processes have died over it."""
+LONGEST_JOB = 6 * 3600.0
+"""Seconds after which a job in another process, or on a cluster, counts as hung; most take seconds."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,10 @@ class _Process(Generic[JobT, ResultT]):
         theirs.close()  # so that reading ends when the process does
 
     def run(self, job: JobT) -> ResultT | Failure:
-        """Have a job done; raise EOFError or OSError if the process dies."""
+        """Have a job done; raise EOFError or OSError if the process dies, or hangs and is ended for it."""
         self._pipe.send(job)
+        if not self._pipe.poll(LONGEST_JOB):
+            self._process.kill()
         answer: ResultT | Failure = self._pipe.recv()
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class ProgressCallback:
     advance: Callable[[int, str], None]
 
 
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 SILENT = ProgressCallback(lambda name, total: None, lambda done, note: None)
 """Ignores progress."""
 
@@ -43,8 +45,13 @@ def tracked(items: Iterable[T], watch: ProgressCallback, stage: str, total: int)
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print text verbatim and on one line, however long: no markup, no wrapping, no colouring of numbers."""
-    console.print(text.replace("\n", " "), markup=False, highlight=False, soft_wrap=True)
+    """Print text verbatim and on one line, however long: no markup, no wrapping, no colouring of numbers.
+
+    Names of foreign files may hold what steers a terminal, or bytes that are no text: those are shown as escapes.
+    """
+    plain = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text.replace("\n", " "))
+    plain = plain.encode("utf-8", "backslashreplace").decode()
+    console.print(plain, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

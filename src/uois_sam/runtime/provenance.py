@@ -67,7 +67,9 @@ def _cpu_name() -> str | None:
                 return line.partition(":")[2].strip()
     if sys.platform == "darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None
+        with suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+            return done.stdout.strip() or None
     return platform.processor() or None
 
 

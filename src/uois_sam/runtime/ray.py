@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from uois_sam.errors import MissingExtraError, UOISError, WorkerError
-from uois_sam.runtime.executors import MAX_DEATHS, Executor, JobT, ResultT, attempt, on_threads, unwrap
+from uois_sam.runtime.executors import LONGEST_JOB, MAX_DEATHS, Executor, JobT, ResultT, attempt, on_threads, unwrap
 
 QUEUED_PER_PLACE = 2
 """Jobs handed to the cluster for each of its GPUs, or cores: enough that none waits, few enough that results do not
@@ -44,7 +44,10 @@ def on_ray(
             reference = remote.remote(shared, job)
             running.add(reference)
             try:
-                answer = ray.get(reference)
+                answer = ray.get(reference, timeout=LONGEST_JOB)
+            except ray.exceptions.GetTimeoutError as error:
+                ray.cancel(reference, force=True)
+                raise WorkerError(f"{job}: no answer of the cluster within {LONGEST_JOB / 3600:g} h") from error
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
                 raise WorkerError(f"{job}: {MAX_DEATHS} processes died over it ({type(error).__name__})") from error
             finally:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
+from msgspec import Meta
 
 from uois_sam.errors import UOISError
-from uois_sam.io.files import write_atomically
+from uois_sam.io.files import regular_size, write_atomically
+from uois_sam.io.json_files import parse_json
+from uois_sam.validation import validated
+
+
+class OtherSettingsError(UOISError):
+    """A checkpoint is sound, but was made with other settings."""
 
 
 class Stateful(Protocol):
@@ -37,16 +45,44 @@ def load_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[st
         The step to go on from; 0 without a checkpoint.
 
     Raises:
-        UOISError: if the checkpoint was made under another configuration.
+        OtherSettingsError: the checkpoint was made under another configuration; the parts are as they were.
+        UOISError: the checkpoint is damaged, or does not fit the parts; these may have been changed.
     """
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    found = json.loads(saved["config"])
+    saved = _read(path)
+    found = parse_json(saved.config, dict[str, Any], where=f"{path}: config")
     if found != json.loads(json.dumps(config)):
         differs = {key: (config.get(key), found.get(key)) for key in config if config.get(key) != found.get(key)}
-        raise UOISError(f"{path}: made with other settings (expected, found): {differs}; choose another --out")
+        raise OtherSettingsError(f"{path}: made with other settings (expected, found): {differs}; choose another --out")
+    if missing := parts.keys() - saved.states.keys():
+        raise UOISError(f"{path}: expected states of {', '.join(sorted(parts))}, found none of {', '.join(missing)}")
     for name, part in parts.items():
-        part.load_state_dict(saved["states"][name])
-    return int(saved["step"])
+        try:
+            part.load_state_dict(saved.states[name])
+        except Exception as error:  # torch's modules and optimisers raise all kinds
+            reason = " ".join(str(error).split())[:200]
+            raise UOISError(f"{path}: expected the state of {name}, found one that does not fit ({reason}); "
+                            "delete it to start anew") from error  # fmt: skip
+    return saved.step
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What a checkpoint holds besides tensors."""
+
+    states: dict[str, Any]
+    config: str
+    step: Annotated[int, Meta(ge=0)]
+
+
+def _read(path: Path) -> _Saved:
+    try:
+        regular_size(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged archives and pickles raise all kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        raise UOISError(f"{path}: expected a checkpoint, found a damaged file ({reason}); delete it to start anew") \
+            from error  # fmt: skip
+    return validated(content, _Saved, f"{path}: expected a checkpoint; delete it to start anew")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from uois_sam.errors import MissingExtraError
+from uois_sam.runtime.executors import Failure, attempt, unwrap
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -64,9 +65,11 @@ def add_up(values: torch.Tensor, processes: Accelerator) -> torch.Tensor:
 
 
 def from_main(compute: Callable[[], T], processes: Accelerator) -> T:
-    """Compute in the main process and broadcast the result to all processes."""
+    """Compute in the main process and broadcast the result to all processes, or raise its error in all of them."""
     if processes.num_processes == 1:
         return compute()
-    told: list[T | None] = [compute() if processes.is_main_process else None]
+    told: list[T | Failure | None] = [
+        attempt(lambda _: compute(), "computation of the main process") if processes.is_main_process else None
+    ]
     torch.distributed.broadcast_object_list(told, src=0)
-    return cast("T", told[0])
+    return unwrap(cast("T | Failure", told[0]), "computation of the main process")

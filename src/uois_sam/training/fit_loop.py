@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from uois_sam.errors import UOISError
 from uois_sam.models.networks import hash_weights
-from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
+from uois_sam.training.checkpoints import OtherSettingsError, Stateful, load_checkpoint, save_checkpoint
 from uois_sam.training.distributed import add_up, distribute, share_buffers
 from uois_sam.training.feature_cache.rows import (
     R,
@@ -197,7 +196,7 @@ class FitLoop:
             return 0
         try:
             return load_checkpoint(self.place.folder, parts, identity)
-        except UOISError:
+        except OtherSettingsError:
             if self.place.processes.is_main_process:
                 logger.info("%s: fitted with other settings or on other features before, starts anew", self.name)
             return 0

@@ -33,7 +33,7 @@ from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
-from uois_sam.training.splits import Split, look_through, sample_percent, split_data
+from uois_sam.training.splits import Split, SubsetDataset, look_through, sample_percent, split_data
 from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.types import ModelCard
 
@@ -104,16 +104,15 @@ def train_compact(
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: if there are too few images or none with an object, if ``out`` belongs to a run with other settings,
-            or if this machine has no such device.
+        UOISError: if there are too few images, most cannot be read (single ones are left out), or none has an object;
+            if ``out`` belongs to a run with other settings, or this machine has no such device.
         MissingExtraError: if a package of the extra ``train`` is not installed.
     """
     chosen = choose_device(device)
     processes = start_processes(str(chosen))
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    for_heads = sample_percent(data, min(100.0, 100 * config.head_images / max(1, len(data))), config.seed)
-    split = split_data(for_heads, config.validation_share, config.seed)
+    _for_heads(data, config)  # there may be too few
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
@@ -122,7 +121,15 @@ def train_compact(
     trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
     progress.stage("data", len(data))
     facts = look_through(data, lambda done: progress.advance(done, "images"))
-    origin = {"images": len(data), "data_sha256": facts.sha256, **({"started_from": earlier} if earlier else {})}
+    facts.log()
+    if facts.left_out:
+        bad = {each.index for each in facts.left_out}
+        data = SubsetDataset(data, [index for index in range(len(data)) if index not in bad])
+    split = _for_heads(data, config)
+    about = {key: value for key, value in facts.to_json().items() if key in ("left_out", "notes")}
+    origin: dict[str, Any] = {"images": len(data), "data_sha256": facts.sha256, **about}
+    if earlier:
+        origin["started_from"] = earlier
 
     def save(model: CompactModel, run: Run, folder: Path) -> None:
         record = {"recipe": asdict(config), **origin, "losses": run.losses, **_machine(started, chosen)}
@@ -132,6 +139,11 @@ def train_compact(
     stages = _stages(trained.to(chosen), data, split, facts.sha256, config, save)
     run(stages, Run(out, processes, progress, Curves(out)))
     return out / "model"
+
+
+def _for_heads(data: Dataset, config: CompactTrainingConfig) -> Split:
+    share = min(100.0, 100 * config.head_images / max(1, len(data)))
+    return split_data(sample_percent(data, share, config.seed), config.validation_share, config.seed)
 
 
 def _stages(

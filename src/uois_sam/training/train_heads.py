@@ -25,7 +25,7 @@ from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_hdnet, fit_hpg
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.learning_curves import Curves
-from uois_sam.training.splits import DataFacts, Split, look_through, sample_percent, split_data
+from uois_sam.training.splits import DataFacts, Split, leave_out, look_through, sample_percent, split_data
 from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.training.targets import HeatmapTarget
 
@@ -66,7 +66,7 @@ def examine_images(
     *,
     validation: Dataset | None = None,
 ) -> Images:
-    """Choose the images and read each once, before a base is loaded or downloaded.
+    """Choose the images and read each once, before a base is loaded or downloaded; unreadable ones are left out.
 
     Args:
         data: labelled images to train on.
@@ -76,13 +76,15 @@ def examine_images(
         validation: images to choose the epoch by; a share of ``data`` by default.
 
     Raises:
-        UOISError: if an image cannot be read.
-        DatasetError: if the percentage is out of range, there are too few images, or none has an object.
+        DatasetError: if the percentage is out of range, there are too few images, most cannot be read, or none has an
+            object.
     """
     split = choose_images(data, validation, config)
     progress.stage("data", len(split.data))
     facts = from_main(lambda: look_through(split.data, lambda done: progress.advance(done, "images")), processes)
-    return Images(split, facts)
+    if processes.is_main_process:
+        facts.log()
+    return Images(leave_out(split, facts), facts)
 
 
 def train_heads(
@@ -150,7 +152,7 @@ def _record(base: Networks, images: Images, config: HeadTrainingConfig, run: Run
     for head in run.losses:
         seconds[head] = round(sum(epoch.seconds for epoch in run.curves.epochs if epoch.head == head), 1)
     return {
-        "recipe": asdict(config), "base": {"name": base.name, "sha256": base.sha256}, "data": asdict(images.facts),
+        "recipe": asdict(config), "base": {"name": base.name, "sha256": base.sha256}, "data": images.facts.to_json(),
         "validation_images": images.split.validation, "losses": run.losses, "seconds": seconds,
         **describe_run(run.processes.device, run.processes.num_processes),
     }  # fmt: skip

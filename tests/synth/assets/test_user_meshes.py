@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from pathlib import Path
@@ -202,3 +203,45 @@ def test_a_decomposition_without_end_becomes_one_hull(
     (piece,) = drawn(tmp_path, cache, "open").pieces
     assert len(piece) == 8
     assert "open.obj: no convex pieces found" in caplog.text
+
+
+def glb(folder: Path, **textures: bytes | None) -> Path:
+    """A GLB of one box a texture, each with coordinates, and a box of a plain colour."""
+    scene = trimesh.Scene()
+    for k, (name, content) in enumerate(textures.items()):
+        box = trimesh.creation.box((0.04, 0.04, 0.04), transform=trimesh.transformations.translation_matrix((k, 0, 0)))
+        image = Image.open(io.BytesIO(content)) if content is not None else None
+        material = trimesh.visual.material.PBRMaterial(name=name, baseColorTexture=image)
+        box.visual = trimesh.visual.TextureVisuals(uv=box.vertices[:, :2] % 1, material=material)
+        scene.add_geometry(box)
+    path = folder / "boxes.glb"
+    path.write_bytes(scene.export(file_type="glb"))
+    return path
+
+
+def png(colour: tuple[int, int, int], side: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_parts_of_a_glb_have_their_own_texture_or_a_drawn_surface(folder: Path, cache: Path) -> None:
+    glb(folder, red=png((200, 10, 20)), none=None, green=png((10, 200, 20)))
+    found = load_meshes(folder, 0.1, cache=cache)["mesh/boxes"].draw(np.random.default_rng(0))
+    corners = [None if part.picture is None else tuple(part.picture[0, 0].tolist()) for part in found]
+    assert sorted(corners, key=str) == [(10, 200, 20), (200, 10, 20), None]
+
+
+def test_pictures_inside_a_glb_are_of_the_formats_we_name(
+    folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = png((200, 10, 20), 64)
+    path = glb(folder, one=picture)
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    path.write_bytes(path.read_bytes().replace(picture, postscript.ljust(len(picture), b"\n")))
+    (folder / "cube.obj").write_text("mtllib cube.mtl\n" + CUBE.replace("f 1/1", "usemtl m\nf 1/1", 1))
+    (folder / "cube.mtl").write_text("newmtl m\nmap_Kd wood.eps\n")
+    (folder / "wood.eps").write_bytes(postscript)
+    assert list(load_meshes(folder, cache=cache)) == ["mesh/cube"]
+    assert "boxes.glb: cannot identify image file" in caplog.text
+    assert "cube.obj: without wood.eps, which cannot be read" in caplog.text

@@ -118,6 +118,8 @@ class _Run:
         self.tally = tally
         self.protected = frozenset(source.path.resolve() for source in sources)
         """Inputs, which are never replaced."""
+        self.prepared: set[Path] = set()
+        """Folders of results that have been made, or looked at."""
         self.given_up: set[Source] = set()
         """Sources that failed: each fails once, and the frames after one that failed are left out."""
 
@@ -159,8 +161,9 @@ class _Run:
             if path.resolve() in self.protected:
                 raise OutputError(f"cannot write {path}: it is one of the inputs")
         folder = next(iter(contents)).parent
-        if not folder.is_dir():
-            make_output_folder(folder)
+        if folder not in self.prepared or not folder.is_dir():
+            make_output_folder(folder)  # which also removes what a killed run left there
+            self.prepared.add(folder)
         write_together(contents)
         self.tally.photos += 1
         self.tally.objects += result.objects

@@ -27,7 +27,12 @@ from uois_sam.evaluation.report.report import Report, percentages
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a markdown table; the first column is left aligned, the others right."""
     lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(plain(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def plain(text: str) -> str:
+    """A name or message of foreign files as one line of markdown without HTML."""
+    return " ".join(text.splitlines()).replace("<", "&lt;")
 
 
 def numbers(values: Sequence[float]) -> list[str]:
@@ -72,8 +77,8 @@ def report_page(report: Report) -> str:
     results = result_table(report)
     first, *rest = results.own
     parts = [
-        f"# {report['method']['name']} on {data['title']}",
-        coverage(report),
+        plain(f"# {report['method']['name']} on {data['title']}"),
+        plain(coverage(report)),
         table(results.header, [[f"**{first[0]}**", *first[1:]], *rest, *results.published]),
         f"{report['protocol']['words']}.",
         "## What went wrong",
@@ -103,7 +108,7 @@ def report_page(report: Report) -> str:
     if coco["ap"] is None:
         parts.append("AP needs scores, and these predictions have none.")
     if report["failures"]:
-        parts += ["## Frames that failed", *(f"- {f['name']}: {f['reason']}" for f in report["failures"])]
+        parts += ["## Frames that failed", *(plain(f"- {f['name']}: {f['reason']}") for f in report["failures"])]
     return "\n\n".join(parts) + "\n"
 
 

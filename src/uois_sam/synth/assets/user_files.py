@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,7 @@ def read_usable(folder: Path, suffixes: Collection[str], read: Callable[[Path], 
         ``file/<name>`` -> what ``read`` returned, in the order of names.
     """
     contents = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
             try:
                 regular_size(path)  # a pipe would be waited for

@@ -20,7 +20,7 @@ from uois_sam.errors import DatasetError, MissingExtraError, OutputError
 from uois_sam.io.files import regular_size, write_atomically
 from uois_sam.synth.assets.convex_pieces import MOST_PIECES, SECONDS, convex_pieces
 from uois_sam.synth.assets.families import Draw, Family, Part
-from uois_sam.synth.assets.mesh_files import LARGEST_FILE, UNREAD_SUFFIXES, resolver
+from uois_sam.synth.assets.mesh_files import LARGEST_FILE, UNREAD_SUFFIXES, check_glb, resolver
 from uois_sam.synth.assets.meshes import Array, Mesh
 from uois_sam.synth.assets.solids import faceted
 from uois_sam.synth.assets.user_files import warn, warn_skipped
@@ -75,8 +75,9 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
     folder = Path(folder)
     if not (np.isfinite(scale) and scale > 0):
         raise DatasetError(f"expected a mesh scale above 0, got {scale}")
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: expected a folder of meshes, found {'a file' if folder.exists() else 'nothing'}")
+    if not os.path.isdir(folder):
+        found = "a file" if os.path.exists(folder) else "nothing"
+        raise DatasetError(f"{folder}: expected a folder of meshes, found {found}")
     loaded = _read_all(folder)
     if not loaded:
         raise DatasetError(f"{folder}: expected meshes ({', '.join(SUFFIXES)}), found none that can be used")
@@ -123,6 +124,8 @@ def _trimesh() -> Any:
 def _read(trimesh: Any, path: Path) -> tuple[Part, ...]:
     if (size := regular_size(path)) > LARGEST_FILE:
         raise ValueError(f"expected at most {LARGEST_FILE} bytes, found {size}")
+    if path.suffix.lower() == ".glb":
+        check_glb(path.read_bytes())
     missing: list[str] = []
     scene = trimesh.load_scene(path, process=False, resolver=resolver(trimesh, path, missing))
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def read_annotations(folder: Path) -> list[SceneAnnotation]:
         DatasetError: if there is no ``scenes.jsonl`` or it has other content.
     """
     log = folder / "scenes.jsonl"
-    if not log.is_file():
+    if not os.path.isfile(log):
         raise DatasetError(f"{folder}: expected a data set made by 'uois-sam generate', found no scenes.jsonl")
     annotations = parse_annotations(log, read_lines(log))
     return [one for _, one in sorted({one.index: one for one in annotations}.items())]
@@ -136,7 +137,7 @@ def read_descriptions(path: Path) -> dict[int, Scene]:
     Raises:
         DatasetError: if the file is missing or empty, or a line is neither.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DatasetError(f"{path}: expected a file of scene descriptions, found none")
     scenes = {}
     for number, line in enumerate(read_lines(path)):

@@ -37,6 +37,7 @@ class DatasetWriter:
         self.config = config
         self.out = out
         self.folders = ("rgb", "label", "depth", *(("amodal",) if config.amodal else ()))
+        make_output_folder(out)
         self._claim()
         for folder in self.folders:
             make_output_folder(out / folder)
@@ -72,7 +73,6 @@ class DatasetWriter:
             if self._holds_pictures():
                 raise DatasetError(f"{self.out} holds pictures, but no dataset.json that says how they were made: "
                                    "choose another --out")  # fmt: skip
-            make_output_folder(self.out)
             write_atomically(marker, json.dumps({"config": ours}).encode())
             return
         what = "the configuration of a data set"

@@ -13,18 +13,19 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Annotated, Any, Generic
 
+from msgspec import Meta
 from rich.filesize import decimal
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import OutputError, UOISError
-from uois_sam.io.files import make_output_folder, write_atomically, write_together
+from uois_sam.io.files import make_output_folder, regular_size, write_atomically, write_together
+from uois_sam.io.json_files import read_json
 from uois_sam.models.hpg import HPG
 from uois_sam.models.networks import Networks, hash_weights
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
@@ -152,13 +153,23 @@ class CachedRows(Generic[R]):
 
     def read(self, shard: int) -> R:
         path = self.state.folder / self.part / f"{self.bounds[shard].start:07d}.safetensors"
+        views, first = len(self.bounds[shard]), self.state.folder / self.part / f"{0:07d}.safetensors"
         try:
-            rows = self.kind(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
+            regular_size(path)  # reading a pipe would never end
+            rows, alike = self.kind(**load_file(path)), _layout(first)
+            found = _layout(path)
+        except (OSError, SafetensorError, TypeError, ValueError) as error:
             raise UOISError(f"{path}: expected a shard of cached features, found {error}; delete it and start again") \
                 from error  # fmt: skip
-        if len(rows) != len(self.bounds[shard]):
-            raise UOISError(f"{path}: expected {len(self.bounds[shard])} views, found {len(rows)}; delete it")
+        if len(rows) != views:
+            raise UOISError(f"{path}: expected {views} views, found {len(rows)}; delete it and start again")
+        for name, (dtype, shape) in alike.items():
+            if found[name] != (dtype, [views, *shape[1:]]):
+                kind, sides = found[name]
+                raise UOISError(
+                    f"{path}: {name}: expected {dtype} of {[views, *shape[1:]]}, as in the first shard, "
+                    f"found {kind} of {sides}; delete the cache and start again"
+                )
         return rows
 
 
@@ -168,14 +179,12 @@ def open_cache(request: CacheRequest, folder: Path) -> CacheState:
     A new cache computes its first view here to measure the size of a view. Only one process at a time may
     call this (``Accelerator.main_process_first``).
     """
-    for part in (folder / name for name in request.parts):
-        make_output_folder(part)
-        for leftover in part.glob(".*.tmp"):  # of a run that was killed while writing
-            leftover.unlink()
+    for name in request.parts:
+        make_output_folder(folder / name)
     expected = json.loads(json.dumps(request.identity()))
     found = _read_marker(folder / MARKER)
-    if found is not None and found["identity"] == expected:
-        return CacheState(folder, request.views, request.shard, int(found["view_bytes"]), expected, request.parts)
+    if found is not None and found.identity == expected:
+        return CacheState(folder, request.views, request.shard, found.view_bytes, expected, request.parts)
     if found is not None or _shards(folder):
         _clear(folder, _difference(found, expected))
     rows = _compute(request, 0)
@@ -221,28 +230,44 @@ def _compute(request: CacheRequest, item: int) -> dict[str, Rows]:
     return {part: getattr(computed, part) for part in request.parts}
 
 
-def _read_marker(path: Path) -> dict[str, Any] | None:
-    """Read the marker; None if it is missing or damaged."""
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and {"identity", "view_bytes"} <= found.keys():
-            return found
-    return None
+@dataclass(frozen=True)
+class _Marker:
+    """Content of the marker."""
+
+    identity: dict[str, Any]
+    view_bytes: Annotated[int, Meta(ge=1, le=1 << 40)]
 
 
-def _difference(found: dict[str, Any] | None, expected: dict[str, Any]) -> str:
+def _read_marker(path: Path) -> _Marker | None:
+    """Read the marker; None if it is missing or damaged: the cache is made anew then."""
+    try:
+        return read_json(path, _Marker)
+    except UOISError:
+        return None
+
+
+def _layout(path: Path) -> dict[str, tuple[str, list[int]]]:
+    """Dtype and shape of each tensor of a file, from its header."""
+    with safe_open(path, "pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return {name: (str(each.get_dtype()), list(each.get_shape())) for name, each in slices.items()}
+
+
+def _difference(found: _Marker | None, expected: dict[str, Any]) -> str:
     """Say which of weights, data and settings differ."""
     if found is None:
         return "an unknown make"
-    return " and ".join(f"other {key}" for key in expected if found["identity"].get(key) != expected[key])
+    return " and ".join(f"other {key}" for key in expected if found.identity.get(key) != expected[key])
 
 
 def _clear(folder: Path, difference: str) -> None:
     """Remove the marker, then the shards, so that a kill in between leaves no marker without its shards."""
     logger.info("%s: cached features of %s, made anew", folder, difference)
-    (folder / MARKER).unlink(missing_ok=True)
-    for path in _shards(folder):
-        path.unlink()
+    for path in (folder / MARKER, *_shards(folder)):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: expected a file that can be removed, found: {error.strerror}") from error
 
 
 def _shards(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 if TYPE_CHECKING:
     import matplotlib.axes
 
+    from uois_sam.exchange.photo import LabelledPhoto
     from uois_sam.io.shapes import Background
 
 
@@ -180,6 +181,16 @@ class Instances:
             }
             for index in range(len(self))
         ]
+
+    def labelled(self, file_name: str) -> LabelledPhoto:
+        """Return the instances as the writers of other tools' formats take them (:mod:`uois_sam.exchange`).
+
+        Args:
+            file_name: path of the photo with "/" and suffix, as those tools are to know it.
+        """
+        from uois_sam.exchange.photo import LabelledPhoto
+
+        return LabelledPhoto(file_name, self.masks, self.scores, segmap=self.label_map(), image=self.image)
 
     def overlay(
         self,

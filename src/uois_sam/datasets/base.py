@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 from uois_sam.datasets.labels import check_same_size, read_depth
 from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
-from uois_sam.io.images import read_photo
+from uois_sam.io.images import ImageSource, read_photo
 from uois_sam.types import BoolArray, LabelMap, Sample
 
 
@@ -152,7 +152,7 @@ class FrameDataset(ABC):
         """
         name = self._names[index]
         photo = self._photo(name)
-        read = read_photo(photo)
+        read = read_photo(self._photo_source(name))
         image = read.pixels
         image_hw = (image.shape[0], image.shape[1])
         annotation = self._annotation(name, image_hw)
@@ -167,6 +167,10 @@ class FrameDataset(ABC):
     @abstractmethod
     def _photo(self, name: str) -> Path:
         """Path of a frame's photo."""
+
+    def _photo_source(self, name: str) -> ImageSource:
+        """Where a frame's photo is read from: its path, unless it is part of another file."""
+        return self._photo(name)
 
     @abstractmethod
     def _annotation(self, name: str, image_hw: tuple[int, int]) -> Annotation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.errors import DatasetError
-from uois_sam.io.files import read_bounded
+from uois_sam.io.files import read_bounded, regular_size
 from uois_sam.io.formats import LARGEST_FILE, MAX_PIXELS, is_deep, open_picture
 from uois_sam.types import FloatArray, LabelMap
 
@@ -41,7 +42,7 @@ def read_depth(path: str | os.PathLike[str], unit_m: float) -> FloatArray:
     """Read a depth image of one integer channel.
 
     Args:
-        path: the image.
+        path: the image, or a NumPy array (``.npy``) of integers, or of floats in metres.
         unit_m: metres that one step of the stored integers stands for.
 
     Returns:
@@ -50,7 +51,48 @@ def read_depth(path: str | os.PathLike[str], unit_m: float) -> FloatArray:
     Raises:
         DatasetError: for unreadable files, or colour or float pixels.
     """
-    return (_read_integers(path, "depth", red_of_colour=False) * np.float32(unit_m)).astype(np.float32)
+    if os.fspath(path).lower().endswith(".npy"):
+        values = read_array(path, "depth")
+        if values.dtype.kind == "f":
+            metres = values.astype(np.float32)
+            return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
+    else:
+        values = _read_integers(path, "depth", red_of_colour=False)
+    return (values * np.float32(unit_m)).astype(np.float32)
+
+
+def read_integers_or_colours(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Read a label image as stored: (H, W) integers of up to 32 bits, or (H, W, 3) uint8 colours.
+
+    Raises:
+        DatasetError: for unreadable files, float pixels, or colours of 16 bits.
+    """
+    return _read_integers(path, "labels", red_of_colour=False, colours=True)
+
+
+def read_array(path: str | os.PathLike[str], kind: str) -> npt.NDArray[Any]:
+    """Read a NumPy array (``.npy``) of one number a pixel; an (H, W, 1) one loses its last axis.
+
+    Raises:
+        DatasetError: for unreadable files, pickled objects, or another shape or type.
+    """
+    try:
+        regular_size(path)
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = header[version](file)
+        pixels = math.prod(shape)
+        if dtype.kind not in "biuf" or pixels > MAX_PIXELS:
+            raise ValueError(f"{pixels} values of type {dtype}")
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise DatasetError(f"{path}: expected {kind} as an array of numbers, found another file ({reason})") from error
+    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if values.ndim != 2 or values.size == 0:
+        raise DatasetError(f"{path}: expected {kind} of shape (H, W), found {values.shape}")
+    return np.asarray(values)
 
 
 def keep_objects(labels: LabelMap, first: int) -> LabelMap:
@@ -85,7 +127,9 @@ def check_same_size(
         )
 
 
-def _read_integers(path: str | os.PathLike[str], kind: str, red_of_colour: bool) -> npt.NDArray[Any]:
+def _read_integers(
+    path: str | os.PathLike[str], kind: str, red_of_colour: bool, colours: bool = False
+) -> npt.NDArray[Any]:
     values: npt.NDArray[Any] | None = None
     try:
         with open_picture(read_bounded(path, LARGEST_FILE)) as image:
@@ -96,6 +140,10 @@ def _read_integers(path: str | os.PathLike[str], kind: str, red_of_colour: bool)
                 values = np.asarray(image)
             elif red_of_colour and mode in ("RGB", "RGBA") and not is_deep(image):  # Pillow would cut to 8
                 values = np.asarray(image.getchannel("R"))
+            elif colours and mode in ("RGB", "RGBA") and not is_deep(image):
+                values = np.asarray(image)
+                if mode == "RGBA":  # where nothing is seen, nothing is labelled
+                    values = np.where(values[..., 3:] > 0, values[..., :3], np.uint8(0))
     except MemoryError:
         raise
     except Exception as error:  # on damaged files Pillow's decoders raise OSError, SyntaxError, struct.error, ...

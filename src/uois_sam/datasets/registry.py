@@ -11,13 +11,18 @@ from typing import Any
 
 from uois_sam.datasets.base import FrameDataset, FrameOptions
 from uois_sam.datasets.bop import BOPDataset
+from uois_sam.datasets.coco import CocoDataset
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.datasets.housecat6d import HouseCat6DDataset
+from uois_sam.datasets.labelme import LabelmeDataset
+from uois_sam.datasets.mask_files import MasksDataset
 from uois_sam.datasets.ocid import OCIDDataset
 from uois_sam.datasets.osd import OSDDataset
 from uois_sam.datasets.phocal import PhoCALDataset
 from uois_sam.datasets.tod import TODDataset
 from uois_sam.datasets.uoais_sim import UOAISSimDataset
+from uois_sam.datasets.voc import VOCDataset
+from uois_sam.datasets.yolo import YoloDataset
 from uois_sam.errors import DatasetError
 
 DATASETS: Mapping[str, type[FrameDataset]] = {
@@ -29,6 +34,11 @@ DATASETS: Mapping[str, type[FrameDataset]] = {
     "tod": TODDataset,
     "bop": BOPDataset,
     "folder": FolderDataset,
+    "coco": CocoDataset,
+    "yolo": YoloDataset,
+    "labelme": LabelmeDataset,
+    "voc": VOCDataset,
+    "masks": MasksDataset,
 }
 """Data sets by their name on the command line."""
 

@@ -72,22 +72,23 @@ class FormatWriter:
         """
         self.write(encode_all(self.formats, photo))
 
-    def write(self, encoded: Sequence[EncodedPhoto]) -> None:
-        """Write one photo that :func:`encode_all` has encoded, anywhere.
+    def write(self, encoded: Sequence[EncodedPhoto | None]) -> None:
+        """Write one photo that :func:`encode_all` has encoded, anywhere; None leaves it out of a format.
 
         Raises:
             OutputError: as :meth:`add`.
         """
-        if not encoded:
+        stem = next((one.stem for one in encoded if one is not None), None)
+        if stem is None:
             return
-        stem = encoded[0].stem
         if stem in self._stems:
             raise OutputError(f"expected one photo called {stem}, found two")
-        self._place(one.files for one in encoded)
+        self._place({} if one is None else one.files for one in encoded)
         self._stems.add(stem)
         for gathered, one in zip(self._gathered, encoded, strict=True):
-            gathered.add(one)
-            gathered.notes.update(one.notes)
+            if one is not None:
+                gathered.add(one)
+                gathered.notes.update(one.notes)
 
     def _place(self, files: Iterable[Mapping[str, Content]]) -> None:
         contents: dict[Path, Content] = {

@@ -8,18 +8,22 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 
 from uois_sam.cli.options import ModelOptions, expect_at_least
 from uois_sam.cli.segment.executors import choose_workers, segment_here, segment_on_ray
+from uois_sam.cli.segment.formats import FormatChoice, FormatPlan
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
-from uois_sam.cli.segment.outputs import Result, Segmenter, check_earlier, is_done, path_of
+from uois_sam.cli.segment.outputs import RECORD, Result, Segmenter, check_earlier, is_done, path_of
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.executors import Executor, in_order
 from uois_sam.runtime.progress import ProgressCallback, print_line, progress
+
+if TYPE_CHECKING:
+    from uois_sam.exchange.writing import FormatWriter
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Segment:
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     debug_heatmap: bool = False
     """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
+    formats: tyro.conf.OmitArgPrefixes[FormatChoice] = field(default_factory=FormatChoice)
     overwrite: bool = True
     """Replace earlier results; --no-overwrite skips photos whose files all exist, to continue an interrupted run, and
     refuses a folder with results of another model, version or setting."""
@@ -75,14 +80,20 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     notes: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Kind of note to the number of photos that have it, and what it says of the first of them."""
+    format_notes: dict[str, int] = field(default_factory=dict)
+    """Kind of note of a format to how many times."""
     started: float = field(default_factory=time.perf_counter)
 
 
 def segment_inputs(options: Segment, console: Console, load_model: Callable[[], Segmenter]) -> int:
     """Do as :meth:`Segment.run` with any model, which is loaded only after inputs and output folder were checked."""
+    from uois_sam.exchange.writing import FormatWriter
     from uois_sam.io.files import make_output_folder
 
     expect_at_least("workers", options.workers, 1)
+    plan = options.formats.plan(on_cluster=options.ray is not None)
+    if not (plan.native or options.overwrite):
+        raise UOISError("--no-overwrite: expected native among the formats, from which to go on, found none")
     sources, failures = find_sources(options.inputs, options.out)
     if not sources:
         return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])
@@ -91,9 +102,14 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     if not options.overwrite:
         check_earlier(sources, options.out, model)
     tally = Tally(failures=failures)
-    with _executor(options, model, load_model, sources) as executor, progress(console) as watch:
+    with (
+        _executor(options, plan, model, load_model, sources) as executor,
+        FormatWriter(options.out, plan.formats) as writer,
+        progress(console) as watch,
+    ):
         watch.stage("segmenting", count_photos(sources))
-        _Run(options, sources, tally).segment(executor, watch)
+        _Run(options, plan, sources, tally, writer).segment(executor, watch)
+    tally.format_notes = writer.notes
     if tally.failures and not tally.photos + tally.skipped:
         return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
@@ -101,19 +117,23 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
 
 
 def _executor(
-    options: Segment, model: Segmenter, load_model: Callable[[], Segmenter], sources: Sequence[Source]
+    options: Segment, plan: FormatPlan, model: Segmenter, load_model: Callable[[], Segmenter], sources: Sequence[Source]
 ) -> AbstractContextManager[Executor[Photo, Result]]:
     if options.ray is not None:
-        return segment_on_ray(load_model, options.ray, options.debug_heatmap)
+        return segment_on_ray(load_model, options.ray, options.debug_heatmap, plan)
     one = len(sources) == 1 and not sources[0].is_video
-    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap)
+    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap, plan)
 
 
 class _Run:
     """One run over all sources: photos are begun ahead of time; files are written here, in the order of the inputs."""
 
-    def __init__(self, options: Segment, sources: Sequence[Source], tally: Tally) -> None:
+    def __init__(
+        self, options: Segment, plan: FormatPlan, sources: Sequence[Source], tally: Tally, writer: FormatWriter
+    ) -> None:
         self.options = options
+        self.plan = plan
+        self.writer = writer
         self.sources = sources
         self.tally = tally
         self.protected = frozenset(source.path.resolve() for source in sources)
@@ -130,7 +150,7 @@ class _Run:
             if source in self.given_up:
                 continue
             try:
-                self._write(stem, result.result())
+                self._write(source, stem, result.result())
             except Exception as error:
                 self.given_up.add(source)
                 self.tally.failures.append(_reason(source.path, error))
@@ -146,6 +166,8 @@ class _Run:
                         break
                     if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.debug_heatmap):
                         self.tally.skipped += 1
+                        if self.plan.formats:
+                            yield source, photo.stem, self._earlier(photo)
                     else:
                         yield source, photo.stem, executor.submit(photo)
             except Exception as error:  # its turn comes after the frames before it
@@ -153,19 +175,28 @@ class _Run:
                 failed.set_exception(error)
                 yield source, source.stem, failed
 
-    def _write(self, stem: Path, result: Result) -> None:
+    def _earlier(self, photo: Photo) -> Future[Result]:
+        """The results of an earlier run, for the files over all photos."""
+        encoded = self.plan.encode_earlier(photo, path_of(self.options.out, photo.stem, RECORD))
+        done: Future[Result] = Future()
+        done.set_result(Result({}, 0, (), encoded, earlier=True))
+        return done
+
+    def _write(self, source: Source, stem: Path, result: Result) -> None:
         from uois_sam.io.files import make_output_folder, write_together
 
         contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
         for path in contents:
             if path.resolve() in self.protected:
                 raise OutputError(f"cannot write {path}: it is one of the inputs")
-        folder = next(iter(contents)).parent
-        if folder not in self.prepared or not folder.is_dir():
-            make_output_folder(folder)  # which also removes what a killed run left there
-            self.prepared.add(folder)
+        for folder in {path.parent for path in contents}:
+            if folder not in self.prepared or not folder.is_dir():
+                make_output_folder(folder)  # which also removes what a killed run left there
+                self.prepared.add(folder)
         write_together(contents)
-        self.tally.photos += 1
+        self.writer.write(result.in_formats.photos)
+        self.tally.failures += [f"{source.path}: {problem}" for problem in result.in_formats.problems]
+        self.tally.photos += not result.earlier
         self.tally.objects += result.objects
         for note in result.notes:
             kind, _, rest = note.partition(": ")
@@ -206,6 +237,8 @@ def _print_summary(console: Console, tally: Tally, out: Path) -> None:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     for kind, (photos, first) in tally.notes.items():
         print_line(console, f"note: {kind} in {count(photos, 'photo')}{', first ' if photos > 1 else ', '}{first}")
+    for kind, number in tally.format_notes.items():
+        print_line(console, f"note: {kind}: {number}")
     if tally.failures:
         print_line(console, f"{count(len(tally.failures), 'input')} failed:")
         _print_failures(console, tally.failures)

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uois_sam.cli.segment.formats import NATIVE_ONLY, FormatPlan
 from uois_sam.cli.segment.inputs import Photo
 from uois_sam.cli.segment.outputs import Result, Segmenter, made_by, predict, segment_photo
 from uois_sam.errors import ImageError
@@ -29,7 +30,9 @@ MOST_WORKERS = 16
 
 
 @contextmanager
-def segment_here(model: Segmenter, workers: int, debug: bool) -> Iterator[Executor[Photo, Result]]:
+def segment_here(
+    model: Segmenter, workers: int, debug: bool, plan: FormatPlan = NATIVE_ONLY
+) -> Iterator[Executor[Photo, Result]]:
     """Segment on this machine.
 
     Reading, decoding, drawing and compressing happen beside the model. Where several photos are in the model at the
@@ -39,6 +42,7 @@ def segment_here(model: Segmenter, workers: int, debug: bool) -> Iterator[Execut
         model: shared by all threads.
         workers: photos in the model at the same time.
         debug: also draw the prompt generator's maps.
+        plan: formats of the results.
     """
     import torch
 
@@ -49,7 +53,8 @@ def segment_here(model: Segmenter, workers: int, debug: bool) -> Iterator[Execut
     with threads_of(share), ThreadPoolExecutor(workers) as computing:
 
         def segment(photo: Photo) -> Result:
-            return segment_photo(photo, lambda image: computing.submit(predict, model, debug, image).result(), record)
+            compute = lambda image: computing.submit(predict, model, debug, image).result()  # noqa: E731
+            return segment_photo(photo, compute, record, plan)
 
         record = made_by(model)
         with on_threads(segment, workers + AHEAD) as executor:
@@ -73,19 +78,22 @@ def choose_workers(asked: int | None, model: Segmenter) -> int:
 
 
 @contextmanager
-def segment_on_ray(load_model: Callable[[], Segmenter], address: str, debug: bool) -> Iterator[Executor[Photo, Result]]:
+def segment_on_ray(
+    load_model: Callable[[], Segmenter], address: str, debug: bool, plan: FormatPlan = NATIVE_ONLY
+) -> Iterator[Executor[Photo, Result]]:
     """Segment on a Ray cluster: photos travel there and files travel back, so no shared disk is needed.
 
     Args:
         load_model: loads the model on a node, which needs it under the same name or path; pickled.
         address: as :func:`~uois_sam.runtime.ray.on_ray`.
         debug: also draw the prompt generator's maps.
+        plan: formats of the results.
 
     Raises:
         MissingExtraError: if Ray is not installed.
         UOISError: if there is no cluster at the address.
     """
-    with on_ray(partial(_segment_sent, pickle.dumps(load_model), debug), address, "segment") as executor:
+    with on_ray(partial(_segment_sent, pickle.dumps(load_model), debug, plan), address, "segment") as executor:
         yield Executor(lambda photo: executor.submit(_packed(photo)), executor.capacity)
 
 
@@ -111,11 +119,13 @@ def _packed(photo: Photo) -> _Sent:
         return _Sent(photo)  # the error is raised when it is read
 
 
-def _segment_sent(load_model: bytes, debug: bool, sent: _Sent) -> Result:
+def _segment_sent(load_model: bytes, debug: bool, plan: FormatPlan, sent: _Sent) -> Result:
     """Segment a photo on a node."""
-    photo = sent.photo if sent.photo.path is None else replace(sent.photo, read=partial(_read_sent, sent))
+    photo = sent.photo
+    if photo.path is not None:
+        photo = replace(photo, read=partial(_read_sent, sent), content=sent.content)
     model = _loaded(load_model)
-    return segment_photo(photo, partial(predict, model, debug), made_by(model))
+    return segment_photo(photo, partial(predict, model, debug), made_by(model), plan)
 
 
 @lru_cache(maxsize=1)

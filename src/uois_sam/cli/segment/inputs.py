@@ -59,6 +59,8 @@ class Photo:
     """Returns the (H, W, 3) uint8 RGB picture."""
     path: Path | None = None
     """File of the photo; None for a frame, which is read already."""
+    content: bytes | None = None
+    """Of the file, where it came from another machine."""
 
 
 def find_sources(inputs: Sequence[Path], out: Path) -> tuple[list[Source], list[str]]:

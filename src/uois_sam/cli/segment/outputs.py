@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from uois_sam._version import __version__
+from uois_sam.cli.segment.formats import NATIVE_ONLY, FormatPlan, InFormats
 from uois_sam.cli.segment.inputs import Photo, Source
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError
@@ -56,6 +57,10 @@ class Result:
     """Number of instances."""
     notes: tuple[str, ...] = ()
     """As :attr:`uois_sam.instances.Instances.notes`."""
+    in_formats: InFormats = field(default_factory=InFormats)
+    """The photo in the formats of other tools."""
+    earlier: bool = False
+    """Whether the results were there already."""
 
 
 def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
@@ -64,22 +69,30 @@ def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
     return encoded.predict(), encoded.maps if debug else None
 
 
-def segment_photo(photo: Photo, predict: Callable[[ImageArray], Predicted], made_by: Mapping[str, Any]) -> Result:
+def segment_photo(
+    photo: Photo,
+    predict: Callable[[ImageArray], Predicted],
+    made_by: Mapping[str, Any],
+    plan: FormatPlan = NATIVE_ONLY,
+) -> Result:
     """Read a photo, segment it, and encode the files of its results.
 
     Args:
         photo: photo or video frame.
         predict: as :func:`predict` with a model.
         made_by: as :func:`made_by` of that model.
+        plan: formats of the results.
 
     Raises:
         UOISError: if the photo cannot be read.
     """
     image = photo.read()
     instances, maps = predict(image)
-    files = _pictures(image, instances, maps)
-    files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
-    return Result(files, len(instances), instances.notes)
+    files: dict[str, bytes] = {}
+    if plan.native:
+        files = _pictures(image, instances, maps)
+        files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
+    return Result(files, len(instances), instances.notes, plan.encode(photo, image, instances))
 
 
 def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:

@@ -1,0 +1,189 @@
+"""Formats of other tools beside the command's own files: what is chosen, and a photo's part of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from uois_sam.cli.segment.inputs import Photo
+from uois_sam.errors import UOISError
+
+if TYPE_CHECKING:
+    from uois_sam.exchange.format import EncodedPhoto, Format
+    from uois_sam.exchange.photo import Camera, LabelledPhoto
+    from uois_sam.instances import Instances
+    from uois_sam.types import FloatArray, ImageArray
+
+NATIVE = "native"
+"""NAME_label.png, NAME_overlay.jpg and NAME.json."""
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+
+
+@dataclass(frozen=True)
+class FormatChoice:
+    """Formats of the results."""
+
+    format: str = NATIVE
+    """Formats of the results, joined by commas: native, coco, yolo, labelme, voc, bop, grasp. All but native go into a
+    folder of their name below --out."""
+    shapes: Literal["mask", "polygon"] = "mask"
+    """Masks in coco, labelme and yolo: exact, or outlines to edit (within a pixel)."""
+    coco_images: Path | None = None
+    """Your own COCO file, of which coco takes the ids of images (by file name) and of categories."""
+    depth: Path | None = None
+    """Folder of depth images named like the photos (PNG, TIFF; .npy in metres), for grasp."""
+    depth_scale: float = 0.001
+    """Metres that one step of the depth images stands for."""
+    intrinsics: str | None = None
+    """The camera's fx,fy,cx,cy in pixels, for grasp."""
+
+    def plan(self, *, on_cluster: bool = False) -> FormatPlan:
+        """Check the choice.
+
+        Raises:
+            UOISError: for an unknown format, or options that do not fit together.
+        """
+        names = [name.strip() for name in self.format.split(",") if name.strip()]
+        others = [name for name in names if name != NATIVE]
+        if not names:
+            raise UOISError("--format: expected native, coco, yolo, labelme, voc, bop or grasp, found none")
+        if not others:
+            self._expect_unused("coco", self.coco_images, "coco_images")
+            self._expect_unused("grasp", self.depth, "depth")
+            self._expect_unused("grasp", self.intrinsics, "intrinsics")
+            return FormatPlan()
+        from uois_sam.exchange.coco import read_coco_ids
+        from uois_sam.exchange.format import FormatOptions
+        from uois_sam.exchange.registry import FORMATS, open_formats
+        from uois_sam.validation import nearest
+
+        for name in others:
+            if name not in FORMATS:
+                known = (NATIVE, *FORMATS)
+                raise UOISError(f"--format: expected {', '.join(known)}, found {name!r}{nearest(name, known)}")
+        if "coco" not in others:
+            self._expect_unused("coco", self.coco_images, "coco_images")
+        ids = None if self.coco_images is None else read_coco_ids(self.coco_images)
+        formats = open_formats(others, FormatOptions(self.shapes, ids))
+        if not any(each.needs_depth for each in formats):
+            self._expect_unused("grasp", self.depth, "depth")
+            self._expect_unused("grasp", self.intrinsics, "intrinsics")
+            return FormatPlan(NATIVE in names, formats)
+        if on_cluster:
+            raise UOISError("--format grasp: expected a run on this machine, which has the depth images, found --ray")
+        return FormatPlan(NATIVE in names, formats, self._depth())
+
+    def _expect_unused(self, of: str, value: object, option: str) -> None:
+        if value is not None:
+            raise UOISError(f"--{option.replace('_', '-')}: expected {of} among the formats, found {self.format}")
+
+    def _depth(self) -> DepthFolder:
+        from uois_sam.exchange.photo import Camera
+
+        if self.depth is None or self.intrinsics is None:
+            lacking = "--depth" if self.depth is None else "--intrinsics"
+            raise UOISError(f"--format grasp: expected --depth and --intrinsics, found no {lacking}")
+        if not self.depth.is_dir():
+            raise UOISError(f"--depth {self.depth}: expected a folder of depth images, found none")
+        if not 0 < self.depth_scale <= 1:
+            raise UOISError(f"--depth-scale: expected metres a step, above 0 and at most 1, found {self.depth_scale:g}")
+        try:
+            fx, fy, cx, cy = (float(each) for each in self.intrinsics.split(","))
+        except ValueError:
+            raise UOISError(f"--intrinsics: expected fx,fy,cx,cy in pixels, found {self.intrinsics!r}") from None
+        if not (0 < fx < float("inf") and 0 < fy < float("inf") and abs(cx) < float("inf") and abs(cy) < float("inf")):
+            raise UOISError(f"--intrinsics: expected fx and fy above 0, all of them finite, found {self.intrinsics!r}")
+        return DepthFolder(self.depth, self.depth_scale, Camera(fx, fy, cx, cy))
+
+
+@dataclass(frozen=True)
+class DepthFolder:
+    """Depth images beside photos, and the camera of both."""
+
+    folder: Path
+    unit_m: float
+    """Metres a step; arrays (.npy) are in metres."""
+    camera: Camera
+
+    def read(self, photo: Photo) -> FloatArray:
+        """Return the (H, W) float32 depth of a photo in metres.
+
+        Raises:
+            UOISError: if it is missing or unreadable.
+        """
+        from uois_sam.datasets.labels import read_depth
+
+        stem = self.folder / PurePosixPath(photo.name).with_suffix("")
+        there = [path for suffix in DEPTH_SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()]
+        if len(there) != 1:
+            found = " and ".join(path.name for path in there) or "none"
+            raise UOISError(f"{photo.name}: expected one depth image {stem}.{{png,tif,tiff,npy}}, found {found}")
+        return read_depth(there[0], self.unit_m)
+
+
+@dataclass(frozen=True)
+class FormatPlan:
+    """The formats of a run; pickled to other machines."""
+
+    native: bool = True
+    formats: tuple[Format, ...] = ()
+    depth: DepthFolder | None = None
+
+    def encode(self, photo: Photo, image: ImageArray, instances: Instances) -> InFormats:
+        """Encode one photo's results in all formats but the native one."""
+        if not self.formats:
+            return InFormats()
+        return self._encoded(photo, image, instances.labelled(file_name(photo)))
+
+    def encode_earlier(self, photo: Photo, record: Path) -> InFormats:
+        """Encode the results of an earlier run.
+
+        Raises:
+            UOISError: if they, or the photo, cannot be read.
+        """
+        from uois_sam.datasets.labels import read_label_map
+        from uois_sam.exchange.native import read_record
+
+        segmap = read_label_map(record.with_name(f"{record.stem}_label.png"))
+        found = replace(read_record(record, segmap), file_name=file_name(photo))
+        return self._encoded(photo, photo.read(), found)
+
+    def _encoded(self, photo: Photo, image: ImageArray, found: LabelledPhoto) -> InFormats:
+        from uois_sam.exchange.format import FormatError
+        from uois_sam.io.photo_files import is_plain
+
+        found = replace(found, name=photo.stem.as_posix(), image=image)
+        if any(each.needs_photo for each in self.formats) and photo.path is not None:
+            content = photo.content if photo.content is not None else photo.path.read_bytes()
+            found = replace(found, content=content if is_plain(content) else None)
+        if self.depth is not None:
+            found = replace(found, depth_m=self.depth.read(photo), camera=self.depth.camera)
+        encoded: list[EncodedPhoto | None] = []
+        problems = []
+        for each in self.formats:
+            try:
+                encoded.append(each.encode(found))
+            except FormatError as error:
+                encoded.append(None)
+                problems.append(f"{each.name}: {error}")
+        return InFormats(tuple(encoded), tuple(problems))
+
+
+@dataclass(frozen=True)
+class InFormats:
+    """One photo in the formats of a plan."""
+
+    photos: tuple[EncodedPhoto | None, ...] = ()
+    """One for each format; None where it cannot hold the photo."""
+    problems: tuple[str, ...] = ()
+    """What those formats say."""
+
+
+def file_name(photo: Photo) -> str:
+    """Path of a photo relative to its input folder; frames of a video are called like their results."""
+    return photo.name if photo.frame is None else f"{photo.stem.as_posix()}.png"
+
+
+NATIVE_ONLY = FormatPlan()
+"""The command's own files."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.errors import ImageError, MissingExtraError, count
-from uois_sam.io.masks import encode_mask
+from uois_sam.errors import ImageError, count
 from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
 if TYPE_CHECKING:
@@ -169,28 +170,71 @@ class Instances:
             image_id: written into every dictionary.
             category_id: written into every dictionary; objects have no classes, so one number serves all.
         """
-        return [
-            {
-                "image_id": image_id,
-                "category_id": category_id,
-                "segmentation": encode_mask(self.masks[index]),
-                "bbox": _xywh(self.boxes[index].tolist()),
-                "score": float(self.scores[index]),
-                "area": int(np.count_nonzero(self.masks[index])),
-                "point": self.points[index].tolist(),
-            }
-            for index in range(len(self))
-        ]
+        from uois_sam.exchange.native import coco_rows
 
-    def labelled(self, file_name: str) -> LabelledPhoto:
-        """Return the instances as the writers of other tools' formats take them (:mod:`uois_sam.exchange`).
+        return coco_rows(self, image_id, category_id)
 
-        Args:
-            file_name: path of the photo with "/" and suffix, as those tools are to know it.
-        """
+    def labelled(self, file_name: str, image: ImageArray | None = None) -> LabelledPhoto:
+        """Return the instances as the writers of :mod:`uois_sam.exchange` take them; the photo may be left out."""
         from uois_sam.exchange.photo import LabelledPhoto
 
-        return LabelledPhoto(file_name, self.masks, self.scores, segmap=self.label_map(), image=self.image)
+        photo = self.image if image is None else image
+        return LabelledPhoto(file_name, self.masks, self.scores, segmap=self.label_map(), image=photo)
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        name: str = "photo",
+        formats: Sequence[str] = ("native",),
+        image: ImageArray | None = None,
+    ) -> None:
+        """Write the instances as ``uois-sam segment`` does.
+
+        Args:
+            folder: where the files go; created where missing.
+            name: of the files, without suffix.
+            formats: native (``NAME_label.png``, ``NAME.json`` and, of a known photo, ``NAME_overlay.jpg``), coco, yolo,
+                labelme, voc, bop; all but native go into a folder of their own name.
+            image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
+
+        Raises:
+            UOISError: for an unknown format, a photo of another size, or a file that cannot be written.
+        """
+        from uois_sam.exchange.converters import save
+
+        save(self, Path(folder), name, formats, image)
+
+    def to_supervision(self) -> Any:
+        """Return ``supervision.Detections`` with masks and scores; that package must be installed."""
+        from uois_sam.exchange.converters import to_supervision
+
+        return to_supervision(self.labelled(""))
+
+    def to_fiftyone(self) -> Any:
+        """Return ``fiftyone.Detections``, masks inside their boxes; that package must be installed."""
+        from uois_sam.exchange.converters import to_fiftyone
+
+        return to_fiftyone(self.labelled(""))
+
+    def to_labelme(self, file_name: str, *, polygons: bool = False) -> dict[str, Any]:
+        """Return the content of a LabelMe file.
+
+        Args:
+            file_name: of the photo, beside which the JSON file is to lie.
+            polygons: outlines to edit, within a pixel, in place of exact masks (objects with holes stay masks).
+        """
+        from uois_sam.exchange.labelme import labelme_record
+
+        return labelme_record(self.labelled(file_name), polygons)
+
+    def to_hf(self) -> dict[str, Any]:
+        """Return what Transformers' ``pipeline("mask-generation")`` returns.
+
+        Keys: ``masks``, a list of (H, W) bool arrays, and ``scores``, a (N,) float32 tensor.
+        """
+        import torch
+
+        return {"masks": list(self.masks), "scores": torch.from_numpy(self.scores.copy())}
 
     def overlay(
         self,
@@ -234,20 +278,9 @@ class Instances:
             ImageError: if there is no photo, or its size is not that of the masks.
             MissingExtraError: if Matplotlib is not installed.
         """
-        from uois_sam.io.overlay import colours
+        from uois_sam.io.overlay import plot
 
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise MissingExtraError("plot", "plot", "matplotlib") from error
-        picture = self.overlay(image, show_points=False)
-        if ax is None:
-            ax = plt.subplots(layout="constrained")[1]
-        ax.imshow(picture)
-        x, y = self.points.T
-        ax.scatter(x, y, s=14, c=colours(len(self)) / 255, edgecolors="white", linewidths=0.8)
-        ax.set_axis_off()
-        return ax
+        return plot(self.overlay(image, show_points=False), self.points, ax)
 
     def _photo(self, image: ImageArray | None) -> ImageArray:
         photo = self.image if image is None else image
@@ -258,8 +291,3 @@ class Instances:
                 f"expected the photo the masks belong to, shape {(*self.image_hw, 3)}, found {photo.shape}"
             )
         return photo
-
-
-def _xywh(box_xyxy: list[float]) -> list[float]:
-    left, top, right, bottom = box_xyxy
-    return [left, top, right - left, bottom - top]

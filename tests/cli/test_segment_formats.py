@@ -37,9 +37,12 @@ def test_several_formats_at_once(tmp_path):
     assert status == 0 and "note: bop: photos whose names are not BOP's" in said
     files = written(out)
     assert set(results("sub/0", "sub/1", "sub/2")) <= set(files)
-    assert {"coco/annotations.json", "coco/results.json", "yolo/labels/sub/0.txt", "yolo/images/sub/0.png"} <= set(
-        files
-    )
+    assert {
+        "coco/annotations/instances_default.json",
+        "coco/results.json",
+        "yolo/labels/sub/0.txt",
+        "yolo/images/sub/0.png",
+    } <= set(files)
     assert {"labelme/sub/2.json", "labelme/sub/2.png", "voc/SegmentationObject/sub/1.png", "voc/labelmap.txt"} <= set(
         files
     )
@@ -51,8 +54,8 @@ def test_several_formats_at_once(tmp_path):
 
 def test_one_coco_file_for_the_whole_folder(tmp_path):
     segment(photos(tmp_path / "in"), out=tmp_path / "out", formats=FormatChoice("coco"))
-    assert written(tmp_path / "out") == ["coco/annotations.json", "coco/results.json"]
-    coco = COCO(tmp_path / "out/coco/annotations.json")
+    assert written(tmp_path / "out") == ["coco/annotations/instances_default.json", "coco/results.json"]
+    coco = COCO(tmp_path / "out/coco/annotations/instances_default.json")
     assert [(i["id"], i["file_name"], i["width"], i["height"]) for i in coco.loadImgs(coco.getImgIds())] == [
         (1, "sub/0.png", 16, 12), (2, "sub/1.png", 16, 12), (3, "sub/2.png", 16, 12)
     ]  # fmt: skip
@@ -140,14 +143,14 @@ def test_a_photo_that_fails_is_left_out_and_said(tmp_path):
     (tmp_path / "in/sub/1.png").write_bytes(b"no photo")
     status, said = segment(tmp_path / "in", out=tmp_path / "out", formats=FormatChoice("coco"))
     assert status == 1 and "1 input failed" in said
-    images = json.loads((tmp_path / "out/coco/annotations.json").read_text())["images"]
+    images = json.loads((tmp_path / "out/coco/annotations/instances_default.json").read_text())["images"]
     assert [image["file_name"] for image in images] == ["sub/0.png", "sub/2.png"]
 
 
 def test_photos_of_one_name_stay_apart(tmp_path):
     first, second = photo(tmp_path / "a/x.png"), photo(tmp_path / "b/x.png", height=14)
     _, said = segment(first.parent, second.parent, out=tmp_path / "out", formats=FormatChoice("coco,yolo"))
-    images = json.loads((tmp_path / "out/coco/annotations.json").read_text())["images"]
+    images = json.loads((tmp_path / "out/coco/annotations/instances_default.json").read_text())["images"]
     assert [(image["file_name"], image["height"]) for image in images] == [("x.png", 12), ("x.png-2.png", 14)]
     assert "note: coco: photos of the same relative path" in said
     assert len([name for name in written(tmp_path / "out") if name.startswith("yolo/labels")]) == 2

@@ -35,7 +35,8 @@ class Evaluate:
     """
 
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """Data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop, or folder (rgb/ and label/ of your own)."""
+    """Data set: ocid, osd, phocal, housecat6d, uoais-sim, tod, bop; folder (rgb/ and label/ of your own); coco, yolo,
+    labelme, voc or masks (your own labels from other tools)."""
     root: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="ROOT")]
     """Its folder."""
     out: Path

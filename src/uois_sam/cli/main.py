@@ -17,6 +17,7 @@ from uois_sam.cli.convert import Convert
 from uois_sam.cli.doctor import Doctor
 from uois_sam.cli.evaluate import Evaluate
 from uois_sam.cli.generate import Generate
+from uois_sam.cli.import_labels import Import
 from uois_sam.cli.models import Models
 from uois_sam.cli.parsing import CommandGroup, parse
 from uois_sam.cli.segment.command import Segment
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Any] = {
     "doctor": Doctor,
     "generate": Generate,
     "convert": Convert,
+    "import": Import,
     "train": TRAIN,
 }
 """Name on the command line to dataclass or group; a new subcommand is one import and one line here."""

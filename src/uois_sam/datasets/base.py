@@ -152,7 +152,7 @@ class FrameDataset(ABC):
         """
         name = self._names[index]
         photo = self._photo(name)
-        read = read_photo(self._photo_source(name))
+        read = read_photo(self.photo_source(name))
         image = read.pixels
         image_hw = (image.shape[0], image.shape[1])
         annotation = self._annotation(name, image_hw)
@@ -168,7 +168,7 @@ class FrameDataset(ABC):
     def _photo(self, name: str) -> Path:
         """Path of a frame's photo."""
 
-    def _photo_source(self, name: str) -> ImageSource:
+    def photo_source(self, name: str) -> ImageSource:
         """Where a frame's photo is read from: its path, unless it is part of another file."""
         return self._photo(name)
 

@@ -80,7 +80,7 @@ class LabelmeDataset(ForeignDataset):
         inside = [place for place in places if place.is_file() and place.resolve().is_relative_to(self.root.resolve())]
         return inside[0] if inside else label
 
-    def _photo_source(self, name: str) -> ImageSource:
+    def photo_source(self, name: str) -> ImageSource:
         photo, label = self._photo(name), self._label(name)
         if photo != label:
             return photo

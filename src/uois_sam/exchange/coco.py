@@ -1,4 +1,4 @@
-"""COCO: ``annotations.json`` to import anywhere, and ``results.json`` for ``pycocotools``' ``loadRes``."""
+"""COCO: one annotation file to import anywhere, and ``results.json`` for ``pycocotools``' ``loadRes``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from uois_sam.io.json_index import iterate_objects
 from uois_sam.io.masks import encode_mask
 from uois_sam.io.outlines import edge_polygons
 
+INSTANCES = "annotations/instances_default.json"
+"""Where CVAT and Datumaro look."""
 UNMATCHED = "photos that the given annotation file does not list, left out"
 BY_LAST_PART = "photos found in the given annotation file by the last part of their names"
 UNSEEN = "images of the given annotation file that no photo belongs to"
@@ -37,9 +39,9 @@ ADDED = "categories added to those of the given annotation file"
 class CocoFormat(Format):
     """COCO instances: one annotation per object with its score, ignored pixels as a crowd.
 
-    ``annotations.json`` has ``images``, ``annotations`` and ``categories``; ``results.json`` the list of results that
-    ``COCO.loadRes`` takes. Masks are compressed RLE, exact; with polygons, within a pixel, and holes are joined to the
-    outline by bridges.
+    ``annotations/instances_default.json`` has ``images``, ``annotations`` and ``categories``; ``results.json`` is the
+    list of results that ``COCO.loadRes`` takes. Masks are compressed RLE, exact; with polygons, within a pixel, and
+    holes are joined to the outline by bridges.
     """
 
     name = "coco"
@@ -141,7 +143,7 @@ class _CocoFiles(Gathering):
         instances = copied_from(
             head, b',\n"images": [', self.images.file, b'],\n"annotations": [', self.annotations.file, b"]}\n"
         )
-        files: dict[str, Content] = {"annotations.json": instances}
+        files: dict[str, Content] = {INSTANCES: instances}
         if self.results.count or not self.annotations.count:
             files["results.json"] = copied_from(b"[", self.results.file, b"]\n")
         return files

@@ -1,20 +1,53 @@
-"""Results that ``uois-sam segment`` has written, read again: ``NAME.json`` with its label map."""
+"""The instances of ``NAME.json``, as ``uois-sam segment`` writes them, and how they are read again."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uois_sam.errors import OutputError
 from uois_sam.exchange.photo import LabelledPhoto
 from uois_sam.io.json_files import read_json
-from uois_sam.io.masks import MaskError, decode_mask
+from uois_sam.io.masks import MaskError, decode_mask, encode_mask
 from uois_sam.types import LabelMap
 from uois_sam.validation import validated
 
+if TYPE_CHECKING:
+    from uois_sam.instances import Instances
+
 _WHAT = "a record that uois-sam segment has written"
+
+
+def coco_rows(instances: Instances, image_id: int, category_id: int) -> list[dict[str, Any]]:
+    """See :meth:`uois_sam.instances.Instances.to_coco`."""
+    rows = []
+    for mask, score, box, point in zip(
+        instances.masks, instances.scores, instances.boxes.tolist(), instances.points.tolist(), strict=True
+    ):
+        left, top, right, bottom = box
+        rows.append(
+            {
+                "image_id": image_id,
+                "category_id": category_id,
+                "segmentation": encode_mask(mask),
+                "bbox": [left, top, right - left, bottom - top],
+                "score": float(score),
+                "area": int(np.count_nonzero(mask)),
+                "point": point,
+            }
+        )
+    return rows
+
+
+def instance_rows(instances: Instances) -> list[dict[str, Any]]:
+    """The list ``instances`` of a record: COCO's keys, and the label map's value, visible area and box."""
+    own = zip(instances.boxes.tolist(), instances.visible_areas().tolist(), strict=True)
+    return [
+        {"label": label, **coco, "visible_area": visible, "box_xyxy": box}
+        for label, (coco, (box, visible)) in enumerate(zip(instances.to_coco(), own, strict=True), start=1)
+    ]
 
 
 def read_record(path: Path, segmap: LabelMap | None = None) -> LabelledPhoto:

@@ -80,7 +80,8 @@ class _Lists(Gathering):
 
     def finish(self) -> Mapping[str, Content]:
         colours = voc_palette()
-        rows = [f"{name}:{','.join(map(str, colours[k]))}::" for k, name in enumerate(("background", *self.names))]
+        numbers = {"background": 0, **{name: k for k, name in enumerate(self.names, 1)}, "ignored": VOID}
+        rows = [f"{name}:{','.join(map(str, colours[number]))}::" for name, number in numbers.items()]
         text = "\n".join(["# label:color_rgb:parts:actions", *rows]) + "\n"
         return {"ImageSets/Segmentation/default.txt": copied_from(self.file), "labelmap.txt": text.encode()}
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.errors import ImageError
+from uois_sam.errors import ImageError, MissingExtraError
 from uois_sam.types import FloatArray, ImageArray, LabelMap, PromptMaps
 
 if TYPE_CHECKING:
+    import matplotlib.axes
     from torch import Tensor
 
 FILL_OPACITY = 0.4
@@ -215,6 +216,21 @@ def _write(picture: ImageArray, written: Sequence[tuple[str, tuple[float, float]
         draw.rounded_rectangle(box, radius=2 * width, fill=(20, 20, 20))
         draw.text((x, y), text, "white", font, anchor="lm")
     return np.array(canvas)
+
+
+def plot(picture: ImageArray, points_xy: FloatArray, ax: matplotlib.axes.Axes | None) -> matplotlib.axes.Axes:
+    """See :meth:`uois_sam.instances.Instances.plot`."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingExtraError("plot", "plot", "matplotlib") from error
+    if ax is None:
+        ax = plt.subplots(layout="constrained")[1]
+    ax.imshow(picture)
+    x, y = points_xy.T
+    ax.scatter(x, y, s=14, c=colours(len(points_xy)) / 255, edgecolors="white", linewidths=0.8)
+    ax.set_axis_off()
+    return ax
 
 
 def _on_photo(values: Tensor, image: ImageArray) -> FloatArray:

@@ -108,12 +108,9 @@ def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) 
 
 
 def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> dict[str, Any]:
+    from uois_sam.exchange.native import instance_rows
+
     height, width = instances.image_hw
-    own = zip(instances.boxes, instances.visible_areas(), strict=True)
-    found = [
-        {"label": label, **coco, "visible_area": int(visible), "box_xyxy": box.tolist()}
-        for label, (coco, (box, visible)) in enumerate(zip(instances.to_coco(), own, strict=True), start=1)
-    ]
     return {
         "image": photo.name,
         **({} if photo.frame is None else {"frame": photo.frame}),
@@ -121,7 +118,7 @@ def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> d
         "width": width,
         **made_by,
         "notes": list(instances.notes),
-        "instances": found,
+        "instances": instance_rows(instances),
     }
 
 

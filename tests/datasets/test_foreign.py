@@ -76,6 +76,8 @@ def test_coco_crowds_and_chosen_categories_are_ignored_or_left_out(tmp_path):
     assert ignored.ignore is not None and ignored.ignore[0].tolist() == [True, True, False, False, False, False]
     with pytest.raises(UOISError, match="expected categories out of cup, table, found 'cups'"):
         open_dataset("coco", path, categories=["cups"])
+    with pytest.raises(UOISError, match="coco: expected categories as a list of str, found "):
+        open_dataset("coco", path, categories=[1])
 
 
 def test_coco_counts_what_has_no_mask(tmp_path):
@@ -140,6 +142,8 @@ def test_yolo_polygons_in_the_order_of_lines_the_smaller_in_front(tmp_path):
         "1 label file without a photo left out, first labels/train/lonely.txt",
     )
     assert open_dataset("yolo", root, categories=[1])[0].labels.tolist() == [[1] * 6] * 4
+    with pytest.raises(UOISError, match="yolo: expected categories as a list of int"):
+        open_dataset("yolo", root, categories=["cup"])
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,15 @@ def _check_type(name: str, option: str, value: object, default: object) -> None:
         wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds)
         raise DatasetError(f"{name}: expected {option} as {wanted}, found {value!r:.60}")
     if isinstance(default, tuple) and isinstance(value, (tuple, list)):
-        kind = type(default[0])
+        kind = type(default[0]) if default else _element(name, option)
         if not all(type(each) is kind for each in value):
             raise DatasetError(f"{name}: expected {option} as a list of {kind.__name__}, found {value!r:.60}")
+
+
+def _element(name: str, option: str) -> type:
+    """Type of the elements of an option that is empty by default."""
+    annotation = inspect.signature(DATASETS[name].__init__).parameters[option].annotation
+    return int if "int" in str(annotation) else str
 
 
 _KINDS: Mapping[type, tuple[type, ...]] = {

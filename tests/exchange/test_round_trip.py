@@ -84,8 +84,8 @@ def test_ignored_pixels_come_back(name: str, labels: LabelMap, data: st.DataObje
     assert np.array_equal(found, ignore)
 
 
-@pytest.mark.parametrize("name", ["coco", "labelme"])
-@settings(max_examples=15)
+@pytest.mark.parametrize("name", READABLE)
+@settings(max_examples=10)
 @given(hnp.arrays(np.bool_, (3, 6, 7)))
 def test_of_overlapping_results_the_better_one_stays_in_front(name: str, masks: npt.NDArray[np.bool_]) -> None:
     masks = masks[masks.any(axis=(1, 2))]
@@ -94,7 +94,8 @@ def test_of_overlapping_results_the_better_one_stays_in_front(name: str, masks: 
     scores = np.linspace(0.9, 0.4, len(masks)).astype(np.float32)
     photo = LabelledPhoto("a.png", masks, scores, image=np.zeros((6, 7, 3), np.uint8))
     (sample,) = there_and_back(name, [photo])
-    assert np.array_equal(sample.labels, photo.label_map)
+    # Numbers move up in YOLO where an object is wholly covered.
+    assert np.array_equal(sample.labels, numbered(photo.label_map) if name == "yolo" else photo.label_map)
 
 
 @given(hnp.arrays(np.bool_, (2, 5, 6)))

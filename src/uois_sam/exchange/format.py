@@ -15,7 +15,7 @@ from uois_sam.io.files import Content
 
 EMPTY = "empty masks left out"
 NO_IGNORE = "photos whose ignored pixels have no place in this format"
-COVERED = "objects wholly covered by others, which a map cannot show"
+COVERED = "objects of which too little is visible for the label map, left out"
 
 
 class FormatError(UOISError):

@@ -13,7 +13,7 @@ import numpy as np
 from uois_sam.exchange.format import EMPTY, EncodedPhoto, Format
 from uois_sam.exchange.photo import TOLERANCE_PX, LabelledPhoto
 from uois_sam.io.encoding import encode_png
-from uois_sam.io.outlines import edge_polygons
+from uois_sam.io.outlines import edge_polygons, has_holes
 from uois_sam.types import BoolArray
 
 IGNORE_LABEL = "__ignore__"
@@ -68,7 +68,7 @@ def labelme_record(photo: LabelledPhoto, polygons: bool = False, photo_name: str
 def _shapes(photo: LabelledPhoto, index: int, polygons: bool) -> list[dict[str, Any]]:
     mask, label = photo.masks[index], photo.category(index)
     score = {} if photo.scores is None else {"score": float(photo.scores[index])}
-    if not polygons or _has_holes(mask):
+    if not polygons or has_holes(mask):
         return [{**_mask_shape(mask, label), **score}]
     rings = edge_polygons(mask, TOLERANCE_PX)
     group = index + 1 if len(rings) > 1 else None
@@ -88,10 +88,3 @@ def _shape(label: str, points: list[list[float]], kind: str, group: int | None) 
         "label": label, "points": points, "group_id": group, "description": "", "shape_type": kind, "flags": {},
         "mask": None,
     }  # fmt: skip
-
-
-def _has_holes(mask: BoolArray) -> bool:
-    import cv2
-
-    _, hierarchy = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    return hierarchy is not None and bool((hierarchy[0, :, 3] >= 0).any())

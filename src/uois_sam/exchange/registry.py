@@ -9,13 +9,15 @@ from uois_sam.exchange.bop import BOPFormat
 from uois_sam.exchange.coco import CocoFormat
 from uois_sam.exchange.format import Format, FormatOptions
 from uois_sam.exchange.grasp import GraspFormat
+from uois_sam.exchange.label_studio import LabelStudioFormat
 from uois_sam.exchange.labelme import LabelmeFormat
 from uois_sam.exchange.voc import VOCFormat
 from uois_sam.exchange.yolo import YoloFormat
 from uois_sam.validation import nearest
 
 FORMATS: Mapping[str, type[Format]] = {
-    each.name: each for each in (CocoFormat, YoloFormat, LabelmeFormat, VOCFormat, BOPFormat, GraspFormat)
+    each.name: each
+    for each in (CocoFormat, YoloFormat, LabelmeFormat, LabelStudioFormat, VOCFormat, BOPFormat, GraspFormat)
 }
 """Formats of other tools; a new one is a file in this folder, an import and a name here."""
 

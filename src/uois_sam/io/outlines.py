@@ -53,6 +53,14 @@ def one_polygon(mask: BoolArray, tolerance_px: float = 0.0) -> Ring:
     return _bridged(polygons[0], polygons[1:]) if polygons else np.zeros((0, 2))
 
 
+def has_holes(mask: BoolArray) -> bool:
+    """Whether some background is enclosed by the mask."""
+    import cv2
+
+    _, hierarchy = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return hierarchy is not None and bool((hierarchy[0, :, 3] >= 0).any())
+
+
 def _simplified(ring: npt.NDArray[Any], tolerance_px: float) -> Ring:
     import cv2
 

@@ -25,10 +25,10 @@ class FormatChoice:
     """Formats of the results."""
 
     format: str = NATIVE
-    """Formats of the results, joined by commas: native, coco, yolo, labelme, voc, bop, grasp. All but native go into a
-    folder of their name below --out."""
+    """Formats of the results, joined by commas: native, coco, yolo, labelme, label-studio, voc, bop, grasp. All but
+    native go into a folder of their name below --out."""
     shapes: Literal["mask", "polygon"] = "mask"
-    """Masks in coco, labelme and yolo: exact, or outlines to edit (within a pixel)."""
+    """Masks in coco, labelme, label-studio and yolo: exact, or outlines to edit (within a pixel)."""
     coco_images: Path | None = None
     """Your own COCO file, of which coco takes the ids of images (by file name) and of categories."""
     depth: Path | None = None
@@ -47,7 +47,7 @@ class FormatChoice:
         names = [name.strip() for name in self.format.split(",") if name.strip()]
         others = [name for name in names if name != NATIVE]
         if not names:
-            raise UOISError("--format: expected native, coco, yolo, labelme, voc, bop or grasp, found none")
+            raise UOISError("--format: expected native, coco or another format, found none")
         if not others:
             self._expect_unused("coco", self.coco_images, "coco_images")
             self._expect_unused("grasp", self.depth, "depth")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
+
+import pytest
 
 from uois_sam.cli.segment.inputs import count_photos, find_sources
 
@@ -74,6 +78,34 @@ def test_names_too_long_for_the_endings_of_results_are_cut_and_stay_unique(tmp_p
     first, second = stems(*names)
     assert first != second
     assert all(len(f"{stem}_foreground.jpg".encode()) <= 255 for stem in (first, second))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_what_is_no_file_is_counted_and_does_not_hang(tmp_path, caplog):
+    touch(tmp_path / "in/a.png")
+    touch(tmp_path / "elsewhere/b.png")
+    (tmp_path / "in/gone.png").symlink_to(tmp_path / "nothing.png")
+    (tmp_path / "in/good.png").symlink_to(tmp_path / "elsewhere/b.png")
+    (tmp_path / "in/folder").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "in/pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "in/socket.png"))
+        assert stems(tmp_path / "in") == ["a", "good"]
+    assert "left out 1 file, first gone.png: links to nothing" in caplog.text
+    assert "left out 2 files, first pipe.jpg: pipes, sockets and devices" in caplog.text
+    assert "left out 1 folder, first folder: links to folders are not followed; give them by name" in caplog.text
+    assert stems(tmp_path / "in" / "folder") == ["b"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the super-user reads every folder")
+def test_folders_that_cannot_be_read_are_counted(tmp_path, caplog):
+    touch(tmp_path / "a.png")
+    touch(tmp_path / "closed/b.png").parent.chmod(0)
+    try:
+        assert stems(tmp_path) == ["a"]
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert "left out 1 folder, first closed: folders that cannot be read" in caplog.text
 
 
 def test_a_name_that_no_file_can_have():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import json
@@ -87,11 +88,15 @@ def broken(path: Path) -> Path:
     return path
 
 
-def segment(*inputs: Path, out: Path, model: FakeModel | None = None, **options) -> tuple[int, str]:
+def asked(first: Path | str, *others: Path | str, out: Path, **options) -> Segment:
+    return Segment(str(first), tuple(map(str, others)), out, **options)
+
+
+def segment(*inputs: Path | str, out: Path, model: FakeModel | None = None, **options) -> tuple[int, str]:
     """Exit status and what was said."""
     console = Console(file=io.StringIO(), width=40)
     model = model or FakeModel()
-    status = segment_inputs(Segment(inputs=inputs, out=out, **options), console, lambda: model)
+    status = segment_inputs(asked(*inputs, out=out, **options), console, lambda: model)
     return status, console.file.getvalue()
 
 
@@ -347,11 +352,9 @@ def test_output_folder_is_checked_before_the_model_is_loaded(tmp_path):
 
     for out in (tmp_path / "file", tmp_path / "file/below"):
         with pytest.raises(OutputError, match="cannot write"):
-            segment_inputs(Segment(inputs=(photo(tmp_path / "a.png"),), out=out), Console(), load)
+            segment_inputs(asked(photo(tmp_path / "a.png"), out=out), Console(), load)
     with pytest.raises(UOISError, match="No such file"):
-        segment_inputs(Segment(inputs=(tmp_path / "no.png",), out=tmp_path / "out"), Console(), load)
-    with pytest.raises(UOISError, match="found none"):
-        segment_inputs(Segment(inputs=(), out=tmp_path / "out"), Console(), load)
+        segment_inputs(asked(tmp_path / "no.png", out=tmp_path / "out"), Console(), load)
     assert not (tmp_path / "out").exists()
 
 
@@ -361,7 +364,7 @@ def test_output_folder_is_checked_before_the_model_is_loaded(tmp_path):
 def test_progress_bar_on_a_terminal(tmp_path):
     photo(tmp_path / "a.png")
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    options = Segment(inputs=(tmp_path / "a.png",), out=tmp_path / "out")
+    options = asked(tmp_path / "a.png", out=tmp_path / "out")
     assert segment_inputs(options, console, FakeModel) == 0
     assert "segmenting" in console.file.getvalue()
 
@@ -381,7 +384,7 @@ def test_a_line_now_and_then_in_a_log(tmp_path, monkeypatch):
             return super().encode_image(image)
 
     inputs = (photo(tmp_path / "a.png"), photo(tmp_path / "b.png", height=13), photo(tmp_path / "c.png"))
-    assert segment_inputs(Segment(inputs=inputs, out=tmp_path / "out", workers=2), console, Waiting) == 0
+    assert segment_inputs(asked(*inputs, out=tmp_path / "out", workers=2), console, Waiting) == 0
     assert console.file.getvalue().splitlines()[-1].startswith("3 photos, 6 objects in ")
 
 
@@ -435,9 +438,88 @@ def test_usage_errors_exit_2(arguments, capsys):
     assert caught.value.code == 2
 
 
-def test_no_inputs_exit_2(tmp_path, capsys):
-    assert main(["segment", "--out", str(tmp_path / "out")]) == 2
-    assert "found none" in capsys.readouterr().err
+def test_a_missing_input_is_named_first(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["segment"])
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert 0 < said.index("INPUT") < said.index("--out")
+
+
+def test_inputs_may_stand_on_both_sides_of_options(tmp_path, use):
+    use(FakeModel())
+    first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
+    assert main(["segment", str(first), "--out", str(tmp_path / "out"), str(second)]) == 0
+    assert written(tmp_path / "out") == results("a", "b")
+
+
+# --- inputs that are no names of files
+
+
+def url_of(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+class Standard(io.TextIOWrapper):
+    """Standard input of the given bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content))
+
+
+def test_a_photo_from_standard_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Standard(photo(tmp_path / "a.png").read_bytes()))
+    assert segment("-", out=tmp_path / "out")[0] == 0
+    assert written(tmp_path / "out") == results("stdin")
+    assert json.loads((tmp_path / "out/stdin.json").read_text())["image"] == "stdin"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "-: expected a photo on standard input, found nothing"), (b"x", "stdin: .*expected a photo")],
+)
+def test_no_photo_on_standard_input(tmp_path, monkeypatch, content, told):
+    monkeypatch.setattr(sys, "stdin", Standard(content))
+    with pytest.raises(UOISError, match=told):
+        segment("-", out=tmp_path / "out")
+
+
+def test_photos_in_urls(tmp_path):
+    urls = [url_of(photo(tmp_path / "a.png")), url_of(photo(tmp_path / "b.png", height=20))]
+    status, _ = segment(*urls, urls[0], out=tmp_path / "out")  # what is given twice counts once
+    assert status == 0 and written(tmp_path / "out") == results("data", "data-2")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://example.org/a.jpg", "expected a file, found a URL: download it first"),
+        ("S3://bucket/a.jpg", "expected a file, found a URL"),
+        ("data:image/png;base64", "expected data:image/...;base64,CONTENT, found no comma"),
+        ("data:image/png;base64,%%%", "expected base64"),
+        ("data:image/png;base64,aGVsbG8=", "expected a photo"),
+        ("data:,", "found an empty file"),
+    ],
+)
+def test_urls_that_hold_no_photo(tmp_path, url, told):
+    with pytest.raises(UOISError, match=told):
+        segment(url, out=tmp_path / "out")
+
+
+def test_patterns_in_quotes(tmp_path):
+    for name in ("in/a.png", "in/b.png", "in/deep/c.png", "in/d.jpg"):
+        photo(tmp_path / name)
+    assert segment(f"{tmp_path}/in/*.png", out=tmp_path / "one")[0] == 0
+    assert written(tmp_path / "one") == results("a", "b")
+    assert segment(f"{tmp_path}/in/**/*.png", out=tmp_path / "two")[0] == 0
+    assert written(tmp_path / "two") == results("a", "b", "c")
+    with pytest.raises(UOISError, match=r"\*\.tif: expected files or folders that match this pattern, found none"):
+        segment(f"{tmp_path}/in/*.tif", out=tmp_path / "three")
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    assert segment(photo(tmp_path / "a[1].png"), out=tmp_path / "out")[0] == 0
+    assert written(tmp_path / "out") == results("a[1]")
 
 
 def test_version(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import os
@@ -438,3 +439,33 @@ class TestHEIC:
         monkeypatch.setattr("uois_sam.io.formats._has_heif", lambda: False)
         (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
         refused(tmp_path / "a.heic", "pip install pillow-heif")
+
+
+@pytest.mark.parametrize(
+    ("array", "hint"),
+    [
+        (np.full((4, 5, 3), 0.5, np.float32), r"float32 in 0..1: \(image \* 255\).round\(\).astype\(np.uint8\)"),
+        (np.full((4, 5, 3), 7.5, np.float64), r"float64 in 7.5..7.5$"),
+        (np.full((4, 5, 3), np.nan), "with values that are not finite"),
+        (np.zeros((4, 5, 3), np.int64), r"int64 in 0..0$"),
+        (np.zeros((3, 4, 5), np.uint8), "channels come first"),
+        (np.zeros((1, 4, 5, 3), np.uint8), r"a batch of one, image\[0\]"),
+        (np.zeros((4, 5), np.uint8), "grey"),
+        (np.zeros((4, 5, 4), np.uint8), "with transparency"),
+        (np.zeros((4, 5, 3), bool), r"bool$"),
+        (np.zeros((4, 5, 3), complex), r"complex128$"),
+    ],
+)
+def test_arrays_that_are_no_photo_come_with_a_hint(array: np.ndarray, hint: str) -> None:
+    with pytest.raises(ImageError, match=rf"expected an image of shape \(H, W, 3\) and dtype uint8, found .*{hint}"):
+        read_image(array)
+
+
+def test_data_urls_are_read_and_other_urls_refused() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3, 2), (1, 2, 3)).save(buffer, format="PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    assert read_image(url).tolist() == [[[1, 2, 3]] * 3] * 2
+    assert read_image("DATA:;base64," + url.partition(",")[2].replace("=", "%3D")).shape == (2, 3, 3)
+    with pytest.raises(ImageError, match="https://example.org/a.jpg: expected a file, found a URL: download it first"):
+        read_image("https://example.org/a.jpg")

@@ -20,6 +20,7 @@ from uois_sam.errors import ImageError
 from uois_sam.io.files import read_bounded
 from uois_sam.io.formats import LARGEST_FILE, MAX_PIXELS, check_file, is_deep, open_picture
 from uois_sam.io.photo_content import doubts, stretched
+from uois_sam.io.urls import data_of_url, is_data_url, refuse_remote
 from uois_sam.types import ImageArray
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | io.BytesIO | Image.Image | npt.NDArray[np.uint8]"
@@ -67,8 +68,8 @@ def read_image(source: ImageSource) -> ImageArray:
     done is logged for every photo (logger ``uois_sam``, level INFO; warnings where the content is doubtful).
 
     Args:
-        source: path, content of a file (bytes or ``BytesIO``), Pillow image, or (H, W, 3) uint8 RGB array (returned
-            unchanged when contiguous; never taken for BGR).
+        source: path, ``data:`` URL, content of a file (bytes or ``BytesIO``), Pillow image, or (H, W, 3) uint8 RGB
+            array (returned unchanged when contiguous; never taken for BGR).
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
@@ -99,8 +100,11 @@ def read_photo(source: ImageSource) -> PhotoPixels:
     if not isinstance(source, (str, os.PathLike)):
         found = type(source).__name__
         raise ImageError(f"expected a path, bytes, a PIL image or a (H, W, 3) uint8 array, found {found}")
-    check_file(Path(source), "photo")
     name = os.fspath(source)
+    if is_data_url(name):
+        return _read_content(data_of_url(name), "image")
+    refuse_remote(name)
+    check_file(Path(source), "photo")
     try:
         content = read_bounded(source, LARGEST_FILE)
     except OSError as error:
@@ -109,15 +113,35 @@ def read_photo(source: ImageSource) -> PhotoPixels:
 
 
 def _name(source: ImageSource) -> str:
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "image"
+    named = isinstance(source, (str, os.PathLike)) and not is_data_url(os.fspath(source))
+    return os.fspath(source) if named else "image"  # type: ignore[arg-type]
 
 
 def _check_array(array: npt.NDArray[np.uint8]) -> ImageArray:
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
-        raise ImageError(f"expected an image of shape (H, W, 3) and dtype uint8, found {array.shape} {array.dtype}")
+        found = f"{array.shape} {array.dtype}{_hint(array)}"
+        raise ImageError(f"expected an image of shape (H, W, 3) and dtype uint8, found {found}")
     if array.size == 0:
         raise ImageError(f"expected an image of at least 1x1 pixel, found shape {array.shape}")
     return np.ascontiguousarray(array)
+
+
+def _hint(array: npt.NDArray[Any]) -> str:
+    """How to turn an array of another type or shape into a photo."""
+    if array.size == 0 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        return ""
+    low, high = float(array.min()), float(array.max())
+    if array.ndim == 3 and array.shape[0] == 3 != array.shape[2]:
+        return ": channels come first, (image.transpose(1, 2, 0)) puts them last"
+    if array.ndim == 4 and array.shape[0] == 1:
+        return ": a batch of one, image[0] is the photo"
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1):
+        return ": grey, np.dstack([image] * 3) repeats it"
+    if array.ndim == 3 and array.shape[2] == 4:
+        return ": with transparency, image[..., :3] leaves it out"
+    if np.issubdtype(array.dtype, np.floating) and low >= 0 and high <= 1:
+        return " in 0..1: (image * 255).round().astype(np.uint8) is the photo"
+    return f" in {low:g}..{high:g}" if np.isfinite([low, high]).all() else " with values that are not finite"
 
 
 @contextmanager

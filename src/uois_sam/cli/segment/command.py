@@ -32,6 +32,7 @@ class Segment:
 
         uois-sam segment photo.jpg --out results
         uois-sam segment photos/ clip.mp4 --out results --device cuda
+        curl -s https://example.org/a.jpg | uois-sam segment - --out results
 
     For every photo, below --out: NAME_label.png (uint16, 0 is background, i is instance i, best first),
     NAME_overlay.jpg and NAME.json. Folders are searched recursively and keep their sub-folders; the frames of a video
@@ -41,10 +42,11 @@ class Segment:
     Exit status: 0 success; 1 some inputs failed (listed at the end); 2 nothing could be done; 130 interrupted.
     """
 
-    inputs: Annotated[
-        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="(one or more)")
-    ]
-    """Photos, videos, and folders of them."""
+    first: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
+    """Photo, video, or folder of them; a pattern in quotes ('photos/*.jpg'); "-" for a photo from standard input; or a
+    data: URL."""
+    others: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[INPUT...]")]
+    """More of them."""
     out: Path
     """Folder for the results; created if missing."""
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
@@ -94,9 +96,9 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     plan = options.formats.plan(on_cluster=options.ray is not None)
     if not (plan.native or options.overwrite):
         raise UOISError("--no-overwrite: expected native among the formats, from which to go on, found none")
-    sources, failures = find_sources(options.inputs, options.out)
+    sources, failures = find_sources([options.first, *options.others], options.out)
     if not sources:
-        return _nothing_done(console, failures or ["expected photos, folders or videos to segment, found none"])
+        return _nothing_done(console, failures)
     make_output_folder(options.out)
     model = load_model()
     if not options.overwrite:

@@ -240,6 +240,12 @@ def test_a_photo_that_other_programs_would_turn_is_written_upright(tmp_path):
         assert copy.size == (12, 16)
 
 
+def test_a_photo_without_suffix_gets_one_in_the_copy(tmp_path):
+    photo(tmp_path / "a.png").rename(tmp_path / "a")
+    segment(tmp_path / "a", out=tmp_path / "out", formats=FormatChoice("yolo"))
+    assert "yolo/images/a.png" in written(tmp_path / "out")
+
+
 def test_bop_numbers_come_from_the_names(tmp_path):
     photo(tmp_path / "in/000048/rgb/000007.png")
     segment(tmp_path / "in", out=tmp_path / "out", formats=FormatChoice("bop"))

@@ -156,7 +156,7 @@ class FormatPlan:
         found = replace(found, name=photo.stem.as_posix(), image=image)
         if any(each.needs_photo for each in self.formats) and photo.path is not None:
             content = photo.content if photo.content is not None else photo.path.read_bytes()
-            found = replace(found, content=content if is_plain(content) else None)
+            found = replace(found, content=content if photo.path.suffix and is_plain(content) else None)
         if self.depth is not None:
             found = replace(found, depth_m=self.depth.read(photo), camera=self.depth.camera)
         encoded: list[EncodedPhoto | None] = []

@@ -27,6 +27,7 @@ LAYERS = [
     {"pipeline"},
     {"__init__"},
     {"datasets", "evaluation", "training", "benchmark"},
+    {"finetuning"},
     {"cli"},
     {"__main__"},
 ]

@@ -16,6 +16,7 @@ from uois_sam.cli.benchmark import Benchmark
 from uois_sam.cli.convert import Convert
 from uois_sam.cli.doctor import Doctor
 from uois_sam.cli.evaluate import Evaluate
+from uois_sam.cli.finetune import FineTune
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.import_labels import Import
 from uois_sam.cli.models import Models
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Any] = {
     "convert": Convert,
     "import": Import,
     "train": TRAIN,
+    "finetune": FineTune,
 }
 """Name on the command line to dataclass or group; a new subcommand is one import and one line here."""
 

@@ -1,0 +1,191 @@
+"""The whole flow on a tiny model: files, resuming, the choice of weights, and the loop of labelling and correcting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from finetuning_photos import write_photos
+from uois_sam import UOISSAM
+from uois_sam.checkpoints.folder import read_folder
+from uois_sam.datasets.folder import FolderDataset
+from uois_sam.errors import UOISError, WeightsError
+from uois_sam.finetuning import FineTuneConfig, FineTuneResult, finetune
+from uois_sam.finetuning.loop import Course
+from uois_sam.runtime.progress import ProgressCallback
+
+FEW = FineTuneConfig(steps=4, rate=1e-3, keep="trained")
+
+
+def tune(photos: Path, out: Path, start: Path, config: FineTuneConfig = FEW, **rest: object) -> FineTuneResult:
+    return finetune(FolderDataset(photos), out, config, start=start, device="cpu", **rest)  # type: ignore[arg-type]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return read_folder(folder)[1]
+
+
+def test_everything_is_written_and_named(photos: Path, start: Path, tmp_path: Path) -> None:
+    result = tune(photos, tmp_path / "bench", start)
+    assert (result.name, result.start) == ("bench", "tiny")
+    assert len(result.learned) == len(result.held_out) == 4
+    assert not set(result.learned) & set(result.held_out)
+    card, tensors = read_folder(result.model)
+    parent, before = read_folder(start)
+    assert (card.name, card.parent, card.selection) == ("bench", "tiny", parent.selection)
+    assert card.training["started_from"]["weights_sha256"] == parent.weights_sha256
+    assert card.training["step"] == result.best_step
+    assert any(not torch.equal(tensors[name], before[name]) for name in before)
+    for name in before:
+        if name.startswith("encoder.backbone.stem"):  # frozen
+            assert torch.equal(tensors[name], before[name])
+    record = json.loads((tmp_path / "bench" / "result.json").read_text())
+    assert record["comparison"]["after"]["photos"] == 4
+    assert record["verdict"] == result.comparison.verdict
+    assert (tmp_path / "bench" / "result.md").read_text().startswith("|  | overlap F |")
+    with Image.open(tmp_path / "bench" / "before_after.jpg") as picture:
+        assert picture.width > 3 * 128
+    UOISSAM.from_pretrained(result.model, device="cpu").predict(photos / "rgb" / "3.png")
+    with pytest.raises(FrozenInstanceError):
+        result.name = "other"  # type: ignore[misc]
+
+
+def test_scores_by_step_begin_with_the_start_and_choose_the_step(photos: Path, start: Path, tmp_path: Path) -> None:
+    result = tune(photos, tmp_path / "run", start)
+    assert list(result.course) == [0, 1, 2, 3, 4]
+    assert result.course[0] == pytest.approx(result.comparison.before.overlap_f)
+    trained = {step: score for step, score in result.course.items() if step}
+    assert result.course[result.best_step] == max(trained.values())
+    assert result.comparison.after.overlap_f == pytest.approx(result.course[result.best_step])
+
+
+class Killed(BaseException):
+    """Ends a run at once, as a kill does."""
+
+
+def killing_at(step: int) -> ProgressCallback:
+    stages: list[str] = []
+
+    def advance(done: int, note: str) -> None:
+        if stages[-1] == "training" and done == step:
+            raise Killed
+
+    return ProgressCallback(lambda name, total: stages.append(name), advance)
+
+
+def test_a_run_that_was_killed_ends_with_the_same_weights(photos: Path, start: Path, tmp_path: Path) -> None:
+    whole = tune(photos, tmp_path / "whole", start)
+    for stop in (1, 4):
+        with pytest.raises(Killed):
+            tune(photos, tmp_path / "halves", start, progress=killing_at(stop))
+    halves = tune(photos, tmp_path / "halves", start)
+    assert halves.course == whole.course
+    assert halves.comparison == whole.comparison
+    for name, value in weights(whole.trained).items():
+        assert torch.equal(value, weights(halves.trained)[name]), name
+
+
+def test_a_finished_run_is_not_trained_again(photos: Path, start: Path, tmp_path: Path) -> None:
+    first = tune(photos, tmp_path / "run", start)
+    assert tune(photos, tmp_path / "run", start, progress=killing_at(1)) == first
+
+
+def test_weights_that_are_no_better_are_not_the_model(start: Path, tmp_path: Path) -> None:
+    photos, still = write_photos(tmp_path / "ten", 10), FineTuneConfig(steps=1, rate=1e-12)
+    result = tune(photos, tmp_path / "run", start, still)
+    assert result.comparison.verdict == "within noise"
+    assert result.kept == "start"
+    assert "No difference beyond noise" in result.verdict()
+    assert f"the trained ones are in {tmp_path / 'run' / 'trained'}" in result.verdict()
+    assert read_folder(result.model)[0].weights_sha256 == read_folder(start)[0].weights_sha256
+    assert read_folder(result.trained)[0].name == "run"
+    told = tune(photos, tmp_path / "run", start, replace(still, keep="trained"))  # the choice alone is another one
+    assert told.kept == "trained"
+    assert read_folder(told.model)[0].name == "run"
+
+
+def test_four_held_out_photos_do_not_replace_the_start(photos: Path, start: Path, tmp_path: Path) -> None:
+    result = tune(photos, tmp_path / "run", start, replace(FEW, keep="better"))
+    assert result.kept == "start"
+    assert "4 held-out photos cannot tell" in result.verdict()
+
+
+def test_a_folder_of_another_run_is_refused(photos: Path, start: Path, tmp_path: Path) -> None:
+    tune(photos, tmp_path / "run", start)
+    with pytest.raises(UOISError, match=r"holds a fine-tuning with rate 0.001 instead of 0.002; choose another --out"):
+        tune(photos, tmp_path / "run", start, replace(FEW, rate=2e-3))
+    label = photos / "label" / "0.png"
+    Image.fromarray(np.rot90(np.array(Image.open(label)), 2)).save(label)
+    with pytest.raises(UOISError, match="with other photos and labels"):
+        tune(photos, tmp_path / "run", start)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"steps": 0}, "steps: expected 1 or more, found 0"),
+        ({"rate": 0.0}, "rate: expected above 0 and at most 1, found 0"),
+        ({"rate": float("nan")}, "found nan"),
+        ({"held_out": 0.9}, "held_out: expected a share above 0 and at most 0.8, found 0.9"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told(change: dict[str, float], told: str) -> None:
+    with pytest.raises(UOISError, match=told):
+        FineTuneConfig(**change)  # type: ignore[arg-type]
+
+
+def test_only_compact_models_are_fine_tuned(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="sam-vit-l"):
+        finetune(FolderDataset(photos), tmp_path / "run", start="sam-vit-l", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "exhausted"),
+    [
+        ({0: 50.0}, 0, False),
+        ({0: 50.0, 5: 40.0, 10: 41.0, 15: 42.0}, 0, False),
+        ({0: 50.0, 5: 40.0, 10: 41.0, 15: 42.0, 20: 43.0}, 0, True),
+        ({0: 50.0, 5: 60.0, 10: 41.0, 15: 42.0, 20: 60.0}, 5, False),
+        ({0: 50.0, 5: 60.0, 10: 41.0, 15: 42.0, 20: 60.0, 25: 59.0}, 5, True),
+    ],
+)
+def test_training_stops_after_four_scorings_without_a_new_best(
+    scores: dict[int, float], best: int, exhausted: bool
+) -> None:
+    assert (Course(scores).best, Course(scores).exhausted) == (best, exhausted)
+
+
+def test_training_stops_early(photos: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    falling: Callable[..., float] = iter([50.0, 49.0, 48.0, 47.0, 46.0, 99.0]).__next__
+    monkeypatch.setattr("uois_sam.finetuning.run.mean_f", lambda results: falling())
+    result = tune(photos, tmp_path / "run", start, replace(FEW, steps=6))
+    assert list(result.course) == [0, 1, 2, 3, 4]
+    assert result.best_step == 1
+
+
+def test_labels_corrected_by_hand_become_training_data(start: Path, tmp_path: Path) -> None:
+    """Masks of the model, wrong ones replaced by the truth as a person would, then fine-tuning on them."""
+    truth = FolderDataset(write_photos(tmp_path / "truth", 6))
+    model = UOISSAM.from_pretrained(start, device="cpu")
+    corrected = tmp_path / "corrected"
+    for kind in ("rgb", "label"):
+        (corrected / kind).mkdir(parents=True)
+    for sample in truth:
+        found = model.predict(sample.image).label_map()
+        right = np.zeros_like(found)
+        for value in np.unique(sample.labels[sample.labels > 0]):
+            mask = sample.labels == value
+            overlaps = [((found == k) & mask).sum() / ((found == k) | mask).sum() for k in np.unique(found[mask])]
+            right[mask if max(overlaps, default=0.0) < 0.75 else found == found[mask].max()] = value
+        Image.fromarray(sample.image).save(corrected / "rgb" / f"{sample.name}.png")
+        Image.fromarray(right).save(corrected / "label" / f"{sample.name}.png")
+    result = tune(corrected, tmp_path / "run", start)
+    UOISSAM.from_pretrained(result.model, device="cpu").predict(truth[0].image)

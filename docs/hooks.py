@@ -19,7 +19,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
     ("segment",), ("import",), ("models",), ("doctor",), ("evaluate",), ("tables",), ("benchmark",), ("generate",),
-    ("convert",),
+    ("convert",), ("finetune",),
     ("train", "heads"), ("train", "compact"), ("train", "shipped"),
 )  # fmt: skip
 HELP_COLUMNS = 80

@@ -20,6 +20,7 @@ from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.cli.segment.executors import AHEAD, choose_workers, segment_here
 from uois_sam.cli.segment.inputs import Photo
+from uois_sam.cli.segment.outputs import PictureOptions
 from uois_sam.errors import ImageError, OutputError, UOISError
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.executors import in_order
@@ -89,7 +90,7 @@ def test_no_more_photos_are_under_way_than_memory_is_planned_for(tmp_path):
         raise ImageError("expected nothing")
 
     photos = [Photo(str(index), Path(str(index)), None, read) for index in range(50)]
-    with segment_here(FakeModel(), workers=2, debug=False) as executor:
+    with segment_here(FakeModel(), 2, PictureOptions()) as executor:
         for done, result in enumerate(in_order(map(executor.submit, photos), executor.capacity), start=1):
             time.sleep(0.002)
             assert begun <= done + executor.capacity
@@ -147,7 +148,7 @@ def test_the_compact_model_gets_a_core_a_photo(tiny_model: CompactModel):
     assert choose_workers(5, tiny) == 5
     assert choose_workers(None, FakeModel()) == 1
     before = torch.get_num_threads()
-    with segment_here(tiny, workers=2, debug=False):
+    with segment_here(tiny, 2, PictureOptions()):
         assert torch.get_num_threads() == max(1, before // 2)
     assert torch.get_num_threads() == before
 

@@ -22,10 +22,12 @@ from rich.console import Console
 from uois_sam.cli.main import main
 from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
+from uois_sam.cli.segment.outputs import PictureOptions
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
+from uois_sam.io.overlay import colours
 from uois_sam.runtime import progress
 from uois_sam.types import ModelCard, PromptMaps
 
@@ -160,8 +162,46 @@ def test_a_note_is_kept_with_its_photo_and_told_once_a_kind_at_the_end(tmp_path)
 
 
 def test_debug_pictures(tmp_path):
-    segment(photo(tmp_path / "a.png"), out=tmp_path / "out", debug_heatmap=True)
+    segment(photo(tmp_path / "a.png"), out=tmp_path / "out", pictures=PictureOptions(debug_heatmap=True))
     assert written(tmp_path / "out") == results("a", debug=True)
+
+
+def test_colour_labels_show_the_numbers_in_the_overlays_colours(tmp_path):
+    segment(photo(tmp_path / "a.png"), out=tmp_path / "out", pictures=PictureOptions(colour_labels=True))
+    with Image.open(tmp_path / "out/a_label.png") as label, Image.open(tmp_path / "out/a_colour.png") as coloured:
+        assert coloured.mode == "P"
+        np.testing.assert_array_equal(np.asarray(coloured), np.asarray(label))
+        rgb = np.asarray(coloured.convert("RGB"))
+    assert [rgb[0, 0].tolist(), rgb[0, 15].tolist()] == colours(2).tolist() and not rgb[11, 15].any()
+
+
+def test_crops_are_numbered_and_follow_the_results(tmp_path):
+    options = {"out": tmp_path / "out", "pictures": PictureOptions(crops=True)}
+    segment(photo(tmp_path / "in/a.png", 40, 80), **options)
+    crops = [tmp_path / f"out/a_crop_00{number}.jpg" for number in (1, 2)]
+    assert [Image.open(crop).size for crop in crops] == [(44, 40), (44, 24)]  # a tenth of the longer side around it
+    crops[1].unlink()
+    assert "1 photo, 2 objects" in segment(tmp_path / "in", overwrite=False, **options)[1]
+    assert crops[1].exists()
+    assert "1 photo skipped" in segment(tmp_path / "in", overwrite=False, **options)[1]
+    photo(tmp_path / "in/a.png", value=0)  # nothing is found now
+    segment(tmp_path / "in", **options)
+    assert written(tmp_path / "out") == results("a")
+
+
+def test_numbers_can_be_left_out_of_the_overlay(tmp_path):
+    image = photo(tmp_path / "a.png", 120, 160)
+    segment(image, out=tmp_path / "with")
+    segment(image, out=tmp_path / "without", pictures=PictureOptions(numbers=False))
+    with_numbers, without = ((tmp_path / out / "a_overlay.jpg").read_bytes() for out in ("with", "without"))
+    assert with_numbers != without
+
+
+def test_pictures_of_results_are_no_inputs(tmp_path):
+    pictures = PictureOptions(colour_labels=True, crops=True)
+    segment(photo(tmp_path / "in/a.png"), out=tmp_path / "results", pictures=pictures)
+    with pytest.raises(UOISError, match="found none"):
+        segment(tmp_path / "results", out=tmp_path / "out")
 
 
 def test_same_input_same_bytes(tmp_path):
@@ -174,7 +214,9 @@ def test_same_input_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("size", [(1, 1), (200, 20_000)])
 def test_extreme_photos(tmp_path, size):
-    status, _ = segment(photo(tmp_path / "a.png", *size), out=tmp_path / "out", debug_heatmap=True)
+    status, _ = segment(
+        photo(tmp_path / "a.png", *size), out=tmp_path / "out", pictures=PictureOptions(debug_heatmap=True)
+    )
     assert status == 0 and written(tmp_path / "out") == results("a", debug=True)
 
 

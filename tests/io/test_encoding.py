@@ -8,12 +8,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uois_sam.io.encoding import encode_jpeg, encode_png
+from uois_sam.io.encoding import encode_coloured, encode_jpeg, encode_png
 
 
 def decoded(content: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(content)) as image:
         return np.asarray(image)
+
+
+def test_labels_in_colour_are_indices_up_to_255_objects() -> None:
+    labels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    colours = np.stack([np.arange(1, 256)] * 3, axis=1).astype(np.uint8)
+    with Image.open(io.BytesIO(encode_coloured(labels, colours))) as picture:
+        assert picture.mode == "P"
+        np.testing.assert_array_equal(np.asarray(picture), labels)
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB"))[..., 0], labels)
+    more = np.array([[0, 300]], dtype=np.uint16)
+    with Image.open(io.BytesIO(encode_coloured(more, np.full((300, 3), 7, np.uint8)))) as picture:
+        assert np.asarray(picture).tolist() == [[[0, 0, 0], [7, 7, 7]]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

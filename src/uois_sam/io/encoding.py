@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -23,6 +24,25 @@ def encode_png(pixels: npt.NDArray[Any], compress_level: int = -1) -> bytes:
     """
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def encode_coloured(labels: npt.NDArray[Any], colours: npt.NDArray[np.uint8]) -> bytes:
+    """Encode an (H, W) label map as a PNG to look at: label i in ``colours[i - 1]``, 0 in black.
+
+    Its pixels are indices into a palette, the labels themselves, up to 255 objects; with more it is RGB.
+
+    Args:
+        labels: (H, W) integers from 0 to N.
+        colours: (N, 3) uint8 RGB.
+    """
+    table = np.concatenate([np.zeros((1, 3), dtype=np.uint8), colours])
+    if len(colours) > 255:
+        return encode_png(table[labels])
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.putpalette(table.tobytes(), "RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -17,7 +17,16 @@ from uois_sam.cli.options import ModelOptions, expect_at_least
 from uois_sam.cli.segment.executors import choose_workers, segment_here, segment_on_ray
 from uois_sam.cli.segment.formats import FormatChoice, FormatPlan
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
-from uois_sam.cli.segment.outputs import RECORD, Result, Segmenter, check_earlier, is_done, path_of
+from uois_sam.cli.segment.outputs import (
+    RECORD,
+    PictureOptions,
+    Result,
+    Segmenter,
+    check_earlier,
+    is_done,
+    path_of,
+    remove_stale_crops,
+)
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.executors import Executor, in_order
 from uois_sam.runtime.progress import ProgressCallback, print_line, progress
@@ -50,8 +59,7 @@ class Segment:
     out: Path
     """Folder for the results; created if missing."""
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
-    debug_heatmap: bool = False
-    """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
+    pictures: tyro.conf.OmitArgPrefixes[PictureOptions] = field(default_factory=PictureOptions)
     formats: tyro.conf.OmitArgPrefixes[FormatChoice] = field(default_factory=FormatChoice)
     overwrite: bool = True
     """Replace earlier results; --no-overwrite skips photos whose files all exist, to continue an interrupted run, and
@@ -122,9 +130,9 @@ def _executor(
     options: Segment, plan: FormatPlan, model: Segmenter, load_model: Callable[[], Segmenter], sources: Sequence[Source]
 ) -> AbstractContextManager[Executor[Photo, Result]]:
     if options.ray is not None:
-        return segment_on_ray(load_model, options.ray, options.debug_heatmap, plan)
+        return segment_on_ray(load_model, options.ray, options.pictures, plan)
     one = len(sources) == 1 and not sources[0].is_video
-    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.debug_heatmap, plan)
+    return segment_here(model, 1 if one else choose_workers(options.workers, model), options.pictures, plan)
 
 
 class _Run:
@@ -166,7 +174,7 @@ class _Run:
                 for photo in photos_of(source):
                     if source in self.given_up:
                         break
-                    if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.debug_heatmap):
+                    if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.pictures):
                         self.tally.skipped += 1
                         if self.plan.formats:
                             yield source, photo.stem, self._earlier(photo)
@@ -196,6 +204,8 @@ class _Run:
                 make_output_folder(folder)  # which also removes what a killed run left there
                 self.prepared.add(folder)
         write_together(contents)
+        if self.options.pictures.crops and not result.earlier:
+            remove_stale_crops(self.options.out, stem, result.objects)
         self.writer.write(result.in_formats.photos)
         self.tally.failures += [f"{source.path}: {problem}" for problem in result.in_formats.problems]
         self.tally.photos += not result.earlier

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from uois_sam.cli.segment.formats import NATIVE_ONLY, FormatPlan
 from uois_sam.cli.segment.inputs import Photo
-from uois_sam.cli.segment.outputs import Result, Segmenter, made_by, predict, segment_photo
+from uois_sam.cli.segment.outputs import PictureOptions, Result, Segmenter, made_by, predict, segment_photo
 from uois_sam.errors import ImageError
 from uois_sam.runtime.executors import Executor, on_threads
 from uois_sam.runtime.ray import on_ray
@@ -31,7 +31,7 @@ MOST_WORKERS = 16
 
 @contextmanager
 def segment_here(
-    model: Segmenter, workers: int, debug: bool, plan: FormatPlan = NATIVE_ONLY
+    model: Segmenter, workers: int, pictures: PictureOptions, plan: FormatPlan = NATIVE_ONLY
 ) -> Iterator[Executor[Photo, Result]]:
     """Segment on this machine.
 
@@ -41,7 +41,7 @@ def segment_here(
     Args:
         model: shared by all threads.
         workers: photos in the model at the same time.
-        debug: also draw the prompt generator's maps.
+        pictures: what to draw.
         plan: formats of the results.
     """
     import torch
@@ -53,8 +53,8 @@ def segment_here(
     with threads_of(share), ThreadPoolExecutor(workers) as computing:
 
         def segment(photo: Photo) -> Result:
-            compute = lambda image: computing.submit(predict, model, debug, image).result()  # noqa: E731
-            return segment_photo(photo, compute, record, plan)
+            compute = lambda image: computing.submit(predict, model, pictures.debug_heatmap, image).result()  # noqa: E731
+            return segment_photo(photo, compute, record, plan, pictures)
 
         record = made_by(model)
         with on_threads(segment, workers + AHEAD) as executor:
@@ -79,21 +79,21 @@ def choose_workers(asked: int | None, model: Segmenter) -> int:
 
 @contextmanager
 def segment_on_ray(
-    load_model: Callable[[], Segmenter], address: str, debug: bool, plan: FormatPlan = NATIVE_ONLY
+    load_model: Callable[[], Segmenter], address: str, pictures: PictureOptions, plan: FormatPlan = NATIVE_ONLY
 ) -> Iterator[Executor[Photo, Result]]:
     """Segment on a Ray cluster: photos travel there and files travel back, so no shared disk is needed.
 
     Args:
         load_model: loads the model on a node, which needs it under the same name or path; pickled.
         address: as :func:`~uois_sam.runtime.ray.on_ray`.
-        debug: also draw the prompt generator's maps.
+        pictures: what to draw.
         plan: formats of the results.
 
     Raises:
         MissingExtraError: if Ray is not installed.
         UOISError: if there is no cluster at the address.
     """
-    with on_ray(partial(_segment_sent, pickle.dumps(load_model), debug, plan), address, "segment") as executor:
+    with on_ray(partial(_segment_sent, pickle.dumps(load_model), pictures, plan), address, "segment") as executor:
         yield Executor(lambda photo: executor.submit(_packed(photo)), executor.capacity)
 
 
@@ -119,13 +119,13 @@ def _packed(photo: Photo) -> _Sent:
         return _Sent(photo)  # the error is raised when it is read
 
 
-def _segment_sent(load_model: bytes, debug: bool, plan: FormatPlan, sent: _Sent) -> Result:
+def _segment_sent(load_model: bytes, pictures: PictureOptions, plan: FormatPlan, sent: _Sent) -> Result:
     """Segment a photo on a node."""
     photo = sent.photo
     if photo.path is not None:
         photo = replace(photo, read=partial(_read_sent, sent), content=sent.content)
     model = _loaded(load_model)
-    return segment_photo(photo, partial(predict, model, debug), made_by(model), plan)
+    return segment_photo(photo, partial(predict, model, pictures.debug_heatmap), made_by(model), plan, pictures)
 
 
 @lru_cache(maxsize=1)

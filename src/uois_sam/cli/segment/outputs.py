@@ -23,6 +23,31 @@ RECORD = ".json"
 DEBUG_ENDINGS = ("_heatmap.jpg", "_foreground.jpg")
 
 
+CROP = "_crop_{:03d}.jpg"
+"""Ending of the cut-out of an object, by its label."""
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """Pictures beside NAME_label.png and NAME_overlay.jpg."""
+
+    numbers: bool = True
+    """Write each object's number, its value in the label map, on the overlay."""
+    colour_labels: bool = False
+    """Also write NAME_colour.png: the label map as a palette picture in the overlay's colours, pixel values as in the
+    label map (in RGB, where there are more than 255 objects)."""
+    crops: bool = False
+    """Also write NAME_crop_001.jpg and so on: each object cut out with a margin, numbered as in the label map."""
+    debug_heatmap: bool = False
+    """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of a photo's files, but for crops and the record."""
+        more = ("_colour.png",) if self.colour_labels else ()
+        return ("_label.png", "_overlay.jpg", *more, *(DEBUG_ENDINGS if self.debug_heatmap else ()))
+
+
 class Encoded(Protocol):
     """Photo after the image encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
 
@@ -74,6 +99,7 @@ def segment_photo(
     predict: Callable[[ImageArray], Predicted],
     made_by: Mapping[str, Any],
     plan: FormatPlan = NATIVE_ONLY,
+    pictures: PictureOptions = PictureOptions(),
 ) -> Result:
     """Read a photo, segment it, and encode the files of its results.
 
@@ -82,6 +108,7 @@ def segment_photo(
         predict: as :func:`predict` with a model.
         made_by: as :func:`made_by` of that model.
         plan: formats of the results.
+        pictures: what to draw.
 
     Raises:
         UOISError: if the photo cannot be read.
@@ -90,16 +117,25 @@ def segment_photo(
     instances, maps = predict(image)
     files: dict[str, bytes] = {}
     if plan.native:
-        files = _pictures(image, instances, maps)
+        files = _pictures(image, instances, maps, pictures)
         files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
     return Result(files, len(instances), instances.notes, plan.encode(photo, image, instances))
 
 
-def _pictures(image: ImageArray, instances: Instances, maps: PromptMaps | None) -> dict[str, bytes]:
-    from uois_sam.io.encoding import encode_png
-    from uois_sam.io.overlay import foreground_picture, heatmap_picture
+def _pictures(
+    image: ImageArray, instances: Instances, maps: PromptMaps | None, options: PictureOptions
+) -> dict[str, bytes]:
+    from uois_sam.io.encoding import encode_coloured, encode_png
+    from uois_sam.io.overlay import colours, foreground_picture, heatmap_picture
 
-    files = {"_label.png": encode_png(instances.label_map()), "_overlay.jpg": _jpeg(instances.overlay(image))}
+    labels = instances.label_map()
+    files = {"_label.png": encode_png(labels)}
+    files["_overlay.jpg"] = _jpeg(instances.overlay(image, show_numbers=options.numbers))
+    if options.colour_labels:
+        files["_colour.png"] = encode_coloured(labels, colours(len(instances)))
+    if options.crops:
+        cut = zip(instances.crops(image), instances.masks, strict=True)
+        files |= {CROP.format(label): _jpeg(crop) for label, (crop, mask) in enumerate(cut, start=1) if mask.any()}
     if maps is not None:
         heatmap, foreground = DEBUG_ENDINGS
         files[heatmap] = _jpeg(heatmap_picture(image, maps))
@@ -137,10 +173,25 @@ def path_of(out: Path, stem: Path, ending: str) -> Path:
     return out / stem.with_name(stem.name + ending)
 
 
-def is_done(out: Path, stem: Path, debug: bool) -> bool:
+def is_done(out: Path, stem: Path, pictures: PictureOptions) -> bool:
     """Return whether all files of a photo exist."""
-    endings = ["_label.png", "_overlay.jpg", *(DEBUG_ENDINGS if debug else ()), RECORD]
-    return all(path_of(out, stem, ending).exists() for ending in endings)
+    if not all(path_of(out, stem, ending).exists() for ending in (*pictures.endings, RECORD)):
+        return False
+    if not pictures.crops:
+        return True
+    from uois_sam.io.json_files import read_json
+
+    record = read_json(path_of(out, stem, RECORD), dict, what="a record of earlier results", error=OutputError)
+    rows = record.get("instances")
+    objects = len(rows) if isinstance(rows, list) else 0
+    return all(path_of(out, stem, CROP.format(label)).exists() for label in range(1, objects + 1))
+
+
+def remove_stale_crops(out: Path, stem: Path, objects: int) -> None:
+    """Remove the cut-outs of objects beyond those that a photo has now; earlier results may have had more."""
+    while (path := path_of(out, stem, CROP.format(objects + 1))).exists():
+        path.unlink()
+        objects += 1
 
 
 def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from uois_sam.errors import UOISError, count
 _RECORD = ".json"
 _MAP_ENDINGS = ("_label", "_labels", "_ignore", "_depth", "_mask", "_disparity", "_seg", "_segmentation")
 """Of files beside a photo that are no photos: ours, and the usual ones."""
-_RESULT_ENDINGS = ("_label", "_overlay", "_heatmap", "_foreground")
+_RESULT_ENDINGS = ("_label", "_overlay", "_colour", "_heatmap", "_foreground")
 """Of pictures that this command writes, beside a record."""
+_CROP = re.compile(r"_crop_\d{3,}$")
+"""Likewise, of the cut-outs of objects."""
 _MAP_FOLDERS = frozenset(
     {"label", "labels", "ignore", "depth", "mask", "masks", "mask_visib", "instance", "annotation", "disparity"}
 )
@@ -141,9 +144,11 @@ def _maps_and_results(folder: Path, files: Sequence[Path], records: set[Path]) -
     found = set()
     for path in files:
         ending = next((each for each in _MAP_ENDINGS + _RESULT_ENDINGS if path.stem.lower().endswith(each)), "")
+        crop = _CROP.search(path.stem)
+        ending = crop[0] if crop else ending
         photo = path.with_name(path.stem[: len(path.stem) - len(ending)])
         of_photo = ending in _MAP_ENDINGS and photo in stems
-        is_result = ending in _RESULT_ENDINGS and photo.with_name(photo.name + _RECORD) in records
+        is_result = bool(crop or ending in _RESULT_ENDINGS) and photo.with_name(photo.name + _RECORD) in records
         inside = path.relative_to(folder).parts[:-1]
         beside = any(
             part.lower() in _MAP_FOLDERS and _has_photos_beside(folder.joinpath(*inside[:depth]))

@@ -45,6 +45,14 @@ TINY = CompactConfig(
 """The compact architecture at a size that runs in milliseconds."""
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests of minutes out unless ``-m`` names their marker."""
+    if "long" not in str(config.option.markexpr):
+        kept = [item for item in items if item.get_closest_marker("long") is None]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
 @pytest.fixture
 def tiny_model() -> CompactModel:
     """A tiny compact model with random weights."""

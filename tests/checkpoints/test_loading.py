@@ -372,3 +372,19 @@ def test_a_card_gets_the_sum_of_the_tensors_it_is_saved_with(folder: Path, tmp_p
 def test_a_base_where_a_compact_model_is_expected_is_not_called_unknown() -> None:
     with pytest.raises(WeightsError, match="sam-vit-l has no folder: .*expected one of compact"):
         load_compact("sam-vit-l")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", f"{'y' * 300}/model"])
+def test_names_that_no_folder_can_have_are_unknown_models(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError):
+        UOISSAM.from_pretrained(name)
+
+
+def test_wrong_settings_in_a_card_are_told_with_its_file(tmp_path: Path, tiny_pipeline: UOISSAM) -> None:
+    tiny_pipeline.save_pretrained(tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    card["selection"]["score_threshold"] = "x"
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match=r"model\.json: selection: score_threshold: expected .* found 'x'"):
+        UOISSAM.from_pretrained(tmp_path)

@@ -98,3 +98,22 @@ def test_without_the_extra_the_list_says_what_to_install(
 def test_folders_that_are_not_there_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", str(tmp_path / "nowhere")]) == 2
     assert "expected folders, found none at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied", "/data/x"), "error: /data/x: Permission denied"),
+        (OSError(28, "No space left on device"), "error: No space left on device"),
+        (MemoryError(), "error: no free memory"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: Exception, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object, console: object) -> int:
+        raise error
+
+    monkeypatch.setattr("uois_sam.cli.models.Models.run", refuse)
+    assert main(["models"]) == 2
+    assert capsys.readouterr().err.strip() == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
@@ -165,3 +166,21 @@ def test_a_missing_extra_is_told_with_the_command(
     monkeypatch.setitem(sys.modules, "accelerate", None)
     assert heads(rectangles, tmp_path / "run") == 2
     assert "pip install -c constraints.txt '.[train]'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_image_that_cannot_be_read_is_left_out_told_and_counted(
+    rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rectangles / "rgb" / "4.png").write_bytes(b"torn")
+    used: list[int] = []
+
+    def train(base: object, images: Any, *_: object, **__: object) -> Path:
+        used.append(len(images.split.data))
+        return tmp_path
+
+    monkeypatch.setattr("uois_sam.checkpoints.loading.load_base", lambda *_, **__: None)
+    monkeypatch.setattr("uois_sam.training.train_heads.train_heads", train)
+    assert heads(rectangles, tmp_path / "run") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out 4: " in said and "1 of 6 images left out, which cannot be read" in said
+    assert used == [5]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 import re
 from pathlib import Path
@@ -315,3 +317,19 @@ class TestErrors:
         save(nested / "label" / "000001.png", PHOTO)
         with pytest.raises(DatasetError, match="one channel of 8 or 16 bits, found Pillow mode 'RGB'"):
             FolderDataset(nested)[0]
+
+
+class TestWhatMayNotBeRead:
+    def test_an_ignore_map_that_may_not_be_looked_at_is_no_missing_one(
+        self, nested: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset, stat = FolderDataset(nested), os.stat
+
+        def refuse(path: Any, *args: Any, **options: Any) -> os.stat_result:
+            if "ignore" in Path(os.fspath(path)).parts:
+                raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+            return stat(path, *args, **options)
+
+        monkeypatch.setattr(os, "stat", refuse)
+        with pytest.raises(DatasetError, match=r"ignore.*: expected a readable file, found: Permission denied"):
+            dataset[0]

@@ -14,6 +14,7 @@ import pytest
 from uois_sam.errors import OutputError, UOISError
 from uois_sam.io.files import (
     _temporary,
+    is_file,
     make_output_folder,
     only_run,
     sweep_leftovers,
@@ -158,3 +159,10 @@ with only_run(sys.argv[1]):
         with only_run(tmp_path):  # the system ends the claim with the process
             pass
     assert names(tmp_path) == []
+
+
+def test_names_that_no_file_can_have_are_no_files(tmp_path):
+    assert not any(is_file(tmp_path / name) for name in ("none", "x" * 300, "a\0b", "file/below"))
+    (tmp_path / "file").touch()
+    os.symlink("loop", tmp_path / "loop")
+    assert is_file(tmp_path / "file") and not is_file(tmp_path / "file" / "below") and not is_file(tmp_path / "loop")

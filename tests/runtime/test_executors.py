@@ -148,3 +148,9 @@ def test_no_more_jobs_are_begun_than_capacity_permits(ordered: bool) -> None:
             found.append(future.result())
             assert begun <= len(found) + executor.capacity
     assert sorted(found) == [k * k for k in range(1, 21)]
+
+
+def test_a_job_that_hangs_is_ended_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uois_sam.runtime.executors.LONGEST_JOB", 3.0)
+    with pytest.raises(WorkerError, match="2 processes died over it, the last one by SIGKILL"):
+        results(partial(wait_for_a_minute, tmp_path), [0], 1)

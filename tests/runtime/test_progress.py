@@ -89,3 +89,9 @@ def test_tracked_items_count_once_they_are_dealt_with() -> None:
     for item in module.tracked("ab", watch, "letters", 2):
         calls.append(item.upper())
     assert calls == [("letters", 2), "A", 1, "B", 2]
+
+
+def test_names_cannot_steer_the_terminal() -> None:
+    file = io.StringIO()
+    print_line(Console(file=file, force_terminal=True), "a\x1b[31mred\x07\r\tb\u2028c\udcff[bold]d\ne")
+    assert file.getvalue() == "a\\x1b[31mred\\x07\\r\\tb\\u2028c\\udcff[bold]d e\n"

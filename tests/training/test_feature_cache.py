@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from rich.filesize import decimal
+from safetensors.torch import load_file, save_file
 
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
@@ -282,3 +283,39 @@ def test_the_marker_says_what_the_cache_is_made_of(request_: CacheRequest, folde
     assert identity["weights"]["base"] == request_.base.sha256
     assert identity["data"]["images"] == 6
     assert identity["settings"]["prompts"] == 8
+
+
+def test_a_pipe_or_another_kind_of_tensors_among_the_shards_is_named(
+    request_: CacheRequest, folder: Path, processes: Any
+) -> None:
+    state, _ = fill(request_, folder, processes)
+    path = folder / "tokens" / "0000005.safetensors"
+    tensors = load_file(path)
+    save_file({**tensors, "scores": tensors["scores"].float()}, path)
+    with pytest.raises(UOISError, match=r"scores: expected F16 of .*as in the first shard, found F32"):
+        state.tokens().read(1)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UOISError, match="a pipe or device"):
+        state.tokens().read(1)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"identity": 1, "view_bytes": 1}', b'{"identity": {}, "view_bytes": -1}']
+)
+def test_a_damaged_marker_has_the_cache_made_anew(
+    request_: CacheRequest, folder: Path, processes: Any, content: bytes
+) -> None:
+    fill(request_, folder, processes)
+    wanted = contents(folder)
+    (folder / cache.MARKER).write_bytes(content)
+    fill(request_, folder, processes)
+    assert contents(folder) == wanted
+
+
+def test_a_folder_in_place_of_the_marker_is_named(request_: CacheRequest, folder: Path, processes: Any) -> None:
+    fill(request_, folder, processes)
+    (folder / cache.MARKER).unlink()
+    (folder / cache.MARKER).mkdir()
+    with pytest.raises(OutputError, match=r"cache\.json: expected a file that can be removed"):
+        open_cache(request_, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def trained_models(folders: Iterable[Path]) -> Iterator[TrainedModel]:
     """Model folders below ``folders``, then those in the hub's cache; what is broken says so."""
     for folder in folders:
         for card in sorted(folder.rglob(CARD_FILE)):
-            if (card.parent / WEIGHTS_FILE).is_file():
+            if os.path.isfile(card.parent / WEIGHTS_FILE):
                 yield TrainedModel(str(card.parent), _described(card.parent))
     try:
         cached = cached_files(CARD_FILE)

@@ -28,7 +28,10 @@ def looks_like_hub_id(name: str) -> bool:
 
 def cached_file(repo: str, filename: str) -> Path | None:
     """A published file that is in the cache already; asks no server."""
-    found = _client().try_to_load_from_cache(repo, filename)
+    try:
+        found = _client().try_to_load_from_cache(repo, filename)
+    except _client().errors.HFValidationError:  # an id that no model can have
+        return None
     return Path(found) if isinstance(found, str) else None
 
 

@@ -44,7 +44,7 @@ def folder_weights(folder: Path) -> Path:
         WeightsError: there is none.
     """
     for name in FOLDER_FILES:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
     raise WeightsError(f"{folder}: expected {' or '.join(FOLDER_FILES)} in this folder, found neither")
 

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
         where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
-        print_line(console, f"error: {where}{getattr(error, 'strerror', None) or error or 'no free memory'}")
+        print_line(console, f"error: {where}{getattr(error, 'strerror', None) or str(error) or 'no free memory'}")
         return 2
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 from uois_sam.datasets.labels import check_same_size, read_depth
 from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import is_file
 from uois_sam.io.images import ImageSource, read_photo
 from uois_sam.types import BoolArray, LabelMap, Sample
 
@@ -150,7 +151,14 @@ class FrameDataset(ABC):
             ImageError: if the photo cannot be read.
             IndexError: if there is no such sample.
         """
-        name = self._names[index]
+        try:
+            return self._read(self._names[index])
+        except OSError as error:  # a folder that may not be searched, a disk that fails
+            raise DatasetError(
+                f"{error.filename or self.root}: expected a readable file, found: {error.strerror or error}"
+            ) from error
+
+    def _read(self, name: str) -> Sample:
         photo = self._photo(name)
         read = read_photo(self.photo_source(name))
         image = read.pixels
@@ -158,7 +166,7 @@ class FrameDataset(ABC):
         annotation = self._annotation(name, image_hw)
         check_same_size(annotation.source, annotation.labels, photo.name, image_hw)
         depth_m = None
-        if self.options.depth and (depth := self._depth(name)) is not None and depth[0].is_file():
+        if self.options.depth and (depth := self._depth(name)) is not None and is_file(depth[0]):
             depth_m = read_depth(*depth)
             check_same_size(depth[0], depth_m, photo.name, image_hw)
         notes = {**{f"photo {note}": 1 for note in read.notes}, **annotation.notes}

@@ -17,7 +17,7 @@ from uois_sam.datasets.labels import check_same_size, read_label_map
 from uois_sam.datasets.layout import contents, find_root, list_pictures, natural, pair_notes
 from uois_sam.datasets.painting import Painter
 from uois_sam.errors import DatasetError
-from uois_sam.io.files import stamp
+from uois_sam.io.files import is_file, stamp
 from uois_sam.io.json_files import read_json
 from uois_sam.validation import Fraction, validated
 
@@ -61,7 +61,7 @@ class BOPDataset(FrameDataset):
         markers = [f"{split}/*/{folder}" for folder in _PHOTO_FOLDERS] + [f"*/{folder}" for folder in _PHOTO_FOLDERS]
         layout = f"BOP's {split}/<scene>/{{rgb,mask_visib}} and {split}/<scene>/scene_gt.json"
         root = find_root(root, markers, layout)
-        self.scenes = root / split if (root / split).is_dir() else root
+        self.scenes = root / split if os.path.isdir(root / split) else root
         self.min_visible = min_visible
         self._files: dict[str, str] = {}
         self._opened = uuid4().hex
@@ -79,11 +79,11 @@ class BOPDataset(FrameDataset):
 
     def _add_scene(self, scene: Path) -> list[str]:
         """Add the photos of a scene; return notes on files left out."""
-        folder = next((folder for folder in _PHOTO_FOLDERS if (scene / folder).is_dir()), None)
+        folder = next((folder for folder in _PHOTO_FOLDERS if os.path.isdir(scene / folder)), None)
         if folder is None:
             return []
         for needed in ("scene_gt.json", "mask_visib"):
-            if not (scene / needed).exists():
+            if not os.path.exists(scene / needed):
                 raise DatasetError(
                     f"{scene}: expected {needed}, found {contents(scene)}; is the ground truth of this split published?"
                 )
@@ -122,7 +122,7 @@ class BOPDataset(FrameDataset):
 
     def _shares(self, info: Path, stem: str, count: int) -> list[float]:
         """Return the visible share of each object; empty if the data set lacks it and nothing depends on it."""
-        if not info.is_file() and self.min_visible == 0:
+        if not is_file(info) and self.min_visible == 0:
             return []
         shares = self._of_image(info, stem, _visible_shares)
         if len(shares) != count:
@@ -133,7 +133,7 @@ class BOPDataset(FrameDataset):
         scene, _, stem = name.partition("/")
         folder = self.scenes / scene
         files = [folder / "depth" / f"{stem}{suffix}" for suffix in (".png", ".tif")]
-        found = next((file for file in files if file.is_file()), None)
+        found = next((file for file in files if is_file(file)), None)
         if found is None:
             return None
         return found, self._of_image(folder / "scene_camera.json", stem, _depth_scale) * _MILLIMETRE_M

@@ -16,6 +16,7 @@ from uois_sam.datasets.labels import check_same_size, read_depth, read_label_map
 from uois_sam.datasets.layout import LABEL_SUFFIXES, check_all_there, contents, find_root, list_pictures, pair_notes
 from uois_sam.datasets.scene_records import SceneRecords
 from uois_sam.errors import DatasetError
+from uois_sam.io.files import is_file
 from uois_sam.types import FloatArray, LabelMap
 
 _LAYOUTS = "rgb/<name>.{png,jpg,...} with label/<name>.png, or <id>.{jpg,png,...} with <id>_label.png"
@@ -71,14 +72,14 @@ class FolderDataset(FrameDataset):
             )
         root = find_root(root, ["*"], _LAYOUTS)
         self.depth_unit_m, self.void = depth_unit_m, void
-        self._nested = (root / "rgb").is_dir()
+        self._nested = os.path.isdir(root / "rgb")
         self.root = root
         notes = self._list(options)
         if not self._files:
             found = "a folder rgb without photos" if self._nested else contents(root)
             raise DatasetError(f"{root}: expected {_LAYOUTS}, found {'; '.join([found, *notes])}")
         records = root / "scenes.jsonl"
-        self._records = SceneRecords(records) if self._nested and records.is_file() else None
+        self._records = SceneRecords(records) if self._nested and is_file(records) else None
         names = sorted(self._files)
         check_all_there(root, len(names), (self._beside(name, "label") for name in names))
         super().__init__(root, names, options, notes=[*notes, *self._first_look(names[0], options)])
@@ -116,7 +117,7 @@ class FolderDataset(FrameDataset):
         try:
             notes += list(_doubts(read_label_map(self._beside(name, "label")), self.void))
             depth = self._beside(name, "depth")
-            if options.depth and depth.is_file():
+            if options.depth and is_file(depth):
                 notes += _depth_doubts(_median(read_depth(depth, self.depth_unit_m)), self.depth_unit_m)
         except DatasetError:  # told when that sample is read
             pass
@@ -132,7 +133,7 @@ class FolderDataset(FrameDataset):
         source, ignore = self._beside(name, "label"), self._beside(name, "ignore")
         fractions = self._records.visible_fractions(name) if self._records else None
         ignored = None
-        if ignore.is_file():
+        if is_file(ignore):
             ignored = read_label_map(ignore) > 0
             check_same_size(ignore, ignored, self._photo(name).name, image_hw)
         labels = read_label_map(source)

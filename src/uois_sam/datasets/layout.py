@@ -70,7 +70,7 @@ def list_pictures(
 
 def _files(folder: Path, recursive: bool) -> Iterator[str]:
     """Return the paths of files below a folder, relative to it and with "/", without hidden files."""
-    for top, folders, files in os.walk(folder, onerror=_fail) if folder.is_dir() else ():
+    for top, folders, files in os.walk(folder, onerror=_fail) if os.path.isdir(folder) else ():
         below = os.path.relpath(top, folder).replace(os.sep, "/") + "/" if top != str(folder) else ""
         yield from (below + name for name in files if not name.startswith("."))
         if not recursive:
@@ -115,7 +115,7 @@ def find_root(root: str | os.PathLike[str], markers: Sequence[str], layout: str,
 
 def contents(folder: Path) -> str:
     """Return the first few names in a folder, for error messages."""
-    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    names = sorted(path.name + ("/" if os.path.isdir(path) else "") for path in folder.iterdir())
     if not names:
         return "an empty folder"
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -142,7 +142,7 @@ def checked_name(name: str, source: str | os.PathLike[str]) -> str:
 def as_named(path: Path) -> Path:
     """Return the path, or the one with its suffix in capitals if only that file exists."""
     capitals = path.with_name(path.stem + path.suffix.upper())
-    return capitals if not path.is_file() and capitals.is_file() else path
+    return capitals if not os.path.isfile(path) and os.path.isfile(capitals) else path
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -157,7 +157,7 @@ def check_all_there(root: Path, photos: int, labels: Iterable[Path]) -> None:
     Raises:
         DatasetError: if some are missing; the message counts them and names the first.
     """
-    missing = [label for label in labels if not label.is_file()]
+    missing = [label for label in labels if not os.path.isfile(label)]
     if missing:
         first = missing[0].relative_to(root).as_posix()
         raise DatasetError(

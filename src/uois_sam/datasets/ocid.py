@@ -66,7 +66,7 @@ class OCIDDataset(FrameDataset):
     ) -> None:
         self.root = find_root(root, [f"{part}/*/*" for part in _KINDS], _LAYOUT, inner=["OCID-dataset"])
         self.rebase_ids = rebase_ids
-        folders = [path for part in _KINDS for path in (self.root / part).rglob("rgb") if path.is_dir()]
+        folders = [path for part in _KINDS for path in (self.root / part).rglob("rgb") if os.path.isdir(path)]
         names = sorted(
             (
                 f"{folder.parent.relative_to(self.root).as_posix()}/{stem}"
@@ -151,5 +151,5 @@ def _missing(root: Path) -> str:
         for level in ("bottom", "top")
         for kind in kinds
     ]
-    missing = [folder for folder in folders if not (root / folder).is_dir()]
+    missing = [folder for folder in folders if not os.path.isdir(root / folder)]
     return f"{len(missing)} folders are missing, first {missing[0]}" if missing else ""

@@ -47,7 +47,7 @@ class OSDDataset(FrameDataset):
     ) -> None:
         self.root = find_root(root, ["image_color/*.png"], _LAYOUT, inner=["OSD-0.2-depth", "OSD-0.2"])
         self.annotations = annotations
-        if not (self.root / annotations).is_dir():
+        if not os.path.isdir(self.root / annotations):
             raise DatasetError(f"{self.root}: expected {_LAYOUT}, found no folder {annotations}")
         photos, labels = (list_pictures(self.root / kind, (".png",)) for kind in ("image_color", annotations))
         names = list(photos.files)

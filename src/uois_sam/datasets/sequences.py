@@ -42,7 +42,7 @@ class SequenceDataset(FrameDataset):
         layout = f"{self.info.title}'s {{{','.join(patterns)}}}/{{rgb,{self._masks}}}/NNNNNN.png"
         self.root = find_root(root, [f"{pattern}/rgb" for pattern in patterns], layout)
         sequences = sorted(
-            (path for pattern in patterns for path in self.root.glob(pattern) if (path / "rgb").is_dir()),
+            (path for pattern in patterns for path in self.root.glob(pattern) if os.path.isdir(path / "rgb")),
             key=lambda path: natural(path.name),
         )
         notes = [f"{path.name}: {note}" for path in sequences for note in self._left_out(path)]

@@ -123,7 +123,7 @@ class PredictionFolder:
             PredictionError: if it cannot be read.
         """
         path = self.root / METHOD_FILE
-        if not path.is_file():
+        if not os.path.isfile(path):
             return None
         found = _parse(path)
         if not isinstance(found, dict) or not isinstance(found.get("name"), str):
@@ -144,7 +144,7 @@ class PredictionFolder:
         make_output_folder(self.root)
         sweep_leftovers(self.root, recursive=True)
         path, claimed = self.root / METHOD_FILE, json.loads(json.dumps(method))
-        if path.is_file() and not replace:
+        if os.path.isfile(path) and not replace:
             found = _parse(path)
             if found != claimed:
                 raise PredictionError(

@@ -80,6 +80,22 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     return found.st_size
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file: False for names that no file can have, which pathlib may raise for.
+
+    Raises:
+        OSError: a folder above may not be searched: what is there must not pass for missing.
+    """
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            return False
+        raise
+
+
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Time of the last change in nanoseconds and size in bytes: another stamp, another content.
 

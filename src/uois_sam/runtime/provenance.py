@@ -61,7 +61,7 @@ def summary(machine: dict[str, Any]) -> str:
 
 def _cpu_name() -> str | None:
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
+    if os.path.isfile(cpuinfo):
         for line in cpuinfo.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def load_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[st
         UOISError: the checkpoint is damaged, or does not fit the parts; these may have been changed.
     """
     path = folder / "checkpoint.pt"
-    if not path.exists():
+    if not os.path.exists(path):
         return 0
     saved = _read(path)
     found = parse_json(saved.config, dict[str, Any], where=f"{path}: config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class DatasetWriter:
     def _claim(self) -> None:
         marker = self.out / "dataset.json"
         ours = config_json(self.config)
-        if not marker.exists():
+        if not os.path.exists(marker):
             if self._holds_pictures():
                 raise DatasetError(f"{self.out} holds pictures, but no dataset.json that says how they were made: "
                                    "choose another --out")  # fmt: skip
@@ -93,12 +94,12 @@ class DatasetWriter:
     def _holds_pictures(self) -> bool:
         """Return True if there is a PNG or JPEG in ``rgb``, of any origin, or a line about a scene."""
         log = self.out / "scenes.jsonl"
-        return any((self.out / "rgb").glob("*.*g")) or (log.exists() and log.stat().st_size > 0)
+        return any((self.out / "rgb").glob("*.*g")) or (os.path.exists(log) and log.stat().st_size > 0)
 
     def _complete_annotations(self) -> list[SceneAnnotation]:
         """Read the annotations of scenes whose files are all there; remove a last line cut short by a killed run."""
         log = self.out / "scenes.jsonl"
-        if not log.exists():
+        if not os.path.exists(log):
             return []
         lines = read_lines(log, keepends=True)
         if lines and not lines[-1].endswith("\n"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import pickle
 import signal
@@ -59,6 +60,16 @@ def test_global_settings_are_left_alone(model: UOISSAM, capsys: pytest.CaptureFi
     model.predict(PHOTO)
     assert state() == before and torch.equal(torch.random.get_rng_state(), random)
     assert capsys.readouterr().out == ""
+
+
+def pixels_found(model: UOISSAM) -> list[int]:
+    """Run in another process."""
+    return [int(area) for area in model.predict(PHOTO).visible_areas()]
+
+
+def test_a_model_is_sent_to_a_fresh_process(model: UOISSAM) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply_async(pixels_found, (model,)).get(timeout=300) == pixels_found(model)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

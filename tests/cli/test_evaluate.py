@@ -156,6 +156,7 @@ def test_bad_files_fail_alone(
         (["ocid", "{data}"], "expected OCID's"),
         (["folder", "{data}/nowhere"], "nowhere"),
         (["folder", "{data}", "--predictions", "{data}/label", "--prompts", "grid"], "found both"),
+        (["folder", "{data}", "--predictions", "{data}/label", "--model", "compact"], "found both"),
         (["folder", "{data}", "--missing", "skip"], "with --predictions only"),
         (["folder", "{data}", "--predictions", "{data}/nowhere"], "found no folder"),
         (["folder", "{data}", "--predictions", "{data}/nowhere", "--missing", "skip"], "found no folder"),

@@ -126,7 +126,8 @@ class Benchmark:
         if not self.random:
             return ready(self.model.load())
         device = choose_device(self.model.device)
-        return ready(random_sam(self.model.model, choose_precision(self.model.precision, device), str(device)))
+        name, precision = self.model.model or "compact", choose_precision(self.model.precision, device)
+        return ready(random_sam(name, precision, str(device)))
 
 
 def tables(record: dict[str, Any]) -> list[Table]:

@@ -27,7 +27,7 @@ _LOG = logging.getLogger("uois_sam")
 class WeightOptions:
     """The weights, and the device that they run on."""
 
-    model: str = "compact"
+    model: Annotated[str | None, tyro.conf.arg(help_behavior_hint="(default: compact)")] = None
     """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
     sam: str | None = None
     """SAM's weights, for models that stand on it: Meta's .pth file, or a Hugging Face folder or id; downloaded if left
@@ -49,7 +49,7 @@ class WeightOptions:
         """
         from uois_sam.pipeline import UOISSAM
 
-        return UOISSAM.from_pretrained(self.model, **self.keywords())
+        return UOISSAM.from_pretrained(self.model or "compact", **self.keywords())
 
 
 @dataclass(frozen=True)

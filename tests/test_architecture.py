@@ -21,7 +21,7 @@ LAYERS = [
     GROUND,
     {"io", "runtime"},
     {"exchange"},
-    {"instances"},
+    {"instances", "request"},
     {"models"},
     {"checkpoints"},
     {"pipeline"},

@@ -267,7 +267,7 @@ def test_without_hdnet_its_scores_are_refused_and_sams_are_there(tiny_pipeline: 
 
 def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, monkeypatch: pytest.MonkeyPatch) -> None:
     image, window = photo(), Crop(top=6, left=20, height=30, width=45)
-    monkeypatch.setattr("uois_sam.pipeline.find_crop", lambda *_: window)
+    monkeypatch.setattr("uois_sam.pipeline.view.find_crop", lambda *_: window)
     assert loose.with_settings(zoom=True).encode_image(image).zoomed is None  # a grid is SAM's own scheme
     loose = loose.with_settings(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     expected = in_photo(loose.predict(window.cut(image)), window, image)
@@ -283,7 +283,7 @@ def test_a_closer_look_is_the_prediction_of_the_part_cut_out(loose: UOISSAM, mon
 def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
     loose: UOISSAM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uois_sam.pipeline.find_crop", lambda *_: None)
+    monkeypatch.setattr("uois_sam.pipeline.view.find_crop", lambda *_: None)
     loose = loose.with_settings(prompts="heatmap", foreground_threshold=0.01, heatmap_threshold=-10.0)
     assert loose.with_settings(zoom=True).encode_image(photo()).zoomed is None
     assert_equal(loose.with_settings(zoom=True).predict(photo()), loose.predict(photo()))

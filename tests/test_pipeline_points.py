@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uois_sam import UOISSAM
-from uois_sam.errors import ImageError
+from uois_sam.errors import ImageError, UOISError
 from uois_sam.pipeline import EncodedImage
 
 HEIGHT, WIDTH = 60, 90
@@ -75,7 +75,45 @@ def test_a_point_outside_the_photo_is_an_image_error(scene: EncodedImage, point:
         scene.predict([(5, 5), point])
 
 
-@pytest.mark.parametrize("points", [(3, 4), [[1, 2, 3]], np.zeros((1, 1, 2)), [[1, 2], [3]], [["left", "top"]], 7])
+@pytest.mark.parametrize("points", [(3, 4), [[1, 2, 3]], np.zeros((1, 1, 1, 2)), [[1, 2], [3]], [["left", "top"]], 7])
 def test_points_of_another_shape_are_an_image_error(scene: EncodedImage, points: Any) -> None:
     with pytest.raises(ImageError, match=r"\(M, 2\)"):
         scene.predict(points)
+
+
+# --- boxes and several clicks
+
+
+def test_boxes_and_clicks_give_one_mask_each_in_the_order_given(scene: EncodedImage) -> None:
+    """The second object is a single click, whose mask is what it always was."""
+    found = scene.predict(
+        points=[[(5, 5), (80, 50)], [(40.25, 30.5)], [(20, 20)]],
+        labels=[[1, 0], [1], [1]],
+        boxes=[None, None, (10, 10, 40, 40)],
+    )
+    assert len(found) == 3 and found.masks.shape == (3, HEIGHT, WIDTH)
+    np.testing.assert_allclose(found.points, [(5, 5), (40.25, 30.5), (20, 20)], atol=1e-4)
+    alone = scene.predict([(40.25, 30.5)])
+    assert np.array_equal(found.masks[1], alone.masks[0]) and found.scores[1] == alone.scores[0]
+
+
+def test_a_mask_stays_in_its_box(scene: EncodedImage) -> None:
+    """Within the margin of 5 % and a cell of the mask grid of 24x32 cells over the photo."""
+    found = scene.predict(boxes=[(20, 10, 60, 50)])
+    left, top, right, bottom = found.boxes[0]
+    assert found.masks.any() and found.points[0].tolist() == [39.5, 29.5]
+    assert left >= 20 - 2 - 3 and right <= 60 + 2 + 3 and top >= 10 - 2 - 3 and bottom <= 50 + 2 + 3
+
+
+def test_a_click_beside_the_object_is_not_in_the_mask(scene: EncodedImage) -> None:
+    first = scene.predict([(40.0, 30.0)]).masks[0]
+    rows, columns = np.nonzero(first)
+    farthest = np.hypot(rows - 30, columns - 40).argmax()
+    beside = (float(columns[farthest]), float(rows[farthest]))
+    found = scene.predict([(40.0, 30.0), beside], labels=[1, 0]).masks[0]
+    assert not found[rows[farthest], columns[farthest]]
+
+
+def test_objects_that_are_pointed_at_and_words_of_finding_exclude_each_other(scene: EncodedImage) -> None:
+    with pytest.raises(UOISError, match="expected no max_objects"):
+        scene.predict(POINTS, max_objects=3)

@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from uois_sam.types import BoolArray
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ def grid_points(size_hw: tuple[int, int], side: int) -> Tensor:
     xs = (torch.arange(side, dtype=torch.float32) + 0.5) * (width / side) - 0.5
     grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
     return torch.stack([grid_x.reshape(-1), grid_y.reshape(-1)], dim=1)
+
+
+def look_up(mask: BoolArray, grid_hw: tuple[int, int]) -> Tensor:
+    """(h, w) bool: an (H, W) bool mask of the photo under the centres of a grid's cells over it."""
+    rows, columns = (
+        np.minimum(((np.arange(cells) + 0.5) * (pixels / cells)).astype(int), pixels - 1)
+        for cells, pixels in zip(grid_hw, mask.shape, strict=True)
+    )
+    return torch.from_numpy(mask[np.ix_(rows, columns)])
 
 
 def cut_padding(maps: Tensor, frame: Frame) -> Tensor:

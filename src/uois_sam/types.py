@@ -49,6 +49,8 @@ class PointPrompts:
     """(M, 2) float32 xy, prompt frame, pixels."""
     strengths: Tensor
     """(M,) float32: heatmap value at the point (foreground probability for grid prompts)."""
+    left_out: int = 0
+    """Peaks that would have become prompts if more were allowed."""
 
     def __len__(self) -> int:
         return int(self.points_xy.shape[0])

@@ -28,6 +28,7 @@ from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
 from uois_sam.io.overlay import colours
+from uois_sam.request import Request
 from uois_sam.runtime import progress
 from uois_sam.types import ModelCard, PromptMaps
 
@@ -69,6 +70,7 @@ class FakeModel:
     notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Height of a photo to the notes of its result."""
     settings: InferenceConfig = field(default_factory=InferenceConfig)
+    request: Request = field(default_factory=Request)
     card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
     name = "fake-1"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import ModelOptions, expect_at_least, parse_option
+from uois_sam.cli.options import FindOptions, ModelOptions, expect_at_least, parse_option
 from uois_sam.errors import UOISError, count
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.progress import print_line, progress
@@ -110,6 +110,10 @@ class Evaluate:
     def _check(self) -> None:
         if self.predictions is not None and (self.baseline or self.model != ModelOptions()):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
+        if self.model.find.point or self.model.find.box:
+            raise UOISError("expected no --point and no --box, which are of one photo, for a data set of many")
+        if self.baseline and self.model.find != FindOptions():
+            raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
         expect_at_least("limit", self.limit, 1)

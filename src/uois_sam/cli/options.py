@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -53,6 +53,72 @@ class WeightOptions:
 
 
 @dataclass(frozen=True)
+class FindOptions:
+    """What to find; whatever is left out is as the model's own settings have it."""
+
+    min_score: float | None = None
+    """Score a mask needs, 0 to 1; higher finds less."""
+    min_foreground: float | None = None
+    """Foreground probability a prompt needs, 0 to 1; lower finds more."""
+    max_prompts: int | None = None
+    """Prompts of a photo (with --tiles of each tile), the strongest first."""
+    max_objects: int | None = None
+    """Best objects to keep of a photo."""
+    min_area: str | None = None
+    """Smallest mask: pixels (400) or a share of the photo (0.1%)."""
+    max_area: str | None = None
+    """Largest mask, likewise."""
+    region: Annotated[str | None, tyro.conf.arg(metavar="BOX|POLYGON|MASK")] = None
+    """Where to look: x0,y0,x1,y1, or "x,y x,y x,y", in pixels or in shares from 0 to 1, or a picture of the photo's
+    size whose non-zero pixels count. Objects with half of their mask inside are kept."""
+    exclude: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="BOX|POLYGON|MASK")] = ()
+    """Where not to look, likewise; may be repeated."""
+    point: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="X,Y[,LABEL]")] = ()
+    """Instead of all objects, the one at this pixel; several clicks in quotes are of one object ("90,80 120,95,0"),
+    with label 0 for what does not belong to it. May be repeated for more objects."""
+    box: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="X0,Y0,X1,Y1")] = ()
+    """Instead of all objects, the one in this box of pixels; may be repeated. With --point as well, the i-th box is
+    that of the i-th --point."""
+    tiles: Annotated[str | None, tyro.conf.arg(metavar="auto|N")] = None
+    """Look at N x N overlapping tiles as well, for wide shots of many small things; auto only where prompts are used up
+    or objects are tiny."""
+
+    def __post_init__(self) -> None:
+        if any(getattr(self, each.name) not in (None, ()) for each in fields(self)):
+            self.words()
+
+    def words(self) -> dict[str, Any]:
+        """Return what was given in the words of :meth:`uois_sam.request.Request.changed`.
+
+        Raises:
+            UOISError: a value that cannot be read or is out of bounds.
+        """
+        from uois_sam.request import Request
+
+        same = ("min_score", "min_foreground", "max_prompts", "max_objects", "min_area", "max_area", "region", "tiles")
+        words = {name: value for name in same if (value := getattr(self, name)) is not None}
+        words |= {"exclude": self.exclude} if self.exclude else {}
+        if self.point:
+            clicks = [[_numbers("point", click, (2, 3)) for click in each.split()] for each in self.point]
+            words["points"] = [[click[:2] for click in each] for each in clicks]
+            words["labels"] = [[click[2] if len(click) == 3 else 1 for click in each] for each in clicks]
+        if self.box:
+            words["boxes"] = [_numbers("box", each, (4,)) for each in self.box]
+        Request().changed(words)
+        return words
+
+
+def _numbers(option: str, text: str, lengths: tuple[int, ...]) -> list[float]:
+    from uois_sam.io.regions import numbers_of
+
+    expected = "x,y or x,y,label in pixels" if option == "point" else "x0,y0,x1,y1 in pixels"
+    numbers = numbers_of(text, f"--{option}", expected)
+    if len(numbers) not in lengths or "%" in text:
+        raise UOISError(f"--{option}: expected {expected}, found {text[:60]!a}")
+    return numbers
+
+
+@dataclass(frozen=True)
 class ModelOptions(WeightOptions):
     """The model, the device that it runs on, and settings to use instead of its own."""
 
@@ -63,16 +129,18 @@ class ModelOptions(WeightOptions):
     compact has it); the model's own setting if left out."""
     zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+    find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
 
     def load(self) -> UOISSAM:
-        """Load the model and give it these settings.
+        """Load the model and give it these settings, and what to find.
 
         Raises:
             UOISError: as :meth:`WeightOptions.load`, and if the model lacks the heads that a setting needs.
         """
         zoom = None if self.zoom is None else self.zoom == "on"
         given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom}
-        return super().load().with_settings(**{name: value for name, value in given.items() if value is not None})
+        model = super().load().with_settings(**{name: value for name, value in given.items() if value is not None})
+        return model.with_request(**self.find.words())
 
 
 @dataclass(frozen=True)

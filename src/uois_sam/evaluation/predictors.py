@@ -28,7 +28,9 @@ class ModelPredictor:
         )
         self.model = model
         self.name = f"{model.name}{variant}"
+        request = model.request.to_json()
         self.description = {"kind": "model", **_identity(model), "selection": asdict(model.settings)}
+        self.description |= {"request": request} if request else {}
 
     def __call__(self, image: ImageArray) -> Prediction:
         """Return the label map of the instances, better scores on top; label i has the score of instance i."""

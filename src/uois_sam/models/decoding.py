@@ -70,6 +70,16 @@ class TokenScorer:
         """Draw the best mask of every point, whatever its score; arguments as for :meth:`candidates`."""
         return self._best(features, points_xy, -float("inf"))
 
+    def every(self, features: MaskFeatures, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw all four masks of every point: (M, 4, h, w) float32 logits and (M, 4) float32 scores."""
+        logits, scores = [], []
+        for points in points_xy.split(UPSCALE_CHUNK):
+            predictions = self.decoder.decode_tokens(features, points)
+            index = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
+            logits.append(self.decoder.upscale(features, predictions, points, index))
+            scores.append(self.score(predictions))
+        return torch.cat(logits), torch.cat(scores)
+
     def _best(self, features: MaskFeatures, points_xy: Tensor, threshold: float) -> Candidates:
         logits, scores, prompts, tokens = [], [], [], []
         for start in range(0, len(points_xy), PROMPT_CHUNK):

@@ -75,20 +75,48 @@ def _small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[
     return np.asarray(mask != (kept | enclosed[holes]))
 
 
-def select(masks: Tensor, scores: Tensor, settings: InferenceConfig) -> Tensor:
-    """Choose among candidates by area and non-maximum suppression, on the decoder's own mask grid.
+def select(
+    masks: Tensor, scores: Tensor, settings: InferenceConfig, where: Tensor | None = None, least_inside: float = 0.0
+) -> Tensor:
+    """Choose among candidates by area, place and non-maximum suppression, on the decoder's own mask grid.
 
     Args:
         masks: (K, h, w) bool, over the image without padding.
         scores: (K,) float32.
         settings: largest share of the image a mask may cover, overlap measure and threshold.
+        where: (h, w) bool, where objects may stand; None for everywhere.
+        least_inside: share of a mask that has to lie there.
 
     Returns:
         (J,) int64 indices of the kept masks, best first.
     """
     shares = masks.flatten(1).float().mean(dim=1)
-    fits = torch.nonzero((shares > 0) & (shares <= settings.max_area_fraction))[:, 0]
-    return fits[suppress(masks[fits], scores[fits], settings.nms_iou, settings.nms)]
+    fits = (shares > 0) & (shares <= settings.max_area_fraction) & _stand_in(masks, where, least_inside)
+    return _suppressed(masks, scores, torch.nonzero(fits)[:, 0], settings)
+
+
+def count_too_large(
+    masks: Tensor, scores: Tensor, settings: InferenceConfig, where: Tensor | None = None, least_inside: float = 0.0
+) -> int:
+    """Number of masks that nothing but the area limit keeps out of what :func:`select` chooses; arguments likewise."""
+    shares = masks.flatten(1).float().mean(dim=1)
+    large = shares > settings.max_area_fraction
+    if not large.any():
+        return 0
+    fits = (shares > 0) & _stand_in(masks, where, least_inside)
+    return int(large[_suppressed(masks, scores, torch.nonzero(fits)[:, 0], settings)].sum())
+
+
+def _suppressed(masks: Tensor, scores: Tensor, index: Tensor, settings: InferenceConfig) -> Tensor:
+    return index[suppress(masks[index], scores[index], settings.nms_iou, settings.nms)]
+
+
+def _stand_in(masks: Tensor, where: Tensor | None, least_inside: float) -> Tensor:
+    """(K,) bool: masks with at least a share of their cells in (h, w) ``where``."""
+    if where is None:
+        return torch.ones(len(masks), dtype=torch.bool, device=masks.device)
+    areas = masks.flatten(1).sum(dim=1)
+    return (masks & where).flatten(1).sum(dim=1) >= least_inside * areas
 
 
 def draw_masks(mask_logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> tuple[BoolArray, FloatArray]:

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from uois_sam.config import InferenceConfig
-from uois_sam.errors import ImageError
 from uois_sam.geometry import grid_points
-from uois_sam.types import FloatArray, PointPrompts, PromptMaps
+from uois_sam.types import PointPrompts, PromptMaps
 
 
-def make_prompts(maps: PromptMaps, selection: InferenceConfig) -> PointPrompts:
-    """Prompts of one image in the prompt frame, strongest first, by ``selection.prompts``."""
+def make_prompts(maps: PromptMaps, selection: InferenceConfig, where: Tensor | None = None) -> PointPrompts:
+    """Prompts of one image in the prompt frame, strongest first, by ``selection.prompts``.
+
+    Args:
+        maps: foreground and heatmap.
+        selection: thresholds, and the number of prompts.
+        where: (Hp, Wp) bool, cells that a prompt may lie in; None for all. Prompts elsewhere are not counted.
+    """
     if selection.prompts == "heatmap":
-        return heatmap_peaks(maps, selection.foreground_threshold, selection.heatmap_threshold, selection.max_prompts)
+        thresholds = selection.foreground_threshold, selection.heatmap_threshold
+        return heatmap_peaks(maps, *thresholds, selection.max_prompts, where)
     threshold = selection.foreground_threshold if selection.prompts == "foreground-grid" else None
-    return grid_prompts(maps, selection.grid_side, threshold)
+    return prompts_in(grid_prompts(maps, selection.grid_side, threshold), where)
 
 
-def heatmap_peaks(maps: PromptMaps, foreground: float, height: float, most: int) -> PointPrompts:
+def prompts_in(prompts: PointPrompts, where: Tensor | None) -> PointPrompts:
+    """Prompts that lie in (Hp, Wp) bool cells; all for None."""
+    if where is None:
+        return prompts
+    kept = _look_up(where, prompts.points_xy)
+    return PointPrompts(prompts.points_xy[kept], prompts.strengths[kept])
+
+
+def heatmap_peaks(
+    maps: PromptMaps, foreground: float, height: float, most: int, where: Tensor | None = None
+) -> PointPrompts:
     """Survivors of a 3x3 maximum filter that lie in the foreground and above a height; the ``most`` highest."""
     heatmap = maps.heatmap[0]
-    rows, columns = torch.nonzero((heatmap == _highest_around(heatmap)) & (heatmap > height), as_tuple=True)
+    peaks = (heatmap == _highest_around(heatmap)) & (heatmap > height)
+    rows, columns = torch.nonzero(peaks if where is None else peaks & where, as_tuple=True)
     inside = maps.foreground_logits[:, rows, columns].softmax(0)[1] > foreground  # of a few peaks, not of every pixel
     rows, columns = rows[inside], columns[inside]
     strengths = heatmap[rows, columns]
     order = strengths.argsort(descending=True, stable=True)[:most]
     points = torch.stack([columns, rows], dim=1).float()
-    return PointPrompts(points_xy=points[order], strengths=strengths[order])
+    return PointPrompts(points[order], strengths[order], left_out=len(points) - len(order))
 
 
 def _highest_around(values: Tensor) -> Tensor:
@@ -66,25 +79,3 @@ def _look_up(values: Tensor, points_xy: Tensor) -> Tensor:
     """Values (H, W) at the pixels nearest to (M, 2) xy points."""
     nearest = points_xy.round().long()
     return values[nearest[:, 1].clamp(0, values.shape[0] - 1), nearest[:, 0].clamp(0, values.shape[1] - 1)]
-
-
-def check_points(points: npt.ArrayLike | Sequence[tuple[float, float]], image_hw: tuple[int, int]) -> FloatArray:
-    """Check points in a photo and return them as (M, 2) float32 xy.
-
-    Raises:
-        ImageError: points of another shape, or outside the photo.
-    """
-    try:
-        given = np.asarray(points, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got something else ({error})") from error
-    if given.size == 0:
-        return np.zeros((0, 2), dtype=np.float32)  # a detector that found nothing asks for nothing
-    if given.ndim != 2 or given.shape[1] != 2:
-        raise ImageError(f"points: expected shape (M, 2) as x, y pairs, got {given.shape}")
-    limit = np.array([image_hw[1], image_hw[0]]) - 0.5
-    if not ((given >= -0.5) & (given <= limit)).all():
-        raise ImageError(
-            f"points: expected x, y inside a photo {image_hw[1]} wide and {image_hw[0]} high, got {given.tolist()}"
-        )
-    return given

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from uois_sam.instances import Instances
 from uois_sam.types import BoolArray, ImageArray, PointPrompts, PromptMaps
+
+T = TypeVar("T", bound=np.generic)
 
 STRIDE = 4
 """The foreground is looked at in every fourth row and column: finer it holds nothing new."""
@@ -36,12 +40,18 @@ class Crop:
     height: int
     width: int
 
-    def cut(self, image: ImageArray) -> ImageArray:
-        """The pixels inside, a view."""
+    def cut(self, image: npt.NDArray[T]) -> npt.NDArray[T]:
+        """The (H, W, ...) pixels inside, a view."""
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def find_crop(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_hw: tuple[int, int]) -> Crop | None:
+def find_crop(
+    maps: PromptMaps,
+    prompts: PointPrompts,
+    foreground: float,
+    image_hw: tuple[int, int],
+    where: BoolArray | None = None,
+) -> Crop | None:
     """The part of the photo that holds all foreground regions with a sure peak.
 
     Args:
@@ -49,13 +59,17 @@ def find_crop(maps: PromptMaps, prompts: PointPrompts, foreground: float, image_
         prompts: its peaks. Frame: that of the maps.
         foreground: probability from which a cell is foreground.
         image_hw: size of the photo.
+        where: (Hp, Wp) bool, cells of the maps that count; None for all.
 
     Returns:
         None where there is no such region, or the part would be nearly everything.
     """
-    margin_of_logits = math.log(foreground / (1 - foreground))
+    probability = min(max(foreground, 1e-6), 1 - 1e-6)
+    margin_of_logits = math.log(probability / (1 - probability))
     logits = maps.foreground_logits[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
     certain = (logits[1] - logits[0] > margin_of_logits).cpu().numpy()
+    if where is not None:
+        certain &= where[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
     peaks = prompts.points_xy[prompts.strengths > SURE_PEAK].cpu().numpy()
     held = _with_peaks(certain, (peaks // STRIDE).astype(int))
     rows, columns = np.nonzero(held.any(axis=1))[0], np.nonzero(held.any(axis=0))[0]

@@ -16,6 +16,7 @@ from uois_sam.errors import OutputError
 
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
+    from uois_sam.request import Request
     from uois_sam.types import ImageArray, ModelCard, PromptMaps
 
 RECORD = ".json"
@@ -63,6 +64,8 @@ class Segmenter(Protocol):
     def name(self) -> str: ...
     @property
     def settings(self) -> InferenceConfig: ...
+    @property
+    def request(self) -> Request: ...
     @property
     def card(self) -> ModelCard: ...
     def encode_image(self, image: ImageArray) -> Encoded: ...
@@ -165,6 +168,7 @@ def made_by(model: Segmenter) -> dict[str, Any]:
         "weights_sha256": model.card.weights_sha256,
         "version": __version__,
         "selection": asdict(model.settings),
+        **({"request": request} if (request := model.request.to_json()) else {}),
     }
 
 
@@ -209,9 +213,8 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
         if not path.exists():
             continue
         record: dict[str, Any] = read_json(path, dict, what="a record of earlier results", error=OutputError)
-        found = {key: record[key] for key in expected if key in record}
-        if differing := [key for key in expected if found.get(key) != expected[key]]:
-            said = ", ".join(_difference(key, found.get(key), expected[key]) for key in differing)
+        if differing := [key for key in {**expected, "request": {}} if record.get(key) != expected.get(key)]:
+            said = ", ".join(_difference(key, record.get(key), expected.get(key)) for key in differing)
             raise OutputError(
                 f"{path}: expected results of the same model and settings to go on with, found {said}: "
                 "give another --out, or --overwrite"

@@ -1,0 +1,33 @@
+"""The photo that a user holds: :class:`EncodedImage`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from uois_sam.instances import Instances
+from uois_sam.pipeline.pointing import predict_targets
+from uois_sam.pipeline.view import View
+from uois_sam.pipeline.views import find_in_views
+
+
+class EncodedImage(View):
+    """One photo after the backbones: prompts and masks are cheap from here on."""
+
+    def predict(self, points: npt.ArrayLike | Sequence[tuple[float, float]] | None = None, **what: Any) -> Instances:
+        """Find every object, what is asked for, or one object under each given point.
+
+        Args:
+            points: (M, 2) xy in the photo's pixels. Each gets its best mask, in the order given; nothing is
+                suppressed. Left out, objects are found as in the paper, in the :attr:`zoomed` part of the photo where
+                there is one.
+            **what: the other words of :meth:`UOISSAM.predict`.
+
+        Raises:
+            UOISError: an unknown word, or a value of another kind or out of bounds.
+            ImageError: if points have another shape or lie outside the photo.
+        """
+        asked = self.with_request(**what, **({} if points is None else {"points": points}))
+        return find_in_views(asked) if asked.request.targets is None else predict_targets(asked)

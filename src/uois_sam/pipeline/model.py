@@ -1,0 +1,168 @@
+"""UOISSAM: networks, settings and what is asked of them; a photo goes through :class:`EncodedImage`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from PIL import Image
+
+from uois_sam._deprecated import OldSettingsNames
+from uois_sam.checkpoints.loading import load, push_to_hub, save
+from uois_sam.config import InferenceConfig, changed_settings
+from uois_sam.errors import ImageError
+from uois_sam.instances import Instances
+from uois_sam.io.images import ImageSource, read_image
+from uois_sam.models.networks import Networks
+from uois_sam.pipeline.encoded import EncodedImage
+from uois_sam.pipeline.view import encode
+from uois_sam.request import Request
+from uois_sam.types import ModelCard
+
+
+class UOISSAM(OldSettingsNames):
+    """Find every object instance in an RGB photo.
+
+    Build one with :meth:`from_pretrained`. The object is immutable and holds no per-image state.
+    """
+
+    def __init__(
+        self, networks: Networks, card: ModelCard, settings: InferenceConfig, request: Request | None = None
+    ) -> None:
+        self.networks = networks
+        self.card = card
+        self.settings = settings
+        self.request = request or Request()
+        """What to find where a call does not say; see :meth:`with_request`. Not saved with the model."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str] = "compact",
+        *,
+        sam: str | os.PathLike[str] | None = None,
+        dinov2: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> UOISSAM:
+        """Load a model by name, from a folder that :meth:`save_pretrained` wrote, or from the Hugging Face hub.
+
+        Trained heads load the base that they name, and refuse another one.
+
+        Args:
+            name_or_path: ``"compact"`` (bundled); ``"sam-vit-b"``, ``"sam-vit-l"`` (the paper's) or ``"sam-vit-h"``,
+                without heads, for ``prompts="grid", scores="sam"``; a folder with ``model.safetensors`` and
+                ``model.json``; or a hub id such as ``"org/name"``.
+            sam: weights of SAM, for models that stand on it: Meta's ``.pth`` file, a Hugging Face folder or id. Left
+                out, the published ones, from the cache or downloaded.
+            dinov2: weights of DINOv2, likewise.
+            device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+            precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
+                it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves
+                a quarter of the time and draws other masks.
+
+        Raises:
+            UOISError: unknown device or precision.
+            WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
+            MissingExtraError: the model needs the extra ``full``, which is not installed.
+        """
+        return cls(*load(name_or_path, sam=sam, dinov2=dinov2, device=device, precision=precision))
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``model.safetensors`` and ``model.json`` into a folder (created if need be).
+
+        Of a model that stands on SAM and DINOv2 only the heads are written, with the base's name and SHA256.
+
+        Raises:
+            UOISError: if the model has no heads, so that there is nothing to save.
+            OutputError: if a file cannot be written.
+        """
+        save(self.networks, self.card, self.settings, folder)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
+        """Publish what :meth:`save_pretrained` writes on the Hugging Face hub, for ``from_pretrained(repo)``.
+
+        Args:
+            repo: ``"org/name"``; made if it does not exist.
+            private: whether a new one is visible to others.
+            token: access token; the one you logged in with when left out.
+
+        Returns:
+            The address of the commit.
+        """
+        return push_to_hub(self.networks, self.card, self.settings, repo, private=private, token=token)
+
+    @property
+    def device(self) -> torch.device:
+        """Device that the networks run on."""
+        return self.networks.device
+
+    @property
+    def name(self) -> str:
+        """Model name and version, e.g. ``compact-5``; models of your own are named after their training run."""
+        return self.card.full_name
+
+    def with_settings(self, **changes: Any) -> UOISSAM:
+        """Return the same networks under other settings, e.g. ``prompts="grid", scores="sam"``.
+
+        Raises:
+            UOISError: no such setting or mode, or one that needs trained heads, which this model has not.
+        """
+        settings = changed_settings(self.settings, changes)
+        self.networks.check(settings, self.name)
+        return UOISSAM(self.networks, self.card, settings, self.request)
+
+    def with_request(self, **what: Any) -> UOISSAM:
+        """Return the same model, with words of :meth:`predict` that hold for every photo, as for a fixed camera.
+
+        Raises:
+            UOISError: as :meth:`predict`.
+        """
+        return UOISSAM(self.networks, self.card, self.settings, self.request.changed(what))
+
+    def predict(self, image: ImageSource, **what: Any) -> Instances:
+        """Find every object in one photo, or what is asked for.
+
+        Args:
+            image: a path, the content of a file (bytes or ``BytesIO``), a PIL image or an (H, W, 3) uint8 RGB array.
+            **what: what to find, in the words of :class:`~uois_sam.request.Request`, which has their defaults:
+
+                - ``min_score``, ``min_foreground``, ``max_prompts``, ``max_objects``: numbers.
+                - ``min_area``, ``max_area``: pixels as an int, or a share of the photo as a float or ``"2%"``.
+                - ``region``: where to look: a box (x0, y0, x1, y1), a polygon [(x, y), ...], an (H, W) mask or the
+                  path of one. Numbers are pixels, or shares of width and height where all are from 0 to 1.
+                - ``exclude``: where not to look: one such region, or a list of them.
+                - ``tiles``: tiles along each side, or ``"auto"``.
+                - ``points``, ``labels``, ``boxes``: objects that are pointed at, in pixels
+                  (:meth:`~uois_sam.request.Request.changed`). Each gets one mask, in the order given.
+
+        Returns:
+            The instances in the photo's own pixels, best first; none when the scene is empty. What a limit left out
+            is in their ``notes``.
+
+        Raises:
+            UOISError: an unknown word, or a value of another kind or out of bounds.
+            ImageError: the image cannot be read or has another shape or dtype, or what is asked for lies outside.
+        """
+        asked = self.with_request(**what)  # before the photo is encoded
+        return asked.encode_image(image).predict()
+
+    def predict_batch(self, images: Iterable[ImageSource]) -> list[Instances]:
+        """:meth:`predict` for each image, in order. Images may differ in size; one at a time is in memory.
+
+        Raises:
+            ImageError: as :meth:`predict`, and for one image in place of several.
+        """
+        if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
+            raise ImageError(f"expected a list of images, found one, {str(images)[:60]!r}: predict() takes one image")
+        return [self.predict(image) for image in images]
+
+    def encode_image(self, image: ImageSource) -> EncodedImage:
+        """Run the backbones once; prompt the result as often as needed."""
+        self.networks.check(self.settings, self.name)
+        pixels = read_image(image)
+        return EncodedImage(
+            self.networks, encode(self.networks, pixels), pixels, self.settings, self.name, self.request
+        )

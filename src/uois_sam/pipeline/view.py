@@ -1,0 +1,213 @@
+"""A photo or a part of one after the backbones: prompt, decode, score, select. :meth:`View.find_objects` is Fig. 2.
+
+The four variants of Table IV are settings of one path: where prompts come from and which score ranks the masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uois_sam._deprecated import OldSettingsNames
+from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
+from uois_sam.geometry import cut_padding, look_up, map_points
+from uois_sam.instances import Instances
+from uois_sam.models.decoding import make_scorer
+from uois_sam.models.interfaces import SceneFeatures
+from uois_sam.models.networks import Networks
+from uois_sam.models.postprocess import count_too_large, draw_masks, select
+from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
+from uois_sam.models.zoom import Crop, find_crop
+from uois_sam.pipeline.losses import Losses
+from uois_sam.request import LEAST_INSIDE, Request
+from uois_sam.types import BoolArray, Candidates, ImageArray, PointPrompts, PromptMaps
+
+ViewT = TypeVar("ViewT", bound="View")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part of a photo has to know of the whole."""
+
+    photo_hw: tuple[int, int]
+    inside: BoolArray | None
+    """(H, W) bool of the part: where to look; None for everywhere."""
+
+
+class View(OldSettingsNames):
+    """A photo, or a part of one, after the backbones."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        features: SceneFeatures,
+        image: ImageArray,
+        settings: InferenceConfig,
+        model: str,
+        request: Request | None = None,
+        part: Part | None = None,
+    ) -> None:
+        self.networks = networks
+        self.features = features
+        self.image = image
+        """(H, W, 3) uint8 RGB, the photo."""
+        self.settings = settings
+        self.model = model
+        self.request = request or Request()
+        self.part = part
+
+    def with_settings(self: ViewT, **changes: Any) -> ViewT:
+        """Return the same encoded photo under other settings; see :meth:`UOISSAM.with_settings`."""
+        settings = changed_settings(self.settings, changes)
+        self.networks.check(settings, self.model)
+        return type(self)(self.networks, self.features, self.image, settings, self.model, self.request, self.part)
+
+    def with_request(self: ViewT, **what: Any) -> ViewT:
+        """Return the same encoded photo with something else asked of it; see :meth:`UOISSAM.with_request`."""
+        request = self.request.changed(what)
+        if request is self.request:
+            return self
+        asked = type(self)(self.networks, self.features, self.image, self.settings, self.model, request, self.part)
+        if "maps" in self.__dict__:
+            asked.__dict__["maps"] = self.maps  # they are of the photo alone
+        return asked
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """Rows and columns of the photo."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @cached_property
+    def in_effect(self) -> InferenceConfig:
+        """The settings with what is asked for."""
+        photo_hw = self.image_hw if self.part is None else self.part.photo_hw
+        share = self.image.shape[0] * self.image.shape[1] / (photo_hw[0] * photo_hw[1])
+        return self.request.settings(self.settings, photo_hw, share)
+
+    @cached_property
+    def inside(self) -> BoolArray | None:
+        """(H, W) bool: where to look; None for everywhere."""
+        return self.request.inside(self.image_hw) if self.part is None else self.part.inside
+
+    def find_objects(self) -> Instances:
+        """Find every object in the photo as it was encoded (Fig. 2): maps, prompts, candidates, selection."""
+        return self.select(self.candidates(self.points_in_mask_frame))
+
+    def candidates(self, points_xy: Tensor) -> Candidates:
+        """Decode (M, 2) xy points of the mask frame and keep each one's best mask where it is good enough."""
+        with self.networks.computing():
+            scorer = make_scorer(self.networks, self.in_effect)
+            maps = None if self.networks.hpg is None else self.maps
+            return scorer.candidates(self.features.mask_features, maps, points_xy)
+
+    def select(self, candidates: Candidates) -> Instances:
+        """Filter candidates of :attr:`prompts` by area, suppress double ones, and draw the rest in the photo."""
+        found, losses = self.select_counting(candidates)
+        return replace(found, notes=losses.notes(self.in_effect))
+
+    def select_counting(self, candidates: Candidates) -> tuple[Instances, Losses]:
+        """:meth:`select`, and what limits left out."""
+        with self.networks.computing():
+            masks = cut_padding(candidates.mask_logits, self.features.mask_frame) > 0
+            where = self._where((masks.shape[1], masks.shape[2]), masks.device)
+            limits = (masks, candidates.scores, self.in_effect, where, LEAST_INSIDE)
+            found = self.draw(candidates, select(*limits), self.points_in_mask_frame)
+            kept = self._drop_small(found)
+            small = len(found) - len(kept) if self.in_effect.min_area_px > 1 else 0
+            return kept, Losses(self.prompts.left_out, len(self.prompts), count_too_large(*limits), small)
+
+    @cached_property
+    def maps(self) -> PromptMaps:
+        """Foreground and heatmap from the prompt generator (Sec. III-A).
+
+        Raises:
+            UOISError: if the model has no trained heads.
+        """
+        if self.networks.hpg is None:
+            raise lacks_heads(self.model, "foreground and heatmap need")
+        with self.networks.computing():
+            return self.networks.hpg.predict(self.features.prompt_features)
+
+    @cached_property
+    def prompts(self) -> PointPrompts:
+        """Point prompts in the whole photo, where objects may stand. Frame: prompt frame."""
+        where = self._where(self._prompt_hw, self.networks.device)
+        if self.networks.hpg is None:
+            return prompts_in(uniform_prompts(PROMPT_FRAME_HW, self.in_effect.grid_side), where)
+        return make_prompts(self.maps, self.in_effect, where)
+
+    @cached_property
+    def points_in_mask_frame(self) -> Tensor:
+        """(M, 2) float32 xy of :attr:`prompts` in the mask frame, where the decoder takes them."""
+        return self.to_mask_frame(self.prompts.points_xy, self._prompt_hw)
+
+    @cached_property
+    def zoomed(self: ViewT) -> tuple[Crop, ViewT] | None:
+        """The part of the photo that holds all objects, encoded by itself: what :meth:`predict` segments if the
+        settings say ``zoom``. None if they do not, prompts are a grid's, or objects are all over the photo."""
+        if not self.settings.zoom or self.settings.prompts != "heatmap":
+            return None
+        where = self._where(self._prompt_hw, torch.device("cpu"))
+        cells = None if where is None else where.numpy()
+        crop = find_crop(self.maps, self.prompts, self.in_effect.foreground_threshold, self.image_hw, cells)
+        return None if crop is None else (crop, self.cut(crop))
+
+    def cut(self: ViewT, crop: Crop) -> ViewT:
+        """A part of the photo, encoded by itself, with the same asked of it."""
+        pixels = crop.cut(self.image)
+        part = Part(self.image_hw, None if self.inside is None else crop.cut(self.inside))
+        return type(self)(
+            self.networks, encode(self.networks, pixels), pixels, self.settings, self.model, self.request, part
+        )
+
+    def to_mask_frame(self, points_xy: Tensor, source_hw: tuple[int, int]) -> Tensor:
+        """Map (M, 2) xy points of a grid over the photo to the mask frame."""
+        grid = self.features.mask_features.grid
+        return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
+
+    def draw(self, candidates: Candidates, kept: Tensor, points_xy: Tensor) -> Instances:
+        """Bring the kept masks, in the given order, to the photo's pixels.
+
+        Args:
+            candidates: of the points.
+            kept: (K,) int64, which of them.
+            points_xy: (M, 2) xy, all points. Frame: mask frame.
+        """
+        frame = self.features.mask_frame
+        masks, boxes = draw_masks(candidates.mask_logits[kept], frame, self.image_hw)
+        scores = candidates.scores[kept].cpu().clamp(0, 1).numpy()
+        points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw).numpy()
+        return Instances(
+            masks=masks,
+            scores=scores.astype(np.float32),
+            boxes=boxes,
+            points=points.astype(np.float32),
+            model=self.model,
+            image=self.image,
+        )
+
+    @property
+    def _prompt_hw(self) -> tuple[int, int]:
+        if self.networks.hpg is None:
+            return PROMPT_FRAME_HW
+        return self.maps.heatmap.shape[-2], self.maps.heatmap.shape[-1]
+
+    def _where(self, grid_hw: tuple[int, int], device: torch.device) -> Tensor | None:
+        """:attr:`inside` on a grid over the photo, (h, w) bool; None for everywhere."""
+        return None if self.inside is None else look_up(self.inside, grid_hw).to(device)
+
+    def _drop_small(self, instances: Instances) -> Instances:
+        """Leave out masks below ``min_area_px``, and those that vanish at the photo's size."""
+        large = np.count_nonzero(instances.masks, axis=(1, 2)) >= max(1, self.in_effect.min_area_px)
+        return instances if large.all() else instances[large]
+
+
+def encode(networks: Networks, pixels: ImageArray) -> SceneFeatures:
+    """Run the backbones on an (H, W, 3) uint8 RGB photo."""
+    with networks.computing():
+        return networks.encoder(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(networks.device))

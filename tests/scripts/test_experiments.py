@@ -50,6 +50,14 @@ def test_oracles_replace_one_part_after_the_other(run: Run, rectangles: Path, tm
     assert record["payload"]["objects"] == 6 and "6 objects" in said
 
 
+def test_pointing_has_a_row_for_each_way_to_point(run: Run, rectangles: Path, tmp_path: Path) -> None:
+    said, record = run("pointing", rectangles, "--model", tmp_path / "model", "--limit", 3)
+    means = record["payload"]["mean_iou"]
+    assert record["payload"]["objects"] == 3 and "3 objects in 3 photos" in said
+    assert len(means) == 7 and all(0 <= mean <= 1 for mean in means.values())
+    assert f"| a box | {100 * means['a box']:.1f} |" in said
+
+
 def test_scene_statistics_have_a_line_a_folder(run: Run, rectangles: Path) -> None:
     said, record = run("scene_statistics", rectangles)
     assert "| rectangles |" in said and record["payload"]["folders"]["rectangles"]["pictures"] == 6

@@ -86,7 +86,7 @@ def main() -> int:
             print(f"  {name}: {note}", file=sys.stderr)
         gap = np.full((half(left).shape[0], 6, 3), 255, dtype=np.uint8)
         pair = np.concatenate([half(left), gap, half(right)], axis=1)
-        write_atomically(arguments.out / f"knob_{name}.jpg", encode_jpeg(pair, quality=56))
+        write_atomically(arguments.out / f"knob_{name}.jpg", encode_jpeg(pair, quality=54))
     print(f"\n{summary(describe_machine())}")
     return 0
 

@@ -26,7 +26,7 @@ LAYERS = [
     {"checkpoints"},
     {"pipeline"},
     {"__init__"},
-    {"datasets", "evaluation", "training", "benchmark"},
+    {"datasets", "evaluation", "training", "benchmark", "serve"},
     {"finetuning"},
     {"cli"},
     {"__main__"},
@@ -205,6 +205,9 @@ def test_the_package_works_without_any_extra() -> None:
         "segment_anything",
         "accelerate",
         "tensorboard",
+        "fastapi",
+        "uvicorn",
+        "prometheus_client",
     ]
     code = f"""
 import sys

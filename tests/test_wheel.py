@@ -37,7 +37,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_code_weights_and_type_marker_but_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("weights/compact/model.safetensors", "weights/compact/model.json", "py.typed", "cli/main.py", PAGE):
+    for needed in (
+        "weights/compact/model.safetensors",
+        "weights/compact/model.json",
+        "py.typed",
+        "cli/main.py",
+        PAGE,
+        "serve/page/app.js",
+    ):
         assert f"uois_sam/{needed}" in names
     assert not [name for name in names if "test" in name.split("/")[0]]
     assert wheel.stat().st_size < 25e6

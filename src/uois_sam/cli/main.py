@@ -22,6 +22,7 @@ from uois_sam.cli.import_labels import Import
 from uois_sam.cli.models import Models
 from uois_sam.cli.parsing import CommandGroup, parse
 from uois_sam.cli.segment.command import Segment
+from uois_sam.cli.serve import Serve
 from uois_sam.cli.tables import Tables
 from uois_sam.cli.train import TRAIN
 from uois_sam.errors import UOISError
@@ -38,6 +39,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
+    "serve": Serve,
     "evaluate": Evaluate,
     "tables": Tables,
     "benchmark": Benchmark,

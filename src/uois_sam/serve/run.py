@@ -1,0 +1,91 @@
+"""Run the server until it is told to end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import uvicorn
+
+from uois_sam.errors import UOISError
+from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.timing import threads_of
+from uois_sam.serve.app import make_app
+from uois_sam.serve.config import ServerConfig
+
+MORE_CONNECTIONS = 64
+"""Beside photos that wait: the page's files, health checks, and connections that are kept open."""
+
+
+def listen(config: ServerConfig) -> socket.socket:
+    """Take the port, before a model is loaded.
+
+    Raises:
+        UOISError: the port is taken, or the address is not of this machine.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind)
+    except OSError as error:
+        raise UOISError(f"--host: expected an address of this machine, found {config.host!a} ({error})") from error
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(address)
+        taken.listen(128)
+    except OSError as error:
+        taken.close()
+        reason = error.strerror or str(error)
+        raise UOISError(f"expected a free port at {config.host}:{config.port}, found: {reason}") from error
+    return taken
+
+
+def url_of(taken: socket.socket) -> str:
+    """Address to open in a browser."""
+    host, port = taken.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def make_server(model: UOISSAM, config: ServerConfig) -> uvicorn.Server:
+    """A server that finishes what it has taken when it is told to end."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            make_app(model, config),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=config.workers + config.queue + MORE_CONNECTIONS,
+            timeout_graceful_shutdown=int(config.deadline_s) + 1,
+        )
+    )
+
+
+def serve(model: UOISSAM, config: ServerConfig, taken: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        model: shared by all threads.
+        config: limits.
+        taken: as :func:`listen` gives it.
+        ready: told the address once requests are answered.
+    """
+    share = None if config.workers == 1 else max(1, torch.get_num_threads() // config.workers)
+    server = make_server(model, config)
+    with threads_of(share), _signals_end_it():
+        ready(url_of(taken))  # connections wait in the socket's queue until the first is taken
+        server.run([taken])
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """uvicorn raises the signals that ended it once more: then they have done their work."""
+    usual = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)

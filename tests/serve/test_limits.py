@@ -1,0 +1,225 @@
+"""Who may ask, how much and for how long: queue, deadline, shutdown, token, hosts, kept photos."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from live_server import Live, live, photo, tiny_model, with_encoder
+from uois_sam import UOISSAM, UOISError
+from uois_sam.cli.main import main
+from uois_sam.serve.config import ServerConfig
+from uois_sam.serve.metrics import Metrics
+from uois_sam.serve.problems import NotHereError, TooLargeError
+from uois_sam.serve.run import listen
+from uois_sam.serve.store import KeptPhoto, PhotoStore, size_of
+
+TOKEN = "a-token-of-tests-0123"
+
+
+@pytest.fixture(scope="module")
+def model() -> UOISSAM:
+    return tiny_model()
+
+
+class Gate:
+    """Holds photos before the encoder until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached, self.opened = threading.Semaphore(0), threading.Event()
+
+    def __call__(self, _: object) -> None:
+        self.reached.release()
+        assert self.opened.wait(30)
+
+
+@contextmanager
+def gated(model: UOISSAM, **limits: object) -> Iterator[tuple[Live, Gate, ThreadPoolExecutor]]:
+    gate = Gate()
+    with live(with_encoder(model, gate), **limits) as running, ThreadPoolExecutor(8) as clients:
+        try:
+            yield running, gate, clients
+        finally:
+            gate.opened.set()
+
+
+def ask(running: Live) -> httpx.Response:
+    return httpx.post(f"{running.url}/v1/segment", files={"image": photo()}, timeout=60)
+
+
+def test_a_full_queue_refuses_and_what_was_taken_is_answered(model: UOISSAM) -> None:
+    with gated(model, workers=1, queue=1) as (running, gate, clients):
+        first = clients.submit(ask, running)
+        assert gate.reached.acquire(timeout=30)
+        waiting = [clients.submit(ask, running) for _ in range(3)]
+        refused = [each for each in waiting if not _pending(each)]
+        assert [each.result().status_code for each in refused] == [429, 429]
+        assert refused[0].result().headers["retry-after"] == "1"
+        assert httpx.get(f"{running.url}/health").status_code == 200
+        gate.opened.set()
+        taken = [each for each in (first, *waiting) if each not in refused]
+        assert [each.result(30).status_code for each in taken] == [200, 200]
+        assert ask(running).status_code == 200
+        assert 'uois_refused_total{reason="busy"} 2.0' in httpx.get(f"{running.url}/metrics").text
+
+
+def _pending(each: object) -> bool:
+    try:
+        each.result(3)  # type: ignore[attr-defined]
+    except (TimeoutError, FutureTimeoutError):  # one and the same from Python 3.11 on
+        return True
+    return False
+
+
+def test_after_the_deadline_there_is_an_answer(model: UOISSAM) -> None:
+    with gated(model, workers=1, queue=4, deadline_s=0.5) as (running, gate, clients):
+        answers = [each.result(30) for each in [clients.submit(ask, running) for _ in range(2)]]
+        assert [each.status_code for each in answers] == [503, 503]
+        assert "within 0.5 s" in answers[0].json()["error"]
+        gate.opened.set()
+
+
+def test_photos_that_arrive_together_are_in_the_model_together(model: UOISSAM) -> None:
+    with gated(model, workers=3) as (running, gate, clients):
+        answers = [clients.submit(ask, running) for _ in range(3)]
+        assert all(gate.reached.acquire(timeout=30) for _ in range(3))
+        gate.opened.set()
+        assert [each.result(30).status_code for each in answers] == [200] * 3
+
+
+def test_the_end_waits_for_what_was_taken(model: UOISSAM) -> None:
+    with gated(model, workers=1) as (running, gate, clients):
+        answer = clients.submit(ask, running)
+        assert gate.reached.acquire(timeout=30)
+        running.server.should_exit = True
+        gate.opened.set()
+        assert answer.result(30).status_code == 200
+        running.thread.join(30)
+        assert not running.thread.is_alive()
+        with pytest.raises(httpx.ConnectError):
+            ask(running)
+
+
+def test_an_upload_that_stops_is_given_up(model: UOISSAM) -> None:
+    head = (
+        b"POST /v1/encode HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    )
+    with live(model, deadline_s=0.5) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.sendall(head)
+        connection.settimeout(30)
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_second_server_on_the_port_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with listen(ServerConfig(port=0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert f"error: expected a free port at 127.0.0.1:{port}, found: Address already in use" in said
+
+
+def test_other_machines_need_a_token_or_a_word(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.7", "robot"):
+        with pytest.raises(UOISError, match="expected a token"):
+            ServerConfig(host=host)
+    assert ServerConfig(host="0.0.0.0", open_to_all=True).token is None
+    assert all(ServerConfig(host=host).is_loopback for host in ("127.0.0.1", "::1", "localhost", "127.8.8.8"))
+    with pytest.raises(UOISError, match="at least 16 ASCII characters"):
+        ServerConfig(token="short")
+    (tmp_path / "empty").touch()
+    assert main(["serve", "--token-file", str(tmp_path / "empty")]) == 2
+    assert main(["serve", "--host", "0.0.0.0"]) == 2
+    assert main(["serve", "--queue", "-1"]) == 2
+    assert "expected a token" in capsys.readouterr().err
+
+
+def test_a_token_opens_all_but_page_and_health_need_none(model: UOISSAM) -> None:
+    with live(model, token=TOKEN) as running, httpx.Client(base_url=running.url) as client:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Token": "é".encode()}):
+            answer = client.get("/metrics", headers=headers)  # type: ignore[arg-type]
+            assert answer.status_code == 401 and TOKEN not in answer.text
+        for headers in ({"Authorization": f"Bearer {TOKEN}"}, {"Token": TOKEN}):
+            assert client.get("/metrics", headers=headers).status_code == 200
+        assert [client.get(path).status_code for path in ("/", "/health", "/page/app.js")] == [200, 200, 200]
+        assert client.get("/health").json()["token"] is True
+        assert client.post("/v1/segment", files={"image": photo()}).status_code == 401
+
+
+def test_other_hosts_and_sites_are_refused(model: UOISSAM) -> None:
+    with live(model, allowed_hosts=("robot.local",)) as running, httpx.Client(base_url=running.url) as client:
+        for host in ("evil.example", "evil.example:8000", "", "localhost.evil.example", "[::1"):
+            assert client.get("/health", headers={"Host": host}).status_code in (400, 421), host
+        for host in ("localhost", "robot.local:8000", "10.0.0.7:8000", "[::1]:8000"):
+            assert client.get("/health", headers={"Host": host}).status_code == 200, host
+        for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = client.post("/v1/encode", files={"image": photo()}, headers=headers)
+            assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
+        assert client.post("/v1/encode", files={"image": photo()}, headers={"Origin": running.url}).status_code == 200
+        page = client.get("/").headers
+        assert "default-src 'none'" in page["content-security-policy"] and page["x-frame-options"] == "DENY"
+
+
+def test_what_the_server_was_started_with_holds_for_all_but_clicks(model: UOISSAM) -> None:
+    with live(model.with_request(max_objects=1)) as running, httpx.Client(base_url=running.url) as client:
+        one, two = (client.post("/v1/segment", files={"image": photo()}, data=data).json()["instances"]
+                    for data in ({}, {"points": "[[10, 12], [50, 40]]"}))  # fmt: skip
+        assert (len(one), len(two)) == (1, 2)
+        assert client.get("/health").json()["request"] == {"max_objects": 1}
+
+
+def test_kept_photos_leave_by_time_number_and_memory(model: UOISSAM) -> None:
+    now = 0.0
+    config = ServerConfig(kept=2, kept_s=10)
+    kept = KeptPhoto(model.encode_image(photo()), ())
+    store = PhotoStore(config, Metrics(), lambda: now)
+    first, second = store.put(kept), store.put(kept)
+    assert first != second
+    now = 6
+    assert store.get(first) is kept  # used: it stays longer
+    now = 11
+    with pytest.raises(NotHereError):
+        store.get(second)
+    assert store.get(first) is kept
+    third, fourth = store.put(kept), store.put(kept)
+    with pytest.raises(NotHereError):
+        store.get(first)
+    assert store.get(third) is store.get(fourth)
+    two = 2.5 * size_of(kept) / (1 << 20)
+    small = PhotoStore(replace(config, kept=9, kept_mib=two), Metrics())
+    ids = [small.put(kept) for _ in range(3)]
+    with pytest.raises(NotHereError):
+        small.get(ids[0])
+    assert small.get(ids[1]) is small.get(ids[2])
+    with pytest.raises(TooLargeError):
+        PhotoStore(replace(config, kept_mib=two / 9), Metrics()).put(kept)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_command_serves_until_a_signal_comes() -> None:
+    command = [sys.executable, "-m", "uois_sam", "serve", "--port", "0", "--device", "cpu"]
+    environment = {name: value for name, value in os.environ.items() if name != "UOIS_SAM_TOKEN"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line
+        assert httpx.get(f"{found[0]}/health", timeout=60).json()["model"].startswith("compact-")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert process.stderr.read().strip() == "ended"

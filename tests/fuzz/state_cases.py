@@ -91,13 +91,14 @@ def heads(rng: random.Random, folder: Path) -> None:
 
     shutil.copytree(_made("heads"), folder / "all")
     card = folder / "all" / "heads" / "model.json"
-    if rng.random() < 0.6:
+    drawn = rng.random()
+    if drawn < 0.5:
         content = json.loads(card.read_text())
         part = rng.choice(("architecture", "selection", ""))
         changed = mutate_json(rng, content) if not part else {**content, part: mutate_json(rng, content[part])}
         card.write_text(json.dumps(changed))
-    else:
-        mutate_tree(rng, folder / "all" / "heads")
+    elif drawn < 0.8:
+        mutate_tree(rng, folder / "all" / "heads")  # else left whole: the rest of the folder is to be read
     sam, dinov2 = sorted((folder / "all" / "base").iterdir())[::-1]
     model = UOISSAM.from_pretrained(folder / "all" / "heads", sam=sam, dinov2=dinov2, device="cpu")
     model.predict(np.zeros((48, 64, 3), np.uint8))

@@ -21,6 +21,7 @@ from uois_sam.cli.generate import Generate
 from uois_sam.cli.import_labels import Import
 from uois_sam.cli.models import Models
 from uois_sam.cli.parsing import CommandGroup, parse
+from uois_sam.cli.prelabel import PreLabel
 from uois_sam.cli.segment.command import Segment
 from uois_sam.cli.serve import Serve
 from uois_sam.cli.tables import Tables
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Any] = {
     "convert": Convert,
     "import": Import,
     "train": TRAIN,
+    "prelabel": PreLabel,
     "finetune": FineTune,
 }
 """Name on the command line to dataclass or group; a new subcommand is one import and one line here."""

@@ -28,6 +28,8 @@ from uois_sam.io.outlines import edge_polygons
 
 INSTANCES = "annotations/instances_default.json"
 """Where CVAT and Datumaro look."""
+PHOTOS = "images/default"
+"""Where they look for the photos of that file."""
 UNMATCHED = "photos that the given annotation file does not list, left out"
 BY_LAST_PART = "photos found in the given annotation file by the last part of their names"
 UNSEEN = "images of the given annotation file that no photo belongs to"
@@ -41,15 +43,21 @@ class CocoFormat(Format):
 
     ``annotations/instances_default.json`` has ``images``, ``annotations`` and ``categories``; ``results.json`` is the
     list of results that ``COCO.loadRes`` takes. Masks are compressed RLE, exact; with polygons, within a pixel, and
-    holes are joined to the outline by bridges.
+    holes are joined to the outline by bridges. Photos are copied into ``images/default`` where the options say so.
     """
 
     name = "coco"
 
+    def __init__(self, options: FormatOptions) -> None:
+        super().__init__(options)
+        self.needs_photo = options.photos
+
     def encode(self, photo: LabelledPhoto) -> EncodedPhoto:
         """The image's row, then one for every annotation; ids are given when they are gathered."""
         height, width = photo.image_hw
-        rows: list[Mapping[str, Any]] = [{"file_name": photo.file_name, "width": width, "height": height}]
+        file = photo.photo_file() if self.options.photos else None
+        file_name = photo.file_name if file is None else file[0]
+        rows: list[Mapping[str, Any]] = [{"file_name": file_name, "width": width, "height": height}]
         shown = photo.shown()
         for index in shown:
             left, top, right, bottom = photo.boxes[index]
@@ -65,9 +73,9 @@ class CocoFormat(Format):
             )
         if photo.ignore is not None and photo.ignore.any():
             rows.append(_crowd(photo.ignore))
-        return EncodedPhoto(
-            photo.file_name, photo.stem, rows=tuple(rows), notes=Counter({EMPTY: len(photo) - len(shown)})
-        )
+        files = {} if file is None else {f"{PHOTOS}/{file[0]}": file[1]}
+        notes = Counter({EMPTY: len(photo) - len(shown)})
+        return EncodedPhoto(file_name, photo.stem, files, tuple(rows), notes)
 
     def _segmentation(self, photo: LabelledPhoto, index: int) -> object:
         if self.options.shapes == "mask":

@@ -44,6 +44,8 @@ class FormatOptions:
     """Of COCO: ids to use in place of running ones."""
     names: tuple[str, ...] = (OBJECT,)
     """Known categories, in the order of their numbers; others are added as they come."""
+    photos: bool = False
+    """Of COCO: copy the photos beside the annotations, as labelling tools expect them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Format(ABC):
 
     name: ClassVar[str]
     """On the command line, and of its folder below the results."""
-    needs_photo: ClassVar[bool] = False
+    needs_photo: bool = False
     """Whether ``image`` or ``content`` of a photo is used."""
     needs_depth: ClassVar[bool] = False
     """Whether ``depth_m`` and ``camera`` are."""

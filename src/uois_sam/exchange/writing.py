@@ -33,7 +33,7 @@ def write_photos(photos: Iterable[LabelledPhoto], out: Path, formats: Sequence[F
 
 
 class FormatWriter:
-    """Writer of photos in several formats, each below ``out/<name of the format>``; a context manager.
+    """Writer of photos in several formats; a context manager.
 
     The files of each photo appear as it is added; those over all photos when the block ends without an error. With an
     error or an interruption they do not appear, and earlier ones of the same name stay as they were.
@@ -41,22 +41,24 @@ class FormatWriter:
     Args:
         out: folder; created where missing.
         formats: see :func:`uois_sam.exchange.registry.open_formats`.
+        own_folders: write each format below ``out/<name of the format>``; else, for a single one, into ``out``.
 
     Raises:
         OutputError: if a folder or file cannot be written.
     """
 
-    def __init__(self, out: Path, formats: Sequence[Format]) -> None:
+    def __init__(self, out: Path, formats: Sequence[Format], *, own_folders: bool = True) -> None:
         self.out = out
         self.formats = tuple(formats)
+        self._folders = tuple(out / each.name if own_folders else out for each in self.formats)
         self._stack = ExitStack()
         self._gathered: list[Gathering] = []
         self._stems: set[str] = set()
 
     def __enter__(self) -> FormatWriter:
         try:
-            for each in self.formats:
-                make_output_folder(self.out / each.name)
+            for each, folder in zip(self.formats, self._folders, strict=True):
+                make_output_folder(folder)
                 self._gathered.append(each.gather(self._scratch))
         except BaseException:
             self._stack.close()
@@ -83,19 +85,25 @@ class FormatWriter:
             return
         if stem in self._stems:
             raise OutputError(f"expected one photo called {stem}, found two")
-        self._place({} if one is None else one.files for one in encoded)
+        self._place(self._named({} if one is None else one.files for one in encoded))
         self._stems.add(stem)
         for gathered, one in zip(self._gathered, encoded, strict=True):
             if one is not None:
                 gathered.add(one)
                 gathered.notes.update(one.notes)
 
-    def _place(self, files: Iterable[Mapping[str, Content]]) -> None:
-        contents: dict[Path, Content] = {
-            self.out / each.name / path: content
-            for each, named in zip(self.formats, files, strict=True)
+    def paths(self, encoded: Sequence[EncodedPhoto | None]) -> list[Path]:
+        """Files that :meth:`write` writes of one photo."""
+        return list(self._named({} if one is None else one.files for one in encoded)) if encoded else []
+
+    def _named(self, files: Iterable[Mapping[str, Content]]) -> dict[Path, Content]:
+        return {
+            folder / path: content
+            for folder, named in zip(self._folders, files, strict=True)
             for path, content in named.items()
         }
+
+    def _place(self, contents: Mapping[Path, Content]) -> None:
         for folder in {path.parent for path in contents}:
             if not folder.is_dir():
                 make_output_folder(folder)
@@ -116,7 +124,7 @@ class FormatWriter:
     ) -> None:
         with self._stack:
             if kind is None:
-                self._place(gathered.finish() for gathered in self._gathered)
+                self._place(self._named(gathered.finish() for gathered in self._gathered))
 
     def _scratch(self) -> IO[bytes]:
         """A file without a name in the folder of the results: it needs no other disk and leaves nothing behind."""

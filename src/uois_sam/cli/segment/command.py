@@ -95,13 +95,25 @@ class Tally:
     started: float = field(default_factory=time.perf_counter)
 
 
-def segment_inputs(options: Segment, console: Console, load_model: Callable[[], Segmenter]) -> int:
-    """Do as :meth:`Segment.run` with any model, which is loaded only after inputs and output folder were checked."""
+def segment_inputs(
+    options: Segment, console: Console, load_model: Callable[[], Segmenter], plan: FormatPlan | None = None
+) -> int:
+    """Do as :meth:`Segment.run` with any model, which is loaded only after inputs and output folder were checked.
+
+    Args:
+        options: inputs, output folder, and how.
+        console: takes progress and summary.
+        load_model: loads the model.
+        plan: formats of the results; those of the options if left out.
+
+    Raises:
+        UOISError: as :meth:`Segment.run`.
+    """
     from uois_sam.exchange.writing import FormatWriter
     from uois_sam.io.files import make_output_folder
 
     expect_at_least("workers", options.workers, 1)
-    plan = options.formats.plan(on_cluster=options.ray is not None)
+    plan = plan or options.formats.plan(on_cluster=options.ray is not None)
     if not (plan.native or options.overwrite):
         raise UOISError("--no-overwrite: expected native among the formats, from which to go on, found none")
     sources, failures = find_sources([options.first, *options.others], options.out)
@@ -114,7 +126,7 @@ def segment_inputs(options: Segment, console: Console, load_model: Callable[[], 
     tally = Tally(failures=failures)
     with (
         _executor(options, plan, model, load_model, sources) as executor,
-        FormatWriter(options.out, plan.formats) as writer,
+        FormatWriter(options.out, plan.formats, own_folders=not plan.to_correct) as writer,
         progress(console) as watch,
     ):
         watch.stage("segmenting", count_photos(sources))
@@ -196,7 +208,7 @@ class _Run:
         from uois_sam.io.files import make_output_folder, write_together
 
         contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
-        for path in contents:
+        for path in (*contents, *self.writer.paths(result.in_formats.photos)):
             if path.resolve() in self.protected:
                 raise OutputError(f"cannot write {path}: it is one of the inputs")
         for folder in {path.parent for path in contents}:

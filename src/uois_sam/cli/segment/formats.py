@@ -129,6 +129,9 @@ class FormatPlan:
     native: bool = True
     formats: tuple[Format, ...] = ()
     depth: DepthFolder | None = None
+    to_correct: bool = False
+    """Whether the one format is for corrections by hand: in the output folder itself, what is in front last, as
+    labelling tools draw it and readers take it once scores are gone, and without objects that are out of sight."""
 
     def encode(self, photo: Photo, image: ImageArray, instances: Instances) -> InFormats:
         """Encode one photo's results in all formats but the native one."""
@@ -150,9 +153,10 @@ class FormatPlan:
         return self._encoded(photo, photo.read(), found)
 
     def _encoded(self, photo: Photo, image: ImageArray, found: LabelledPhoto) -> InFormats:
-        from uois_sam.exchange.format import FormatError
+        from uois_sam.exchange.format import COVERED, FormatError
         from uois_sam.io.photo_files import is_plain
 
+        found, covered = _worst_first(found) if self.to_correct else (found, 0)
         found = replace(found, name=photo.stem.as_posix(), image=image)
         if any(each.needs_photo for each in self.formats) and photo.path is not None:
             content = photo.content if photo.content is not None else photo.path.read_bytes()
@@ -163,11 +167,22 @@ class FormatPlan:
         problems = []
         for each in self.formats:
             try:
-                encoded.append(each.encode(found))
+                one = each.encode(found)
+                encoded.append(replace(one, notes={**one.notes, COVERED: covered}) if covered else one)
             except FormatError as error:
                 encoded.append(None)
                 problems.append(f"{each.name}: {error}")
         return InFormats(tuple(encoded), tuple(problems))
+
+
+def _worst_first(photo: LabelledPhoto) -> tuple[LabelledPhoto, int]:
+    """The objects that the label map shows, the best last; and how many it does not show."""
+    import numpy as np
+
+    seen = np.unique(photo.label_map)
+    order = [int(label) - 1 for label in seen[::-1] if label]
+    scores = None if photo.scores is None else photo.scores[order]
+    return replace(photo, masks=photo.masks[order], scores=scores, segmap=None), len(photo) - len(order)
 
 
 @dataclass(frozen=True)

@@ -62,17 +62,17 @@ PARTS = (
 
 @dataclass(frozen=True)
 class TrainShipped:
-    """Reproduce the bundled weights: render scenes and train on them, four times in a row (extras: synth,train).
+    """Reproduce the bundled weights: render scenes and train on them, five times in a row (extras: synth,train).
 
         uois-sam train shipped --out runs/shipped --share 0.01
 
-    About six and a half hours on two cores; a GPU is used where there is one. Everything goes below OUT:
+    About nine hours on two cores; a GPU is used where there is one. Everything goes below OUT:
     scenes-SEED for each part's scenes, compact-N for its training; model/ of the last one is the result. What is there
     already is kept, so that a stopped run continues.
     """
 
     out: Path
-    """Folder for all scenes and trainings; 2 GB."""
+    """Folder for all scenes and trainings; 3 GB."""
     share: float = 1.0
     """Share of all scenes and steps, to try the whole chain: 0.01 takes a few minutes, and its weights are useless."""
     workers: int = usable_cores()

@@ -293,3 +293,10 @@ def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
 def test_one_image_is_no_batch(tiny_pipeline: UOISSAM, one: Any) -> None:
     with pytest.raises(ImageError, match="expected a list of images, found one"):
         tiny_pipeline.predict_batch(one)
+
+
+def test_a_model_says_in_one_line_what_it_is(tiny_pipeline: UOISSAM) -> None:
+    assert repr(tiny_pipeline) == f"UOISSAM({tiny_pipeline.name} on cpu)"
+    other = tiny_pipeline.with_settings(prompts="grid", grid_side=7).with_request(min_score=0.25, region=(0, 0, 9, 9))
+    said = "prompts='grid', grid_side=7, min_score=0.25, region='0,0,9,9'"
+    assert repr(other) == f"UOISSAM({tiny_pipeline.name} on cpu, {said})"

@@ -566,8 +566,9 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
     assert written(tmp_path / "out") == results("a[1]")
 
 
-def test_version(capsys):
-    assert main(["--version"]) == 0
+@pytest.mark.parametrize("words", [["--version"], ["--version", "segment"], ["--verbose", "--version", "models"]])
+def test_version(words, capsys):
+    assert main(words) == 0
     assert capsys.readouterr().out.startswith("uois-sam ")
 
 

@@ -13,7 +13,7 @@ import tyro
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from uois_sam.synth.dataset.contact_sheet import Picture
+    from uois_sam.io.contact_sheet import Picture
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Convert:
         from uois_sam.runtime.progress import print_line
 
         if self.to == "sheet":
-            from uois_sam.synth.dataset.contact_sheet import write_contact_sheet
+            from uois_sam.io.contact_sheet import write_contact_sheet
 
             read, total = _labelled(self.data, self.out) if self.labels else _alone(self.data, self.out)
             shown = write_contact_sheet(read, total, self.out, self.scenes)

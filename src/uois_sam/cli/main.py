@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    if list(arguments) == ["--version"]:
+    if "--version" in takewhile(lambda word: word.startswith("-"), arguments):
         print(f"uois-sam {__version__}")
         return 0
     # Silences FFmpeg's own lines about damaged videos; it reads this when the first video is opened.

@@ -9,11 +9,12 @@ import numpy as np
 
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction
 from uois_sam.evaluation.report.gallery import draw
+from uois_sam.io.contact_sheet import captioned
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.types import ImageArray, Sample
 
 MOST_PHOTOS = 8
-CAPTION_PX, GAP_PX = 26, 6
+GAP_PX = 6
 
 
 def choose(before: Sequence[FrameResult], after: Sequence[FrameResult]) -> list[int]:
@@ -43,7 +44,5 @@ def sheet(rows: Sequence[ImageArray]) -> bytes:
 
 def _captioned(content: bytes, caption: str) -> ImageArray:
     picture = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))[..., ::-1]
-    framed = np.pad(np.asarray(picture, np.uint8), ((CAPTION_PX, GAP_PX), (0, GAP_PX), (0, 0)), constant_values=255)
-    text = caption.encode("ascii", "replace").decode()
-    cv2.putText(framed, text, (4, CAPTION_PX - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return framed
+    framed = captioned(np.asarray(picture, np.uint8), caption)
+    return np.pad(framed, ((0, GAP_PX), (0, GAP_PX), (0, 0)), constant_values=255)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -93,6 +94,13 @@ class UOISSAM(OldSettingsNames):
             The address of the commit.
         """
         return push_to_hub(self.networks, self.card, self.settings, repo, private=private, token=token)
+
+    def __repr__(self) -> str:
+        """Name, device, and what differs from the settings that the model came with."""
+        own = {**asdict(InferenceConfig()), **self.card.selection}
+        changes = {name: value for name, value in asdict(self.settings).items() if value != own[name]}
+        said = "".join(f", {name}={value!r}" for name, value in {**changes, **self.request.to_json()}.items())
+        return f"UOISSAM({self.name} on {self.device}{said})"
 
     @property
     def device(self) -> torch.device:

@@ -27,6 +27,7 @@ from uois_sam.cli.segment.outputs import (
     path_of,
     remove_stale_crops,
 )
+from uois_sam.cli.segment.overview import show_first, write_sheets
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.executors import Executor, in_order
 from uois_sam.runtime.progress import ProgressCallback, print_line, progress
@@ -92,6 +93,8 @@ class Tally:
     """Kind of note to the number of photos that have it, and what it says of the first of them."""
     format_notes: dict[str, int] = field(default_factory=dict)
     """Kind of note of a format to how many times."""
+    sheets: list[Path] = field(default_factory=list)
+    """Contact sheets."""
     started: float = field(default_factory=time.perf_counter)
 
 
@@ -116,6 +119,8 @@ def segment_inputs(
     plan = plan or options.formats.plan(on_cluster=options.ray is not None)
     if not (plan.native or options.overwrite):
         raise UOISError("--no-overwrite: expected native among the formats, from which to go on, found none")
+    if (options.pictures.contact_sheet or options.pictures.show) and not plan.native:
+        raise UOISError("--contact-sheet, --show: expected native among the formats, whose overlays they show")
     sources, failures = find_sources([options.first, *options.others], options.out)
     if not sources:
         return _nothing_done(console, failures)
@@ -130,11 +135,17 @@ def segment_inputs(
         progress(console) as watch,
     ):
         watch.stage("segmenting", count_photos(sources))
-        _Run(options, plan, sources, tally, writer).segment(executor, watch)
+        run = _Run(options, plan, sources, tally, writer)
+        run.segment(executor, watch)
+        if options.pictures.contact_sheet:
+            tally.sheets, failed = write_sheets(options.out, run.finished, run.protected, watch)
+            tally.failures += failed
     tally.format_notes = writer.notes
     if tally.failures and not tally.photos + tally.skipped:
         return _nothing_done(console, tally.failures)
     _print_summary(console, tally, options.out)
+    if options.pictures.show:
+        show_first(console, options.out, tally.sheets, run.finished)
     return 1 if tally.failures else 0
 
 
@@ -162,6 +173,8 @@ class _Run:
         """Inputs, which are never replaced."""
         self.prepared: set[Path] = set()
         """Folders of results that have been made, or looked at."""
+        self.finished: dict[Path, None] = {}
+        """Stems of the photos that have results, in order, where pictures of them are to be shown together."""
         self.given_up: set[Source] = set()
         """Sources that failed: each fails once, and the frames after one that failed are left out."""
 
@@ -188,6 +201,7 @@ class _Run:
                         break
                     if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.pictures):
                         self.tally.skipped += 1
+                        self._finish(photo.stem)
                         if self.plan.formats:
                             yield source, photo.stem, self._earlier(photo)
                     else:
@@ -220,12 +234,17 @@ class _Run:
             remove_stale_crops(self.options.out, stem, result.objects)
         self.writer.write(result.in_formats.photos)
         self.tally.failures += [f"{source.path}: {problem}" for problem in result.in_formats.problems]
+        self._finish(stem)
         self.tally.photos += not result.earlier
         self.tally.objects += result.objects
         for note in result.notes:
             kind, _, rest = note.partition(": ")
             photos, first = self.tally.notes.get(kind, (0, f"{stem}: {rest}"))
             self.tally.notes[kind] = photos + 1, first
+
+    def _finish(self, stem: Path) -> None:
+        if self.options.pictures.contact_sheet or self.options.pictures.show:
+            self.finished[stem] = None
 
 
 def _nothing_done(console: Console, failures: Sequence[str]) -> int:
@@ -257,6 +276,9 @@ def _print_summary(console: Console, tally: Tally, out: Path) -> None:
     rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
     done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
     print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
+    if tally.sheets:
+        more = f", and {len(tally.sheets) - 1} more" if len(tally.sheets) > 1 else ""
+        print_line(console, f"at a glance in {tally.sheets[0]}{more}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     for kind, (photos, first) in tally.notes.items():

@@ -39,6 +39,11 @@ class PictureOptions:
     label map (in RGB, where there are more than 255 objects)."""
     crops: bool = False
     """Also write NAME_crop_001.jpg and so on: each object cut out with a margin, numbered as in the label map."""
+    contact_sheet: bool = False
+    """Also write contact_sheet.jpg into each folder of results: up to 48 of its overlays with their numbers of
+    objects."""
+    show: bool = False
+    """Open the overlay (or the contact sheet) in the desktop's viewer at the end."""
     debug_heatmap: bool = False
     """Also draw the prompt generator's maps: NAME_heatmap.jpg and NAME_foreground.jpg."""
 

@@ -18,6 +18,8 @@ _MAP_ENDINGS = ("_label", "_labels", "_ignore", "_depth", "_mask", "_disparity",
 """Of files beside a photo that are no photos: ours, and the usual ones."""
 _RESULT_ENDINGS = ("_label", "_overlay", "_colour", "_heatmap", "_foreground")
 """Of pictures that this command writes, beside a record."""
+SHEET = "contact_sheet.jpg"
+"""An overview of a folder's results, or of scenes."""
 _CROP = re.compile(r"_crop_\d{3,}$")
 """Likewise, of the cut-outs of objects."""
 _MAP_FOLDERS = frozenset(
@@ -141,6 +143,7 @@ def _walk(folder: Path, results: Path, suffixes: frozenset[str]) -> tuple[list[P
 def _maps_and_results(folder: Path, files: Sequence[Path], records: set[Path]) -> set[Path]:
     """Files that are no photos but belong to one beside them, or to a folder of photos beside theirs."""
     stems = {path.with_suffix("") for path in files}
+    recorded = {path.parent for path in records}
     found = set()
     for path in files:
         ending = next((each for each in _MAP_ENDINGS + _RESULT_ENDINGS if path.stem.lower().endswith(each)), "")
@@ -154,7 +157,8 @@ def _maps_and_results(folder: Path, files: Sequence[Path], records: set[Path]) -
             part.lower() in _MAP_FOLDERS and _has_photos_beside(folder.joinpath(*inside[:depth]))
             for depth, part in enumerate(inside)
         )
-        if of_photo or is_result or beside:
+        is_sheet = path.name == SHEET and (path.parent in recorded or _has_photos_beside(path.parent))
+        if of_photo or is_result or is_sheet or beside:
             found.add(path)
     return found
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam.errors import DatasetError, UOISError, WorkerError
+from uois_sam.io.contact_sheet import Picture, write_contact_sheet
 from uois_sam.runtime import timing as stages
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.executors import Executor, as_finished, on_processes
 from uois_sam.runtime.ray import on_ray
 from uois_sam.synth.dataset.annotations import SceneAnnotation
 from uois_sam.synth.dataset.config import GenerateConfig
-from uois_sam.synth.dataset.contact_sheet import Picture, write_contact_sheet
 from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_scene, prepare_process
 from uois_sam.synth.dataset.reader import StoredScene, read_descriptions
 from uois_sam.synth.dataset.writer import DatasetWriter

@@ -77,8 +77,8 @@ def measure(
     with progress(Console(file=sys.stderr)) as watch:
         result = finetune(photos, work / "finetune", config, device="cpu", progress=watch)
         row = {
-            "photos": number, "learned": len(result.learned), "steps": result.steps, "best_step": result.best_step,
-            "course": result.course, "held_out": asdict(result.comparison), "verdict": result.comparison.verdict,
+            "photos": number, "learned": len(result.learned), "steps": result.steps,
+            "held_out": asdict(result.comparison), "verdict": result.comparison.verdict,
             "gains": gains(before, score(UOISSAM.from_pretrained(result.trained, device="cpu"), tests, watch)),
         }  # fmt: skip
         if number in arguments.refit:
@@ -98,12 +98,12 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
             for name, gain in found.items():
                 change = gain["overlap_f"]
                 lines.append([
-                    f"{row['photos']}{kind}", name, str(row["best_step"]), row["verdict"],
+                    f"{row['photos']}{kind}", name, row["verdict"],
                     *(f"{gain['before'][key]:.1f} → {gain['after'][key]:.1f}"
                       for key in ("overlap_f", "boundary_f", "over_75")),
                     f"{change['mean']:+.1f} ({change['low']:+.1f} to {change['high']:+.1f})",
                 ])  # fmt: skip
-    header = ["photos", "scored on", "step", "verdict on its own held-out photos"]
+    header = ["photos", "scored on", "verdict on its own held-out photos"]
     return table([*header, "overlap F", "boundary F", "%75", "gain in F"], lines)
 
 

@@ -29,7 +29,7 @@ def test_it_says_how_long_and_how_good(
     said = capsys.readouterr().err
     assert "note: 1 of 8 photos have no label and are left out, first unlabelled" in said
     assert "3 of 7 photos held out" in said
-    assert "2 steps as asked, scored every 1; about 0:0" in said
+    assert "2 steps as asked; about 0:0" in said
     assert said.count("| overlap F |") == 1
     assert "| before: tiny |" in said
     assert "| after: mine |" in said

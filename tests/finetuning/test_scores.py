@@ -81,4 +81,3 @@ def test_more_photos_take_more_steps_and_fewer_looks_at_each() -> None:
 def test_steps_that_are_asked_for_are_taken() -> None:
     assert plan(30, 7).steps == 7
     assert plan(30, 7).words == "7 steps as asked"
-    assert plan(30, 1).score_every == 1

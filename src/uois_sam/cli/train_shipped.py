@@ -54,8 +54,14 @@ PARTS = (
     TrainingPart("compact-3", (SceneSet(12, 560),), steps=2500, rate=5e-4, earlier_seeds=(11,)),
     TrainingPart("compact-4", (SceneSet(13, 720),), steps=3000, rate=5e-4),
     TrainingPart("compact-5", (SceneSet(14, 480),), steps=5000, rate=8e-4, earlier_seeds=(13,)),
-    TrainingPart("compact-6", (SceneSet(15, 136), SceneSet(16, 247, 1.0), SceneSet(17, 774, 0.5)), steps=1900, rate=7e-4,
-                 context=128, composites=0.35),
+    TrainingPart(
+        "compact-6",
+        (SceneSet(15, 136), SceneSet(16, 247, 1.0), SceneSet(17, 774, 0.5)),
+        steps=1900,
+        rate=7e-4,
+        context=128,
+        composites=0.35,
+    ),  # fmt: skip
 )
 """Parts of the bundled weights' training; each starts from the one before, the first from ImageNet's weights."""
 

@@ -33,7 +33,7 @@ def finetune(
     """Fine-tune a compact model on labelled photos; resumes an earlier run in ``out``.
 
     Writes ``out/model`` (the weights to use), ``out/trained`` (the trained weights in any case), ``out/result.md`` and
-    ``.json`` (scores before and after), ``out/before_after.jpg``, and ``out/network`` (checkpoint, scores by step). A
+    ``.json`` (scores before and after), ``out/before_after.jpg``, and ``out/network`` (checkpoint). A
     run that was killed and started again with the same arguments ends with the same weights.
 
     Args:
@@ -72,12 +72,12 @@ def finetune(
         for note in facts.notes:
             logger.info("note: %s", note)
         model = model.requires_grad_(False).eval().to(chosen)
-        course, trained = run.train(model)
+        trained = run.train(model)
         comparison = run.judge(model, trained)
         kept: Kept = "trained" if config.keep == "trained" or comparison.verdict == "better" else "start"
         result = FineTuneResult(
             out / "model", out / "trained", kept, run.name, card.full_name, run.names(held_out.learn),
-            run.names(held_out.test), schedule.steps, course.best_trained, course.scores, comparison, facts.notes,
+            run.names(held_out.test), schedule.steps, comparison, facts.notes,
         )  # fmt: skip
         run.write(result, model, trained)
         return result

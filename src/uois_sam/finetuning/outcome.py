@@ -48,7 +48,7 @@ class FineTuneResult:
     model: Path
     """Folder of the model to use: the trained weights, or those of the start where they were not better."""
     trained: Path
-    """Folder of the trained weights, of the step that scored best on held-out photos."""
+    """Folder of the trained weights."""
     kept: Kept
     """Which of the two ``model`` holds."""
     name: str
@@ -60,11 +60,7 @@ class FineTuneResult:
     held_out: tuple[str, ...]
     """Names of the photos that it is judged by."""
     steps: int
-    """Steps planned."""
-    best_step: int
-    """Step of the trained weights."""
-    course: dict[int, float]
-    """Mean overlap F on held-out photos by step, in percent."""
+    """Steps taken."""
     comparison: Comparison
     notes: tuple[str, ...]
     """What was left out, guessed or converted in reading the photos."""

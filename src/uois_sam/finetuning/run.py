@@ -19,14 +19,12 @@ from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError, count
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, score_frame
 from uois_sam.evaluation.predictors import ModelPredictor
-from uois_sam.evaluation.run import evenly_spaced
-from uois_sam.evaluation.summary import mean_scores
 from uois_sam.finetuning import sheet
-from uois_sam.finetuning.loop import Course, seconds_of_step, train_scored
 from uois_sam.finetuning.outcome import FineTuneConfig, FineTuneResult
 from uois_sam.finetuning.photos import LARGEST_SIDE, Facts, HeldOut, SmallCopies
-from uois_sam.finetuning.schedule import SCORINGS, Schedule
+from uois_sam.finetuning.schedule import Schedule
 from uois_sam.finetuning.scores import Comparison, compare
+from uois_sam.finetuning.training import seconds_of_step, train
 from uois_sam.io.files import write_atomically, write_together
 from uois_sam.io.json_files import read_json
 from uois_sam.models.compact.model import CompactModel
@@ -38,8 +36,6 @@ from uois_sam.types import ModelCard
 
 VIEW_SHARE = 0.7
 """Size of training views, as a share of the model's input: they are crops of photos, in which objects are larger."""
-SCORED_ON_THE_WAY = 24
-"""Held-out photos that are scored on the way, at most; all are before and after."""
 SETTINGS_FILE, RESULT_FILE, TABLE_FILE, SHEET_FILE = "run.json", "result.json", "result.md", "before_after.jpg"
 
 logger = logging.getLogger(__name__)
@@ -87,8 +83,8 @@ class Run:
         """Return names of photos."""
         return tuple(self.data.names[index] for index in indices)
 
-    def train(self, start: CompactModel) -> tuple[Course, CompactModel]:
-        """Return the scores by step, and the best trained model at the size of the start."""
+    def train(self, start: CompactModel) -> CompactModel:
+        """Return the trained model at the size of the start."""
         deploy_hw = start.config.input_hw
         view_hw = tuple(max(32, 16 * round(VIEW_SHARE * side / 16)) for side in deploy_hw)
         model = at_size(start, (view_hw[0], view_hw[1])).requires_grad_(True)
@@ -97,27 +93,22 @@ class Run:
         # Part of the identity of a checkpoint, so that no other photos are trained on with it.
         identity = f"{self.card.weights_sha256} {self.facts.sha256}"
         network = self.schedule.network_config(self.config.rate, self.config.seed, identity)
-        test = [self.held_out.test[k] for k in evenly_spaced(len(self.held_out.test), SCORED_ON_THE_WAY)]
         began = time.monotonic()
-        next(self._found(start, test))
-        scoring = (time.monotonic() - began) * (SCORINGS * len(test) + 2 * len(self.held_out.test))
+        next(self._found(start, self.held_out.test))
+        scoring = (time.monotonic() - began) * 2 * len(self.held_out.test)
         seconds = seconds_of_step(model, learn, network)
         self._announce(seconds, seconds * network.steps + scoring, learn.copied)
 
-        def score(trained: CompactModel) -> float:
-            return mean_f([result for _, result in self._found(at_size(trained, deploy_hw), test)])
-
-        course = train_scored(model, learn, network, self.out / "network", score, self.progress)
-        return course, at_size(model, deploy_hw)
+        train(model, learn, network, self.out / "network", self.progress)
+        return at_size(model, deploy_hw)
 
     def _announce(self, step_seconds: float, seconds: float, copied: int) -> None:
-        logger.info("%s; they choose the step, too", self.held_out.words)
+        logger.info("%s", self.held_out.words)
         if copied:
             logger.info("%s learned from as copies of %d pixels", count(copied, "photo"), LARGEST_SIDE)
         logger.info(
-            "%s, scored every %d; about %s on %s at %.1f s a step, less if it stops early",
-            self.schedule.words, self.schedule.score_every, timedelta(seconds=round(seconds)), self.device,
-            step_seconds,
+            "%s; about %s on %s at %.1f s a step",
+            self.schedule.words, timedelta(seconds=round(seconds)), self.device, step_seconds,
         )  # fmt: skip
 
     def _found(self, model: CompactModel, indices: Sequence[int]) -> Iterator[tuple[Prediction, FrameResult]]:
@@ -160,15 +151,10 @@ class Run:
                    "weights_sha256": parent.weights_sha256, "training": dict(parent.training)}  # fmt: skip
         record = {
             "recipe": {**asdict(self.config), "steps": self.schedule.steps}, "images": len(result.learned),
-            "held_out_images": len(result.held_out), "data_sha256": self.facts.sha256, "step": result.best_step,
+            "held_out_images": len(result.held_out), "data_sha256": self.facts.sha256,
             "held_out": asdict(result.comparison), "started_from": lineage, **describe_run(self.device, 1),
         }  # fmt: skip
         return replace(parent, name=self.name, version="", training=record, weights_sha256="", parent=parent.full_name)
-
-
-def mean_f(results: Sequence[FrameResult]) -> float:
-    """Mean overlap F, in percent."""
-    return 100 * mean_scores([result.scores for result in results]).overlap.f_measure
 
 
 def _tensors(model: CompactModel) -> dict[str, torch.Tensor]:

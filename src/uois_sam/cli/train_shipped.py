@@ -61,7 +61,7 @@ PARTS = (
         rate=7e-4,
         context=128,
         composites=0.35,
-    ),  # fmt: skip
+    ),
 )
 """Parts of the bundled weights' training; each starts from the one before, the first from ImageNet's weights."""
 

@@ -19,6 +19,7 @@ from uois_sam.checkpoints.heads import base_card
 from uois_sam.cli.main import main
 from uois_sam.config import InferenceConfig
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.progress import ProgressCallback
 
 SPREAD = {"median", "q25", "q75", "n"}
 KEYS = {
@@ -78,7 +79,10 @@ def test_timing_changes_no_threads_and_no_answers(tiny_pipeline: UOISSAM) -> Non
     image, threads = drawn_photo(64, 48), torch.get_num_threads()
     before = tiny_pipeline.predict(image)
     wanted = Measurement(repeats=1, warm_up=0, sweeps=("batch", "threads"), lower_bound=False)
-    assert measure(tiny_pipeline, image, wanted)["floor_seconds"] is None
+    told: list[object] = []
+    watch = ProgressCallback(lambda name, total: told.append((name, total)), lambda done, note: told.append(note))
+    assert measure(tiny_pipeline, image, wanted, watch)["floor_seconds"] is None
+    assert told == [("measuring", 3), "stages of a photo", "sweep of batch", "sweep of threads"]
     assert torch.get_num_threads() == threads
     np.testing.assert_array_equal(tiny_pipeline.predict(image).masks, before.masks)
 

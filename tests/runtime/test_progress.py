@@ -66,6 +66,17 @@ def test_a_terminal_has_a_bar_for_every_stage() -> None:
     assert all(text in file.getvalue() for text in ("cache", "fit", "fiting", "1/2"))
 
 
+def test_lines_instead_of_bars_can_be_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars are drawn ten times a second, which work that is being timed would feel."""
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    file = io.StringIO()
+    with progress(Console(file=file, force_terminal=True, width=100), bars=False) as watch:
+        watch.stage("measuring", 2)
+        watch.advance(1, "peers")
+        wait_for(lambda: "measuring: 1 of 2, peers" in file.getvalue())
+    assert "1/2" not in file.getvalue()
+
+
 def test_a_failure_ends_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
     file = io.StringIO()

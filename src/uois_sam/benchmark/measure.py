@@ -19,6 +19,7 @@ from uois_sam.geometry import Frame, map_points
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.models.sam.modules import SamPointDecoder
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.progress import SILENT, ProgressCallback
 from uois_sam.runtime.provenance import describe_machine
 from uois_sam.runtime.timing import WARM_UP, Clock, reading, time_in_turn
 from uois_sam.types import ImageArray
@@ -54,22 +55,40 @@ def drawn_photo(width: int, height: int, seed: int = 0) -> ImageArray:
     return picture
 
 
-def measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
+def measure(
+    model: UOISSAM, image: ImageArray, request: Measurement, watch: ProgressCallback = SILENT
+) -> dict[str, Any]:
     """Measure everything that is requested; JSON-ready, all times in seconds.
 
     Args:
         model: model from ``stages.ready``.
         image: (H, W, 3) uint8 RGB.
+        request: what to measure.
+        watch: told of each part before it is measured.
 
     Raises:
         UOISError: if a peer is unknown, or is requested for a model without SAM.
         MissingExtraError: if a peer's package is not installed.
     """
     with reading(request.clock):
-        return _measure(model, image, request)
+        return _measure(model, image, request, _Parts(request, watch))
 
 
-def _measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
+class _Parts:
+    """Tells of the parts of a measurement, one after the other."""
+
+    def __init__(self, request: Measurement, watch: ProgressCallback) -> None:
+        self.watch, self.begun = watch, 0
+        watch.stage("measuring", 1 + request.lower_bound + bool(request.against) + len(request.sweeps))
+
+    def begin(self, name: str) -> None:
+        """Tell that a part begins."""
+        self.watch.advance(self.begun, name)
+        self.begun += 1
+
+
+def _measure(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Parts) -> dict[str, Any]:
+    parts.begin("stages of a photo")
     times = time_stages(model, image, request.repeats, request.warm_up)
     return {
         "benchmark": "stages",
@@ -84,15 +103,21 @@ def _measure(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[st
         **times.as_json(),
         "other_than_networks_seconds": times.other_than_networks(),
         "paper_seconds": PAPER_SECONDS,
-        "floor_seconds": _lower_bounds(model, image) if request.lower_bound else None,
-        "peers": _peers(model, image, request) if request.against else None,
-        "sweeps": {what: sweep(what, model, image, request.repeats) for what in request.sweeps},
+        "floor_seconds": _lower_bounds(model, image, parts) if request.lower_bound else None,
+        "peers": _peers(model, image, request, parts) if request.against else None,
+        "sweeps": {what: _sweep(what, model, image, request, parts) for what in request.sweeps},
         "machine": describe_machine(),
     }
 
 
-def _lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
+def _sweep(what: Sweep, model: UOISSAM, image: ImageArray, request: Measurement, parts: _Parts) -> list[dict[str, Any]]:
+    parts.begin(f"sweep of {what}")
+    return sweep(what, model, image, request.repeats)
+
+
+def _lower_bounds(model: UOISSAM, image: ImageArray, parts: _Parts) -> dict[str, float]:
     """Lower bounds by stage; for SAM's encoder, of its definition in the library's kernels rather than of our form."""
+    parts.begin("lower bounds")
     bounds = stage_lower_bounds(model, image)
     encoder, decoder = model.networks.encoder, model.networks.decoder
     if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
@@ -101,8 +126,9 @@ def _lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
     return bounds
 
 
-def _peers(model: UOISSAM, image: ImageArray, request: Measurement) -> dict[str, Any]:
+def _peers(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Parts) -> dict[str, Any]:
     """Time encoder and decoder of all peers in turn, with the same weights, pixels and points."""
+    parts.begin("peers")
     peers = sam_peers(model, request.against)
     tensor = to_tensor(model, image)
     pixels = prepared_pixels(model, tensor)

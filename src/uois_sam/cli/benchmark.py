@@ -83,6 +83,7 @@ class Benchmark:
 
         from uois_sam.benchmark.measure import Measurement, measure, names_of
         from uois_sam.io.files import write_atomically
+        from uois_sam.runtime.progress import progress
         from uois_sam.runtime.provenance import summary
         from uois_sam.runtime.timing import threads_of
 
@@ -95,8 +96,8 @@ class Benchmark:
         request = Measurement(
             self.repeats, against=names_of(self.against), sweeps=self.sweep, lower_bound=self.floor, clock=self.clock
         )
-        with threads_of(self.threads):
-            record = measure(model, image, request)
+        with threads_of(self.threads), progress(console, bars=False) as watch:
+            record = measure(model, image, request, watch)
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from uois_sam.cli.convert import convert
-from uois_sam.errors import count
+from uois_sam.errors import UOISError, count
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.synth.dataset.config import GenerateConfig, with_preset
 
@@ -57,9 +58,16 @@ class Generate:
             import uois_sam.synth.dataset.generate  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("uois-sam generate", "synth", str(error.name)) from error
+        there = self.out.exists()
         make_output_folder(self.out)
-        with only_run(self.out):
-            return self._make(console)
+        try:
+            with only_run(self.out):
+                return self._make(console)
+        except UOISError:
+            if not there:
+                with suppress(OSError):  # only an empty folder goes: nothing was made
+                    self.out.rmdir()
+            raise
 
     def _make(self, console: Console) -> int:
         from uois_sam.runtime.progress import print_line

@@ -55,28 +55,30 @@ def print_line(console: Console, text: str) -> None:
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[ProgressCallback]:
+def progress(console: Console, *, bars: bool = True) -> Iterator[ProgressCallback]:
     """Show the progress of work in one or several stages.
 
     On a terminal every stage has a bar; the bars vanish at the end. Elsewhere (a log file) a line every
-    ``SECONDS_BETWEEN_LINES`` tells the state of the current stage, also while nothing advances.
+    ``SECONDS_BETWEEN_LINES`` tells the state of the current stage, also while nothing advances. With ``bars=False``
+    there are lines on a terminal too: drawing bars takes time from work that is being measured.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    live = bars and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not live) as shown:
 
         def stage(name: str, total: int | None) -> None:
-            bars.add_task(name, total=total, note="")
+            shown.add_task(name, total=total, note="")
 
         def advance(done: int, note: str) -> None:
-            bars.update(bars.task_ids[-1], completed=done, note=note)
+            shown.update(shown.task_ids[-1], completed=done, note=note)
 
-        if console.is_terminal:
+        if live:
             yield ProgressCallback(stage, advance)
         else:
-            with _lines(console, bars):
+            with _lines(console, shown):
                 yield ProgressCallback(stage, advance)
 
 

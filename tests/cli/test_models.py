@@ -46,7 +46,7 @@ def test_names_sizes_and_licences_are_listed_on_standard_output(capsys: pytest.C
     assert errors == ""
     for name in ("compact", *BASES):
         assert "Apache-2.0" in line_of(output, name)
-    assert "3.6 M" in line_of(output, "compact") and "bundled" in line_of(output, "compact")
+    assert "4.0 M" in line_of(output, "compact") and "bundled" in line_of(output, "compact")
     assert "334 M" in line_of(output, "sam-vit-l") and "not downloaded (1.3 GB)" in line_of(output, "sam-vit-l")
     assert "facebook/sam-vit-large" in line_of(output, "sam-vit-l")
     assert "trained models" not in output

@@ -121,6 +121,8 @@ def test_output_folder_that_is_a_file_or_below_one(tmp_path, below):
 
 
 def test_what_a_killed_process_left_is_swept_and_what_a_running_one_writes_stays(tmp_path):
+    above, tmp_path = tmp_path, tmp_path / "results"
+    tmp_path.mkdir()
     code = "import os, sys; from uois_sam.io import files; print(files._temporary(files.Path(sys.argv[1])))"
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     left_behind = Path(ended.stdout.strip())
@@ -135,7 +137,7 @@ def test_what_a_killed_process_left_is_swept_and_what_a_running_one_writes_stays
     assert {tmp_path / name for name in names(tmp_path)} == stay
     for path in (of_another_host, of_an_older_version):
         os.utime(path, (0, 0))
-    assert sweep_leftovers(tmp_path.parent, recursive=True) == 2
+    assert sweep_leftovers(above, recursive=True) == 2
     assert {tmp_path / name for name in names(tmp_path)} == {of_this_process, *not_ours}
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uois_sam.checkpoints.compact import load_compact
+from conftest import TINY
 from uois_sam.models.compact.context import SceneContext
 from uois_sam.models.compact.encoder import CompactConfig
-from uois_sam.models.compact.model import config_to_json
+from uois_sam.models.compact.model import CompactModel, config_to_json
 from uois_sam.training.train_compact import at_size, with_context
 from uois_sam.validation import validated
 
 
 def test_a_model_that_is_given_the_branch_answers_as_before() -> None:
-    model, _ = load_compact("compact")
+    model = CompactModel(TINY)
     before = at_size(model, (96, 128)).encoder
     after = at_size(with_context(model, 16), (96, 128)).encoder
     images = torch.rand(2, 3, 96, 128) * 255
@@ -25,7 +25,7 @@ def test_a_model_that_is_given_the_branch_answers_as_before() -> None:
 
 
 def test_cards_of_models_without_the_branch_say_nothing_of_it() -> None:
-    config = load_compact("compact")[0].config
+    config = TINY
     plain = config_to_json(config)
     assert validated(plain, CompactConfig, "card") == config
     without = {key: value for key, value in plain.items() if key != "context_width"}

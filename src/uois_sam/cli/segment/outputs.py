@@ -228,10 +228,12 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
 
 def _difference(key: str, found: Any, expected: Any) -> str:
     """One entry of two records, or of settings those that differ, in words."""
-    if isinstance(found, dict) and isinstance(expected, dict):
+    if isinstance(found, dict) or isinstance(expected, dict):  # one that asks for nothing may be left out
+        found, expected = found or {}, expected or {}
         names = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
         return f"{key} " + ", ".join(_difference(name, found.get(name), expected.get(name)) for name in names[:3])
-    return f"{key} {str(found)[:16]} instead of {str(expected)[:16]}"
+    said = ("none" if value is None else str(value) for value in (found, expected))
+    return f"{key} " + " instead of ".join(text if len(text) <= 24 else f"{text[:23]}…" for text in said)
 
 
 def _jpeg(picture: ImageArray) -> bytes:

@@ -48,7 +48,7 @@ def correction(true: BoolArray, found: BoolArray) -> Click | None:
 
 def iou(first: BoolArray, second: BoolArray) -> float:
     """Intersection over union."""
-    return float(np.count_nonzero(first & second) / max(1, np.count_nonzero(first | second)))
+    return int(np.count_nonzero(first & second)) / max(1, int(np.count_nonzero(first | second)))
 
 
 def ask(photo: EncodedImage, clicks: list[Click], box: tuple[int, int, int, int] | None) -> BoolArray:

@@ -40,6 +40,11 @@ class TrainCompact:
     none is given one. 0: none is added."""
     composites: float = 0.0
     """Share of views, 0 to 1, that another image lends objects or printed pictures."""
+    hard_looks: float = 0.0
+    """Share of views, 0 to 1, in which a neighbour takes another's colours or a shadow falls across objects."""
+    start_share: float = 0.0
+    """Share, 0 to 1, that the weights of --start keep in the result: 0.25 holds on to what the new images do not
+    show."""
     name: str | None = None
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
@@ -51,8 +56,11 @@ class TrainCompact:
         expect_above_0("rate", self.rate)
         if self.context < 0 or self.context % 4:
             raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
-        if not 0 <= self.composites <= 1:
-            raise UOISError(f"--composites: expected 0 to 1, found {self.composites:g}")
+        for option in ("composites", "hard_looks", "start_share"):
+            if not 0 <= getattr(self, option) <= 1:
+                raise UOISError(f"--{option.replace('_', '-')}: expected 0 to 1, found {getattr(self, option):g}")
+        if self.start_share and self.start is None:
+            raise UOISError("--start-share: expected --start, whose weights it mixes in, found none")
         from uois_sam.checkpoints.folder import read_card
         from uois_sam.io.files import make_output_folder, only_run
         from uois_sam.runtime.progress import progress
@@ -61,9 +69,11 @@ class TrainCompact:
 
         data = open_datasets("folder", self.data)
         base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed,
-                                     composites=self.composites)  # fmt: skip
+                                     composites=self.composites, hard_looks=self.hard_looks)  # fmt: skip
         architecture = replace(CompactTrainingConfig().architecture, context_width=self.context)
-        recipe = CompactTrainingConfig(architecture=architecture, base=base, seed=self.seed)
+        recipe = CompactTrainingConfig(
+            architecture=architecture, base=base, start_share=self.start_share, seed=self.seed
+        )
         make_output_folder(self.out)
         with only_run(self.out), progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)

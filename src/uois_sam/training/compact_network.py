@@ -23,6 +23,7 @@ from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.device import capability
+from uois_sam.training.appearance import harden
 from uois_sam.training.augmentation import View, photometric_jitter, random_crop, sample_prompts
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
 from uois_sam.training.composites import compose
@@ -56,8 +57,12 @@ class NetworkTrainingConfig:
     """Share of prompts on background."""
     central_share: float = 0.5
     """Share of the other prompts that lie about the centre of their object, where the prompt generator puts them."""
+    crop_tries: int = 3
+    """Crops drawn of an image until one shows an object; of images without objects the last is taken."""
     composites: float = 0.0
     """Share of views that another image lends objects or prints (``training.composites``)."""
+    hard_looks: float = 0.0
+    """Share of views with neighbours of one colour or with shadows across them (``training.appearance``)."""
     rate: float = 6e-4
     """Learning rate of all but the backbone."""
     encoder_rate: float = 3e-4
@@ -129,11 +134,22 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
         )
 
     def _view(self, index: int, rng: np.random.Generator) -> View:
-        view = random_crop(self.data[index], self.input_hw, rng)
+        view = self._crop(index, rng)
         if self.config.composites and rng.random() < self.config.composites:
             donor = self.data[int(rng.integers(len(self.data)))]
             view = compose(view, random_crop(donor, self.input_hw, rng), rng)
+        if self.config.hard_looks and rng.random() < self.config.hard_looks:
+            view = harden(view, rng)
         return View(photometric_jitter(view.image, rng), view.labels)
+
+    def _crop(self, index: int, rng: np.random.Generator) -> View:
+        """A crop with an object, if one of a few has: a step learns little from bare table."""
+        sample = self.data[index]
+        for _ in range(self.config.crop_tries):
+            view = random_crop(sample, self.input_hw, rng)
+            if (view.labels > 0).any():
+                break
+        return view
 
 
 def train_network(

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -56,6 +56,9 @@ class CompactTrainingConfig:
 
     architecture: CompactConfig = field(default_factory=lambda: CompactConfig(evidence_width=128))
     base: NetworkTrainingConfig = field(default_factory=NetworkTrainingConfig)
+    start_share: float = 0.0
+    """Share of the weights started from in the network that the heads are then fitted to (WiSE-FT, arXiv 2109.01903).
+    A quarter keeps what the new images do not show, and averages the noise of a short training away."""
     features: FeatureConfig = field(default_factory=lambda: FeatureConfig(
         views=2, prompts=COMPACT_SETTINGS.max_prompts, own_peaks=COMPACT_SETTINGS.max_prompts,
         foreground_threshold=COMPACT_SETTINGS.foreground_threshold,
@@ -154,7 +157,7 @@ def _stages(
     config: CompactTrainingConfig,
     save: Callable[[CompactModel, Run, Path], None],
 ) -> Iterator[Stage]:
-    yield Fit("base", config.base.steps, lambda run: _train_network(trained, data, config.base, run))
+    yield Fit("base", config.base.steps, lambda run: _train_network(trained, data, config, run))
     model = at_size(trained, config.deploy_hw)
     yield Cache(_cache_request(model, split.data, sha256, config))
     held_out = split.validation * config.features.views
@@ -170,15 +173,26 @@ def _stages(
     yield Save(lambda run, folder: save(model, run, folder))
 
 
-def _train_network(model: CompactModel, data: Dataset, config: NetworkTrainingConfig, run: Run) -> None:
+def _train_network(model: CompactModel, data: Dataset, config: CompactTrainingConfig, run: Run) -> None:
     folder = run.folder("base")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
 
         def report(step: int, values: dict[str, float]) -> None:
             log.write(json.dumps({"step": step, **values}) + "\n")
             run.progress.advance(step, f"loss {values['loss']:.3f}")
 
-        train_network(model, data, config, folder, report)
+        train_network(model, data, config.base, folder, report)
+    if config.start_share:
+        blend(model, before, config.start_share)
+
+
+def blend(model: torch.nn.Module, other: Mapping[str, torch.Tensor], share: float) -> None:
+    """Move a model's floating-point weights in place towards others of the same names: ``share`` is theirs."""
+    state = model.state_dict()
+    mixed = {name: value.lerp(other[name], share) if value.is_floating_point() else value
+             for name, value in state.items()}  # fmt: skip
+    model.load_state_dict(mixed)
 
 
 def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: CompactTrainingConfig) -> CacheRequest:

@@ -31,6 +31,7 @@ from uois_sam.checkpoints.foundation import BASES
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
 from uois_sam.models.decoding import make_scorer
+from uois_sam.models.interfaces import ObjectPrompts
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.provenance import summary
 
@@ -51,7 +52,7 @@ def before(model: UOISSAM) -> Peer:
     def decode(embedding: Tensor, points_xy: Tensor) -> Tensor:
         network, count = decoder.mask_decoder, len(points_xy)
         with model.networks.computing():
-            points, dense, positions = decoder._embed(points_xy, embedding)
+            points, dense, positions = decoder._embed(ObjectPrompts.of_points(points_xy), embedding)
             learned = torch.cat([network.iou_token.weight, network.mask_tokens.weight]).expand(count, -1, -1)
             tokens, image, *_ = network.transformer(
                 point_embeddings=torch.cat([learned, points], dim=1)[:, None],

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from uois_sam.geometry import Frame
+from uois_sam.models.interfaces import ObjectPrompts
 from uois_sam.models.networks import Networks
 from uois_sam.models.sam.modules import PIXEL_MEAN, PIXEL_STD
 
@@ -57,6 +58,53 @@ def transformers_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Te
     one, three = (model(**arguments, multimask_output=several) for several in (False, True))
     masks = torch.cat([one.pred_masks[0], three.pred_masks[0]], dim=1)
     return {"embedding": embedding, "masks": masks, "scores": torch.cat([one.iou_scores[0], three.iou_scores[0]], 1)}
+
+
+@torch.inference_mode()
+def our_prompted(base: Networks, image: Tensor, prompts: ObjectPrompts) -> dict[str, Tensor]:
+    """Return all four masks and scores of M prompts of any kind."""
+    encoder: Any = base.encoder
+    decoder: Any = base.decoder
+    features, _ = encoder.sam(image)
+    predictions = decoder.decode_prompts(features, prompts)
+    every = torch.arange(4).expand(len(prompts), 4)
+    masks = decoder.upscale(features, predictions, prompts.anchors_xy, every)
+    return {"masks": masks, "scores": predictions.scores}
+
+
+@torch.inference_mode()
+def transformers_prompted(model: Any, pixels: Tensor, prompts: ObjectPrompts) -> dict[str, Tensor]:
+    """Return the same from transformers; its model takes one mask an image, hence one prompt at a time."""
+    embedding, found = model.get_image_embeddings(pixels), []
+    for row in range(len(prompts)):
+        one = prompts[row : row + 1]
+        points = one.points_xy.shape[1] > 0
+        arguments = {
+            "image_embeddings": embedding,
+            "input_points": one.points_xy[None] if points else None,
+            "input_labels": one.labels[None] if points else None,
+            "input_boxes": None if one.boxes_xyxy is None else one.boxes_xyxy[None],
+            "input_masks": None if one.mask_logits is None else one.mask_logits[None],
+        }
+        several = [model(**arguments, multimask_output=three) for three in (False, True)]
+        masks = torch.cat([each.pred_masks[0] for each in several], dim=1)
+        found.append((masks, torch.cat([each.iou_scores[0] for each in several], dim=1)))
+    return {"masks": torch.cat([masks for masks, _ in found]), "scores": torch.cat([scores for _, scores in found])}
+
+
+@torch.inference_mode()
+def meta_prompted(model: Any, pixels: Tensor, prompts: ObjectPrompts) -> dict[str, Tensor]:
+    """Return the same from Meta's modules."""
+    masks = None if prompts.mask_logits is None else prompts.mask_logits[:, None]
+    points = (prompts.points_xy, prompts.labels) if prompts.points_xy.shape[1] else None
+    # Meta's boxes are shifted by half a pixel inside, as its points are
+    sparse, dense = model.prompt_encoder(points, prompts.boxes_xyxy, masks)
+    embedding, positions = model.image_encoder(pixels), model.prompt_encoder.get_dense_pe()
+    found = [
+        model.mask_decoder.predict_masks(embedding, positions, sparse[row : row + 1], dense[row : row + 1])
+        for row in range(len(prompts))
+    ]
+    return {"masks": torch.cat([masks for masks, _ in found]), "scores": torch.cat([scores for _, scores in found])}
 
 
 @torch.inference_mode()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from uois_sam.geometry import Frame
@@ -30,6 +31,69 @@ class SceneFeatures:
     mask_features: MaskFeatures
     mask_frame: Frame
     """How the image lies in the mask frame."""
+
+
+@dataclass(frozen=True)
+class ObjectPrompts:
+    """M prompts of one image, one object each, all of one form: points, a box, a mask, or several of these.
+
+    Frame: mask frame, pixel centres at integers. M and P (points a prompt) are the same in all fields.
+
+    Raises:
+        ValueError: if there are neither points nor boxes, or the number of prompts differs between fields.
+    """
+
+    points_xy: Tensor
+    """(M, P, 2) float32 xy; P may be 0 where there are boxes."""
+    labels: Tensor
+    """(M, P) int64: 1 on the object, 0 beside it."""
+    boxes_xyxy: Tensor | None = None
+    """(M, 4) float32: centres of the first and of the last column and row of the object; None for prompts without."""
+    mask_logits: Tensor | None = None
+    """(M, h, w) float32 logits on the grid that the decoder draws on; above 0 is inside. None for prompts without."""
+
+    def __post_init__(self) -> None:
+        if self.points_xy.shape[1] == 0 and self.boxes_xyxy is None:
+            raise ValueError("expected points or boxes, found neither")
+        parts = (self.points_xy, self.labels, self.boxes_xyxy, self.mask_logits)
+        sizes = {len(part) for part in parts if part is not None}
+        if len(sizes) != 1:
+            raise ValueError(f"expected as many points, labels, boxes and masks, found {sorted(sizes)}")
+
+    @classmethod
+    def of_points(cls, points_xy: Tensor) -> ObjectPrompts:
+        """One point on each object, from (M, 2) float32 xy."""
+        return cls(points_xy[:, None], torch.ones(len(points_xy), 1, dtype=torch.long, device=points_xy.device))
+
+    @property
+    def anchors_xy(self) -> Tensor:
+        """(M, 2) float32 xy: one point a prompt, its first one or the middle of its box."""
+        if self.points_xy.shape[1]:
+            return self.points_xy[:, 0]
+        assert self.boxes_xyxy is not None
+        return (self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2
+
+    def __len__(self) -> int:
+        return len(self.points_xy)
+
+    def __getitem__(self, index: slice | Tensor) -> ObjectPrompts:
+        """Some of the prompts, by a slice or (K,) int64 or (M,) bool."""
+        boxes, masks = self.boxes_xyxy, self.mask_logits
+        return replace(
+            self,
+            points_xy=self.points_xy[index],
+            labels=self.labels[index],
+            boxes_xyxy=None if boxes is None else boxes[index],
+            mask_logits=None if masks is None else masks[index],
+        )
+
+
+class ImageEncoder(Protocol):
+    """The backbone of a mask decoder by itself (SAM's image encoder)."""
+
+    def __call__(self, image: Tensor) -> tuple[MaskFeatures, Frame]:
+        """Encode one (3, H, W) uint8 RGB image of any size; return also how it lies in the mask frame."""
+        ...
 
 
 class SceneEncoder(Protocol):
@@ -68,6 +132,23 @@ class PointDecoder(Protocol):
 
         Returns:
             (M, T, h, w) float32 logits on a grid covering the mask frame.
+        """
+        ...
+
+
+class PromptDecoder(PointDecoder, Protocol):
+    """A mask decoder that takes boxes, several points and masks as well, as SAM and its kin do.
+
+    ``decode_tokens(features, points_xy)`` equals ``decode_prompts(features, ObjectPrompts.of_points(points_xy))``. What
+    ``decode_prompts`` gives is drawn by :meth:`upscale` likewise, with ``prompts.anchors_xy`` as its points.
+    """
+
+    def decode_prompts(self, features: MaskFeatures, prompts: ObjectPrompts) -> TokenPredictions:
+        """Run M prompts up to the tokens and the decoder's own scores.
+
+        Args:
+            features: of the image.
+            prompts: masks among them are on the grid of :meth:`upscale`.
         """
         ...
 

@@ -125,7 +125,7 @@ def hash_weights(modules: list[nn.Module]) -> str:
 
 
 class FoundationEncoder(nn.Module):
-    """``protocols.SceneEncoder`` over two networks."""
+    """``interfaces.SceneEncoder`` over two networks."""
 
     def __init__(self, sam: SamImageEncoder, dinov2: Dinov2Encoder) -> None:
         super().__init__()

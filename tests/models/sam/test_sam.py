@@ -8,16 +8,42 @@ from typing import Any
 import pytest
 import torch
 
-from sam_references import errors, meta_pixels, our_pixels, our_sam, transformers_sam
+from sam_references import (
+    errors,
+    meta_pixels,
+    our_pixels,
+    our_prompted,
+    our_sam,
+    transformers_prompted,
+    transformers_sam,
+)
 from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo
 from uois_sam.benchmark.peers import build_transformers_sam
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.geometry import Frame
+from uois_sam.models.interfaces import ObjectPrompts
 from uois_sam.models.networks import Networks
 from uois_sam.models.sam.modules import PIXEL_STD, SamPointDecoder, build_sam
 
 POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [-0.5, 45.5], [31.5, 31.5]])
 TOLERANCE = 1e-4
+PROMPT_KINDS = ("point", "points", "box", "box and points", "mask", "all")
+
+
+def prompts_of(kind: str) -> ObjectPrompts:
+    """Five prompts of a kind."""
+    labels = torch.tensor([[1, 1, 0]]).expand(5, -1)
+    several = torch.stack([POINTS, POINTS + 2.5, 60 - POINTS], dim=1)
+    boxes = torch.cat([POINTS - 4, POINTS + 4], dim=1)
+    masks = 8 * torch.randn((5, 16, 16), generator=torch.Generator().manual_seed(1))
+    return {
+        "point": ObjectPrompts.of_points(POINTS),
+        "points": ObjectPrompts(several, labels),
+        "box": ObjectPrompts(several[:, :0], labels[:, :0], boxes),
+        "box and points": ObjectPrompts(several, labels, boxes),
+        "mask": ObjectPrompts(several[:, :1], labels[:, :1], None, masks),
+        "all": ObjectPrompts(several, labels, boxes, masks),
+    }[kind]
 
 
 @pytest.fixture
@@ -39,6 +65,56 @@ def test_masks_and_scores_are_those_of_transformers(base: Networks, reference: A
     for name, error in errors(ours, theirs).items():
         assert error["reference_rms"] > 0.05, name
         assert error["largest_difference"] <= TOLERANCE, name
+
+
+@pytest.mark.parametrize("kind", PROMPT_KINDS)
+def test_boxes_points_and_masks_as_prompts_are_those_of_transformers(base: Networks, reference: Any, kind: str) -> None:
+    prompts = prompts_of(kind)
+    ours = our_prompted(base, random_photo(), prompts)
+    theirs = transformers_prompted(reference, our_pixels(base, random_photo()), prompts)
+    assert theirs["masks"].shape == (5, 4, 16, 16)
+    for name, error in errors(ours, theirs).items():
+        assert error["reference_rms"] > 0.05, name
+        assert error["largest_difference"] <= TOLERANCE, name
+
+
+def test_what_is_prompted_matters(base: Networks) -> None:
+    """No kind of prompt is ignored, and the order of the points of a prompt is none of its meaning."""
+    found = {kind: our_prompted(base, random_photo(), prompts_of(kind))["masks"] for kind in PROMPT_KINDS}
+    for kind, masks in found.items():
+        for other, others in found.items():
+            assert kind == other or not torch.allclose(masks, others, atol=1e-3), (kind, other)
+    several = prompts_of("points")
+    turned = ObjectPrompts(several.points_xy.flip(1), several.labels.flip(1))
+    assert torch.allclose(our_prompted(base, random_photo(), turned)["masks"], found["points"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", PROMPT_KINDS)
+def test_prompts_do_not_see_each_other(base: Networks, kind: str) -> None:
+    prompts = prompts_of(kind)
+    together = our_prompted(base, random_photo(), prompts)["masks"]
+    alone = torch.cat([our_prompted(base, random_photo(), prompts[row : row + 1])["masks"] for row in range(5)])
+    assert torch.allclose(together, alone, atol=1e-5)
+    none = our_prompted(base, random_photo(), prompts[:0])
+    assert none["masks"].shape == (0, 4, 16, 16)
+
+
+def test_points_alone_are_prompts_of_one_point(base: Networks) -> None:
+    points = our_sam(base, random_photo(), POINTS)
+    prompted = our_prompted(base, random_photo(), ObjectPrompts.of_points(POINTS))
+    assert torch.equal(points["masks"], prompted["masks"])
+
+
+def test_prompts_that_say_nothing_or_disagree_are_refused() -> None:
+    with pytest.raises(ValueError, match="points or boxes"):
+        ObjectPrompts(torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"\[2, 3\]"):
+        ObjectPrompts(POINTS[:2, None], torch.ones(2, 1, dtype=torch.long), torch.zeros(3, 4))
+
+
+def test_an_anchor_is_the_first_point_or_the_middle_of_the_box() -> None:
+    assert torch.equal(prompts_of("points").anchors_xy, POINTS)
+    assert torch.equal(prompts_of("box").anchors_xy, POINTS)
 
 
 def test_choosing_masks_before_upscaling_gives_the_same_masks(base: Networks) -> None:
@@ -68,8 +144,8 @@ def test_bfloat16_does_not_round_positions(tiny_base: TinyBase) -> None:
     decoder = tiny_base.load("bfloat16").decoder
     assert isinstance(decoder, SamPointDecoder)
     with torch.autocast("cpu", torch.bfloat16):
-        sparse, _, positions = decoder._embed(POINTS, torch.zeros(1, 16, 4, 4))
-    exact, _, exact_positions = decoder._embed(POINTS, torch.zeros(1, 16, 4, 4))
+        sparse, _, positions = decoder._embed(ObjectPrompts.of_points(POINTS), torch.zeros(1, 16, 4, 4))
+    exact, _, exact_positions = decoder._embed(ObjectPrompts.of_points(POINTS), torch.zeros(1, 16, 4, 4))
     assert torch.equal(sparse, exact)
     assert torch.equal(positions, exact_positions)
 

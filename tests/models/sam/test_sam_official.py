@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from random_official_weights import dinov2_shapes, sam_shapes
-from sam_references import errors, meta_pixels, meta_sam, our_pixels, our_sam
+from sam_references import errors, meta_pixels, meta_prompted, meta_sam, our_pixels, our_prompted, our_sam
 from scripts import load_script
 from tiny_base import NAME, SAM, TinyBase, random_photo
 from uois_sam.benchmark.peers import build_official_sam, official_modules
 from uois_sam.checkpoints.foundation import BASES
 from uois_sam.checkpoints.key_mapping import sam_for_transformers
+from uois_sam.models.interfaces import ObjectPrompts
 from uois_sam.models.sam.modules import build_sam
 
 pytestmark = pytest.mark.slow
@@ -73,3 +74,23 @@ def test_the_script_compares_everything(tiny_base: TinyBase, tmp_path: Path) -> 
     rows = [row for part in ("sam_to_transformers", "sam_to_meta", "dinov2_to_transformers") for row in result[part]]
     assert rows == ["embedding", "masks", "scores"] * 2 + ["features"]
     assert len(parity.markdown(result).splitlines()) == 2 + 1 + len(rows)
+
+
+def test_boxes_points_and_masks_as_prompts_are_those_of_the_official_modules(
+    meta: ModuleType, tiny_base: TinyBase
+) -> None:
+    theirs = build_official_sam(meta, SAM)
+    theirs.load_state_dict(torch.load(tiny_base.sam, weights_only=True))
+    ours, image = tiny_base.load(), random_photo()
+    several, labels = torch.stack([POINTS, POINTS + 3], dim=1), torch.tensor([[1, 0]]).expand(len(POINTS), -1)
+    boxes = torch.cat([POINTS - 5, POINTS + 5], dim=1)
+    masks = 8 * torch.randn((len(POINTS), 16, 16), generator=torch.Generator().manual_seed(1))
+    for prompts in (
+        ObjectPrompts(several, labels),
+        ObjectPrompts(several[:, :0], labels[:, :0], boxes),
+        ObjectPrompts(several, labels, boxes, masks),
+    ):
+        expected = meta_prompted(theirs, our_pixels(ours, image), prompts)
+        for name, error in errors(our_prompted(ours, image, prompts), expected).items():
+            assert error["reference_rms"] > 0.05, name
+            assert error["largest_difference"] <= 1e-4, name

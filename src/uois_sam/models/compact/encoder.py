@@ -75,7 +75,7 @@ class CompactEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None] * 255, persistent=False)
 
     def __call__(self, image: Tensor) -> SceneFeatures:
-        """Encode one (3, H, W) uint8 RGB image (see ``protocols.SceneEncoder``)."""
+        """Encode one (3, H, W) uint8 RGB image (see ``interfaces.SceneEncoder``)."""
         stretched = F.interpolate(image[None].float(), self.input_hw, mode="bilinear", antialias=True)
         return self.encode_batch(stretched)
 

@@ -93,7 +93,7 @@ class Look(nn.Conv2d):
 
 
 class CompactDecoder(nn.Module):
-    """Point prompts to four masks, the IoU token, four mask tokens and four scores (``protocols.PointDecoder``).
+    """Point prompts to four masks, the IoU token, four mask tokens and four scores (``interfaces.PointDecoder``).
 
     Takes a batch of B images too: features with batch size B, and M prompts, M / B for each image, image after image.
     """
@@ -121,7 +121,7 @@ class CompactDecoder(nn.Module):
         self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
 
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
-        """Run M prompts (see ``protocols.PointDecoder``)."""
+        """Run M prompts (see ``interfaces.PointDecoder``)."""
         grid = features.grid
         count, (height, width) = len(points_xy), grid.shape[-2:]
         unit_xy = self._unit(points_xy)
@@ -141,7 +141,7 @@ class CompactDecoder(nn.Module):
     def upscale(
         self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
     ) -> Tensor:
-        """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``protocols.PointDecoder``)."""
+        """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``interfaces.PointDecoder``)."""
         fine8, fine4 = features.fine
         x = grow(self.state16(predictions.image_state), fine8)
         x = self.mix8(_add_shared(x, self.fine8(fine8)).relu_()).relu_()

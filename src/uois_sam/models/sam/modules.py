@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.errors import MissingExtraError
 from uois_sam.geometry import Frame
-from uois_sam.models.interfaces import MaskFeatures
+from uois_sam.models.interfaces import MaskFeatures, ObjectPrompts
 from uois_sam.models.sam.image_encoder import PreparedEncoder
 from uois_sam.models.sam.two_way import TwoWay
 from uois_sam.models.sam.upscaling import Upscaler
@@ -123,7 +123,7 @@ class SamImageEncoder(nn.Module):
 
 
 class SamPointDecoder(nn.Module):
-    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``protocols.PointDecoder``); no gradients.
+    """SAM's prompt encoder and mask decoder, split where HDNet needs it (``interfaces.PromptDecoder``); no gradients.
 
     Args:
         prompt_encoder: transformers' ``SamPromptEncoder``.
@@ -139,14 +139,21 @@ class SamPointDecoder(nn.Module):
 
     @torch.no_grad()
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
-        """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and S^ (see ``protocols``)."""
-        decoder, grid, count = self.mask_decoder, features.grid, len(points_xy)
+        """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and S^ (see ``interfaces``)."""
+        return self.decode_prompts(features, ObjectPrompts.of_points(points_xy))
+
+    @torch.no_grad()
+    def decode_prompts(self, features: MaskFeatures, prompts: ObjectPrompts) -> TokenPredictions:
+        """Run M prompts of points, boxes and masks up to the tokens and S^ (see ``interfaces``)."""
+        decoder, grid, count = self.mask_decoder, features.grid, len(prompts)
         prepared = self._prepared.get(current_precision(grid.device))
         with full_precision(grid.device):  # what is cast to what is said in there
-            points, dense, positions = self._embed(points_xy, grid)
+            sparse, dense, positions = self._embed(prompts, grid)
             learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
-            start = torch.cat([learned, points], dim=1)
-            tokens, image = prepared.two_way(_vectors(grid.float() + dense), _vectors(positions), start)
+            start = torch.cat([learned, sparse], dim=1)
+            image = _vectors(grid.float() + dense)
+            one_for_all = prompts.mask_logits is None
+            tokens, image = prepared.two_way(image[0] if one_for_all else image, _vectors(positions)[0], start)
             iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + MASKS_PER_PROMPT]
             scores = decoder.iou_prediction_head(iou_token)
         state = image.transpose(1, 2).unflatten(2, grid.shape[-2:])
@@ -156,7 +163,7 @@ class SamPointDecoder(nn.Module):
     def upscale(
         self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
     ) -> Tensor:
-        """(M, T, side / 4, side / 4) float32 logits for the chosen tokens (see ``protocols``)."""
+        """(M, T, side / 4, side / 4) float32 logits for the chosen tokens (see ``interfaces``)."""
         state = predictions.image_state
         prepared = self._prepared.get(current_precision(state.device))
         with full_precision(state.device):
@@ -165,21 +172,29 @@ class SamPointDecoder(nn.Module):
             chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
             return prepared.upscaler(state.flatten(2).transpose(1, 2).to(prepared.two_way.dtype), chosen)
 
-    def _embed(self, points_xy: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prompt tokens (M, 2, C), the no-mask embedding (1, C, 1, 1), and positions of the grid (1, C, h, w).
+    def _embed(self, prompts: ObjectPrompts, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prompt tokens (M, n, C), what prompts add to the image (M or 1, C, h, w), and positions (1, C, h, w).
 
         In float32: bfloat16 would round the angles of the Fourier features.
         """
         height, width = grid.shape[-2:]
         with full_precision(grid.device):
-            points = points_xy[:, None, None].float()  # M prompts of one point each
-            labels = torch.ones(points.shape[:3], dtype=torch.int, device=points.device)
-            sparse, _ = self.prompt_encoder(points, labels, None, None)
+            # transformers takes (images, prompts, points, 2): here M images of one prompt
+            has_points, boxes = prompts.points_xy.shape[1] > 0, prompts.boxes_xyxy
+            sparse, _ = self.prompt_encoder(
+                prompts.points_xy[:, None].float() if has_points else None,
+                prompts.labels[:, None].int() if has_points else None,
+                None if boxes is None else boxes[:, None].float(),
+                None,
+            )
             ys = (torch.arange(height, device=grid.device) + 0.5) / height
             xs = (torch.arange(width, device=grid.device) + 0.5) / width
             y, x = torch.meshgrid(ys, xs, indexing="ij")
             positions = self.prompt_encoder.shared_embedding(torch.stack([x, y], dim=-1))
-        dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
+            if prompts.mask_logits is None:
+                dense = self.prompt_encoder.no_mask_embed.weight[:, :, None, None]
+            else:
+                dense = self.prompt_encoder.mask_embed(prompts.mask_logits[:, None].float())
         return sparse[:, 0], dense, positions.permute(2, 0, 1)[None]
 
 
@@ -197,8 +212,8 @@ class PreparedDecoder:
 
 
 def _vectors(grid: Tensor) -> Tensor:
-    """(1, C, h, w) to (h * w, C)."""
-    return grid[0].flatten(1).T.contiguous()  # read by every prompt
+    """(N, C, h, w) to (N, h * w, C)."""
+    return grid.flatten(2).transpose(1, 2).contiguous()  # read by every prompt
 
 
 def resize_rgb(image: Tensor, size_hw: tuple[int, int]) -> Tensor:

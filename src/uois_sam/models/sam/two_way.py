@@ -112,13 +112,15 @@ class TwoWay:
         """Run M prompts.
 
         Args:
-            image: (P, C) float32, of one image.
+            image: (P, C) float32, of one image; or (M, P, C) where prompts are masks, which change the image itself.
             positions: (P, C) float32.
             tokens: (M, n, C) float32.
 
         Returns:
             (M, n, C) float32 tokens, and (M, P, C) image vectors in the dtype of the pass.
         """
+        if image.dim() == 3:
+            return self._apart(image, positions, tokens)
         shared = self._share(image, positions)
         state = shared.image.new_empty(len(tokens), *image.shape)
         done = []
@@ -128,6 +130,14 @@ class TwoWay:
             queries, state[some] = self._run(shared, tokens[some])
             done.append(queries)
         return torch.cat(done) if done else torch.empty_like(tokens), state
+
+    def _apart(self, image: Tensor, positions: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Prompts that share nothing, one after the other: each its own (P, C) image of (M, P, C)."""
+        queries, states = torch.empty_like(tokens), torch.empty_like(image, dtype=self.dtype)
+        for row in range(len(tokens)):
+            some = slice(row, row + 1)
+            queries[some], states[some] = self(image[row], positions, tokens[some])
+        return queries, states
 
     def _share(self, image: Tensor, positions: Tensor) -> Shared:
         placed = image + positions

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,20 +16,13 @@ from uois_sam.cli.options import ModelOptions, expect_at_least
 from uois_sam.cli.segment.executors import choose_workers, segment_here, segment_on_ray
 from uois_sam.cli.segment.formats import FormatChoice, FormatPlan
 from uois_sam.cli.segment.inputs import Photo, Source, count_photos, find_sources, photos_of
-from uois_sam.cli.segment.outputs import (
-    RECORD,
-    PictureOptions,
-    Result,
-    Segmenter,
-    check_earlier,
-    is_done,
-    path_of,
-    remove_stale_crops,
-)
+from uois_sam.cli.segment.outputs import RECORD, PictureOptions, Result, Segmenter, path_of
 from uois_sam.cli.segment.overview import show_first, write_sheets
+from uois_sam.cli.segment.sinks import ShardOptions, Sink, open_sink
+from uois_sam.cli.segment.tally import Tally, nothing_done, print_summary
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.executors import Executor, in_order
-from uois_sam.runtime.progress import ProgressCallback, print_line, progress
+from uois_sam.runtime.progress import ProgressCallback, progress
 
 if TYPE_CHECKING:
     from uois_sam.exchange.writing import FormatWriter
@@ -53,8 +45,8 @@ class Segment:
     """
 
     first: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
-    """Photo, video, or folder of them; a pattern in quotes ('photos/*.jpg'); "-" for a photo from standard input; or a
-    data: URL."""
+    """Photo, video, or folder of them; a pattern in quotes ('photos/*.jpg'); @FILE with one name a line; a tar file or
+    Parquet table of photos; "-" for a photo from standard input; or a data: URL."""
     others: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[INPUT...]")]
     """More of them."""
     out: Path
@@ -62,6 +54,7 @@ class Segment:
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     pictures: tyro.conf.OmitArgPrefixes[PictureOptions] = field(default_factory=PictureOptions)
     formats: tyro.conf.OmitArgPrefixes[FormatChoice] = field(default_factory=FormatChoice)
+    sharding: tyro.conf.OmitArgPrefixes[ShardOptions] = field(default_factory=ShardOptions)
     overwrite: bool = True
     """Replace earlier results; --no-overwrite skips photos whose files all exist, to continue an interrupted run, and
     refuses a folder with results of another model, version or setting."""
@@ -79,23 +72,6 @@ class Segment:
                 photo failed.
         """
         return segment_inputs(self, console, self.model.load)
-
-
-@dataclass
-class Tally:
-    """Counts of the work done so far."""
-
-    photos: int = 0
-    objects: int = 0
-    skipped: int = 0
-    failures: list[str] = field(default_factory=list)
-    notes: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Kind of note to the number of photos that have it, and what it says of the first of them."""
-    format_notes: dict[str, int] = field(default_factory=dict)
-    """Kind of note of a format to how many times."""
-    sheets: list[Path] = field(default_factory=list)
-    """Contact sheets."""
-    started: float = field(default_factory=time.perf_counter)
 
 
 def segment_inputs(
@@ -121,29 +97,30 @@ def segment_inputs(
         raise UOISError("--no-overwrite: expected native among the formats, from which to go on, found none")
     if (options.pictures.contact_sheet or options.pictures.show) and not plan.native:
         raise UOISError("--contact-sheet, --show: expected native among the formats, whose overlays they show")
+    options.sharding.check(plan, options.pictures)
+    options = replace(options, pictures=options.sharding.pictures(options.pictures))
     sources, failures = find_sources([options.first, *options.others], options.out)
     if not sources:
-        return _nothing_done(console, failures)
+        return nothing_done(console, failures)
     make_output_folder(options.out)
     model = load_model()
-    if not options.overwrite:
-        check_earlier(sources, options.out, model)
     tally = Tally(failures=failures)
     with (
+        open_sink(options.sharding, options.out, model, options.pictures, sources, go_on=not options.overwrite) as sink,
         _executor(options, plan, model, load_model, sources) as executor,
         FormatWriter(options.out, plan.formats, own_folders=not plan.to_correct) as writer,
         progress(console) as watch,
     ):
         watch.stage("segmenting", count_photos(sources))
-        run = _Run(options, plan, sources, tally, writer)
+        run = _Run(options, plan, sources, tally, sink, writer)
         run.segment(executor, watch)
         if options.pictures.contact_sheet:
             tally.sheets, failed = write_sheets(options.out, run.finished, run.protected, watch)
             tally.failures += failed
     tally.format_notes = writer.notes
     if tally.failures and not tally.photos + tally.skipped:
-        return _nothing_done(console, tally.failures)
-    _print_summary(console, tally, options.out)
+        return nothing_done(console, tally.failures)
+    print_summary(console, tally, options.out)
     if options.pictures.show:
         show_first(console, options.out, tally.sheets, run.finished)
     return 1 if tally.failures else 0
@@ -162,17 +139,22 @@ class _Run:
     """One run over all sources: photos are begun ahead of time; files are written here, in the order of the inputs."""
 
     def __init__(
-        self, options: Segment, plan: FormatPlan, sources: Sequence[Source], tally: Tally, writer: FormatWriter
+        self,
+        options: Segment,
+        plan: FormatPlan,
+        sources: Sequence[Source],
+        tally: Tally,
+        sink: Sink,
+        writer: FormatWriter,
     ) -> None:
         self.options = options
         self.plan = plan
+        self.sink = sink
         self.writer = writer
         self.sources = sources
         self.tally = tally
         self.protected = frozenset(source.path.resolve() for source in sources)
         """Inputs, which are never replaced."""
-        self.prepared: set[Path] = set()
-        """Folders of results that have been made, or looked at."""
         self.finished: dict[Path, None] = {}
         """Stems of the photos that have results, in order, where pictures of them are to be shown together."""
         self.given_up: set[Source] = set()
@@ -188,7 +170,7 @@ class _Run:
                 self._write(source, stem, result.result())
             except Exception as error:
                 self.given_up.add(source)
-                self.tally.failures.append(_reason(source.path, error))
+                self.tally.failures.append(_reason(source.said, error))
             done = self.tally.photos + self.tally.skipped + len(self.tally.failures) - missing
             watch.advance(done, count(self.tally.objects, "object"))
 
@@ -199,7 +181,7 @@ class _Run:
                 for photo in photos_of(source):
                     if source in self.given_up:
                         break
-                    if not self.options.overwrite and is_done(self.options.out, photo.stem, self.options.pictures):
+                    if not self.options.overwrite and self.sink.is_done(photo.stem):
                         self.tally.skipped += 1
                         self._finish(photo.stem)
                         if self.plan.formats:
@@ -219,72 +201,27 @@ class _Run:
         return done
 
     def _write(self, source: Source, stem: Path, result: Result) -> None:
-        from uois_sam.io.files import make_output_folder, write_together
-
-        contents = {path_of(self.options.out, stem, ending): content for ending, content in result.contents.items()}
-        for path in (*contents, *self.writer.paths(result.in_formats.photos)):
+        for path in (*self.sink.paths(stem, result), *self.writer.paths(result.in_formats.photos)):
             if path.resolve() in self.protected:
                 raise OutputError(f"cannot write {path}: it is one of the inputs")
-        for folder in {path.parent for path in contents}:
-            if folder not in self.prepared or not folder.is_dir():
-                make_output_folder(folder)  # which also removes what a killed run left there
-                self.prepared.add(folder)
-        write_together(contents)
-        if self.options.pictures.crops and not result.earlier:
-            remove_stale_crops(self.options.out, stem, result.objects)
+        self.sink.write(stem, result)
         self.writer.write(result.in_formats.photos)
-        self.tally.failures += [f"{source.path}: {problem}" for problem in result.in_formats.problems]
+        self.tally.failures += [f"{source.said}: {problem}" for problem in result.in_formats.problems]
         self._finish(stem)
         self.tally.photos += not result.earlier
         self.tally.objects += result.objects
-        for note in result.notes:
-            kind, _, rest = note.partition(": ")
-            photos, first = self.tally.notes.get(kind, (0, f"{stem}: {rest}"))
-            self.tally.notes[kind] = photos + 1, first
+        self.tally.take_notes(stem, result.notes)
 
     def _finish(self, stem: Path) -> None:
         if self.options.pictures.contact_sheet or self.options.pictures.show:
             self.finished[stem] = None
 
 
-def _nothing_done(console: Console, failures: Sequence[str]) -> int:
-    """Print the failures and return the exit status; raise a single failure as the error."""
-    if len(failures) == 1:
-        raise UOISError(failures[0])
-    print_line(console, f"error: nothing could be segmented, {count(len(failures), 'input')} failed:")
-    _print_failures(console, failures)
-    return 2
-
-
-def _print_failures(console: Console, failures: Sequence[str]) -> None:
-    for failure in failures:
-        print_line(console, f"  {failure}")
-
-
-def _reason(path: Path, error: Exception) -> str:
+def _reason(source: str, error: Exception) -> str:
     """Return one line for an input that failed; raise errors that are neither the input's nor the machine's fault."""
     message = str(error)
     if is_out_of_memory(error):
-        return f"{path}: no free memory for this photo"
+        return f"{source}: no free memory for this photo"
     if not isinstance(error, UOISError):
         raise error
-    return message if str(path) in message else f"{path}: {message}"
-
-
-def _print_summary(console: Console, tally: Tally, out: Path) -> None:
-    seconds = time.perf_counter() - tally.started
-    rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
-    done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
-    print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
-    if tally.sheets:
-        more = f", and {len(tally.sheets) - 1} more" if len(tally.sheets) > 1 else ""
-        print_line(console, f"at a glance in {tally.sheets[0]}{more}")
-    if tally.skipped:
-        print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
-    for kind, (photos, first) in tally.notes.items():
-        print_line(console, f"note: {kind} in {count(photos, 'photo')}{', first ' if photos > 1 else ', '}{first}")
-    for kind, number in tally.format_notes.items():
-        print_line(console, f"note: {kind}: {number}")
-    if tally.failures:
-        print_line(console, f"{count(len(tally.failures), 'input')} failed:")
-        _print_failures(console, tally.failures)
+    return message if source in message else f"{source}: {message}"

@@ -111,6 +111,13 @@ class _Sent:
 
 
 def _packed(photo: Photo) -> _Sent:
+    if photo.member is not None:  # the node may not see the archive
+        from uois_sam.io.images import read_image
+
+        try:
+            return _Sent(replace(photo, read=partial(read_image, photo.member.read()), member=None))
+        except ImageError:
+            return _Sent(photo)  # the error is raised when it is read
     if photo.path is None:
         return _Sent(photo)
     try:

@@ -19,6 +19,7 @@ _LONGEST_STEM = 230
 """Bytes: the longest ending and a frame's number have to fit into the 255 that file systems allow."""
 
 if TYPE_CHECKING:
+    from uois_sam.io.photo_archives import Member
     from uois_sam.types import ImageArray
 
 
@@ -34,6 +35,13 @@ class Source:
     is_video: bool = False
     content: bytes | None = None
     """Of a photo that is no file: from standard input or a ``data:`` URL."""
+    member: Member | None = None
+    """Of a photo inside an archive, whose path ``path`` is."""
+
+    @property
+    def said(self) -> str:
+        """The source in messages."""
+        return str(self.path if self.member is None else self.member)
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,11 @@ class Photo:
     read: Callable[[], ImageArray]
     """Returns the (H, W, 3) uint8 RGB picture."""
     path: Path | None = None
-    """File of the photo; None for a frame, which is read already."""
+    """File of the photo; None for a frame, which is read already, and inside an archive."""
     content: bytes | None = None
     """Of the file, where it came from another machine."""
+    member: Member | None = None
+    """Of a photo inside an archive."""
 
 
 def find_sources(inputs: Sequence[str | Path], out: Path) -> tuple[list[Source], list[str]]:
@@ -59,7 +69,8 @@ def find_sources(inputs: Sequence[str | Path], out: Path) -> tuple[list[Source],
 
     Args:
         inputs: files (of any suffix); folders (searched for photos and videos; hidden ones and ``out`` left out);
-            patterns of such names, where there is no file of that very name; ``data:`` URLs; ``-`` for standard input.
+            patterns of such names, where there is no file of that very name; tar files and Parquet tables of photos;
+            ``@FILE`` with one name a line; ``data:`` URLs; ``-`` for standard input.
         out: folder of the results.
 
     Returns:
@@ -73,8 +84,7 @@ def find_sources(inputs: Sequence[str | Path], out: Path) -> tuple[list[Source],
     for given in inputs:
         try:
             for each in find(os.fspath(given), out):
-                key = each.path.absolute() if each.content is None else each.content
-                found.setdefault(key, each)
+                found.setdefault(each.key, each)
         except NothingFoundError as error:
             failures.append(str(error))
     return _with_unique_stems(list(found.values())), failures
@@ -108,7 +118,7 @@ def _with_unique_stems(files: list[Found]) -> list[Source]:
         while folded(stem) in taken:
             stem, number = plain.with_name(f"{plain.name}-{number}"), number + 1
         taken.add(folded(stem))
-        sources.append(Source(each.path, name.as_posix(), stem, is_video(name), each.content))
+        sources.append(Source(each.path, name.as_posix(), stem, is_video(name), each.content, each.member))
     return sources
 
 
@@ -133,12 +143,26 @@ def photos_of(source: Source) -> Iterator[Photo]:
     if source.content is not None:
         yield Photo(source.name, source.stem, None, partial(read_image, source.content))
         return
+    if source.member is not None:
+        yield Photo(source.name, source.stem, None, partial(_read_member, source.member), member=source.member)
+        return
     if not source.is_video:
         yield Photo(source.name, source.stem, None, partial(read_image, source.path), source.path)
         return
     for index, picture in read_video(source.path):
         stem = source.stem.with_name(f"{source.stem.name}_{index:06d}")
         yield Photo(source.name, stem, index, partial(read_image, picture))
+
+
+def _read_member(member: Member) -> ImageArray:
+    from uois_sam.errors import ImageError
+    from uois_sam.io.images import read_image
+
+    content = member.read()
+    try:
+        return read_image(content)
+    except ImageError as error:
+        raise ImageError(f"{member}: {error}") from error
 
 
 def count_photos(sources: Sequence[Source]) -> int | None:

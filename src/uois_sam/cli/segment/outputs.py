@@ -30,8 +30,10 @@ CROP = "_crop_{:03d}.jpg"
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """Pictures beside NAME_label.png and NAME_overlay.jpg."""
+    """Pictures beside NAME_label.png."""
 
+    overlay: bool = True
+    """Write NAME_overlay.jpg: the photo with the outlines of all objects."""
     numbers: bool = True
     """Write each object's number, its value in the label map, on the overlay."""
     colour_labels: bool = False
@@ -50,8 +52,9 @@ class PictureOptions:
     @property
     def endings(self) -> tuple[str, ...]:
         """Endings of a photo's files, but for crops and the record."""
+        overlay = ("_overlay.jpg",) if self.overlay else ()
         more = ("_colour.png",) if self.colour_labels else ()
-        return ("_label.png", "_overlay.jpg", *more, *(DEBUG_ENDINGS if self.debug_heatmap else ()))
+        return ("_label.png", *overlay, *more, *(DEBUG_ENDINGS if self.debug_heatmap else ()))
 
 
 class Encoded(Protocol):
@@ -138,7 +141,8 @@ def _pictures(
 
     labels = instances.label_map()
     files = {"_label.png": encode_png(labels)}
-    files["_overlay.jpg"] = _jpeg(instances.overlay(image, show_numbers=options.numbers))
+    if options.overlay:
+        files["_overlay.jpg"] = _jpeg(instances.overlay(image, show_numbers=options.numbers))
     if options.colour_labels:
         files["_colour.png"] = encode_coloured(labels, colours(len(instances)))
     if options.crops:

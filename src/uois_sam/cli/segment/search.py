@@ -10,8 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uois_sam.errors import UOISError, count
+from uois_sam.errors import ImageError, UOISError, count
+
+if TYPE_CHECKING:
+    from uois_sam.io.photo_archives import Member
 
 _RECORD = ".json"
 _MAP_ENDINGS = ("_label", "_labels", "_ignore", "_depth", "_mask", "_disparity", "_seg", "_segmentation")
@@ -38,6 +42,14 @@ class Found:
     name: Path
     """Relative to the input folder."""
     content: bytes | None = None
+    member: Member | None = None
+
+    @property
+    def key(self) -> object:
+        """What is given twice has the same key."""
+        if self.member is not None:
+            return self.path.absolute(), self.member.name
+        return self.path.absolute() if self.content is None else self.content
 
 
 class NothingFoundError(UOISError):
@@ -59,6 +71,8 @@ def find(given: str, out: Path) -> list[Found]:
         if is_data_url(given):
             return [Found(Path("data"), Path("data"), data_of_url(given))]
         refuse_remote(given)
+        if given.startswith("@") and not os.path.lexists(given):
+            return _listed(Path(given[1:]))
     except UOISError as error:
         raise NothingFoundError(str(error)) from error
     try:
@@ -81,6 +95,37 @@ def find(given: str, out: Path) -> list[Found]:
     return found
 
 
+def _listed(path: Path) -> list[Found]:
+    """The files that a text file names, one a line; results are laid out as they are below their common folder."""
+    from uois_sam.io.photo_archives import ARCHIVE_SUFFIXES
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "no text in UTF-8"
+        raise NothingFoundError(f"@{path}: expected a file with one name a line, found: {said}") from error
+    files = [Path(os.path.normpath(line)) for line in (line.strip() for line in lines) if line]
+    if not files:
+        raise NothingFoundError(f"@{path}: expected a file with one name a line, found none")
+    common = Path(os.path.commonpath([file.absolute().parent for file in files]))
+    found: list[Found] = []
+    for file in files:  # those that are missing fail one by one, when their turn comes
+        is_archive = file.suffix.lower() in ARCHIVE_SUFFIXES and file.is_file()
+        found += _inside(file) if is_archive else [Found(file, file.absolute().relative_to(common))]
+    return found
+
+
+def _inside(archive: Path) -> list[Found]:
+    """The photos of an archive, in a folder of its name."""
+    from uois_sam.io.photo_archives import members_of
+
+    try:
+        members = members_of(archive)
+    except ImageError as error:
+        raise NothingFoundError(str(error)) from error
+    return [Found(archive, Path(archive.stem, member.name), member=member) for member in members]
+
+
 def _is_pattern(given: str) -> bool:
     """Whether a name has wildcards, as where a shell was kept from expanding it, and is no file's own."""
     return glob.has_magic(given) and not os.path.lexists(given)
@@ -98,24 +143,31 @@ def _from_standard_input() -> bytes:
 
 
 def _below(path: Path, out: Path) -> list[Found]:
-    if not path.is_dir():
-        return [Found(path, Path(path.name))]
-    return [Found(file, file.relative_to(path)) for file in _files_below(path, out)]
+    from uois_sam.io.photo_archives import ARCHIVE_SUFFIXES
+
+    if path.is_dir():
+        return [Found(file, file.relative_to(path)) for file in _files_below(path, out)]
+    if path.suffix.lower() in ARCHIVE_SUFFIXES:
+        return _inside(path)
+    return [Found(path, Path(path.name))]
 
 
 def _files_below(folder: Path, out: Path) -> list[Path]:
     from uois_sam.io.formats import UNREAD_SUFFIXES, VIDEO_SUFFIXES, readable_suffixes
+    from uois_sam.io.photo_archives import ARCHIVE_SUFFIXES
 
     results = out.resolve()
     if results == folder.resolve():
         raise UOISError(f"--out {out}: expected another folder than the inputs, whose results would become inputs")
     taken = readable_suffixes() | VIDEO_SUFFIXES
-    known, odd = _walk(folder, results, taken | UNREAD_SUFFIXES | {_RECORD})
+    known, odd = _walk(folder, results, taken | UNREAD_SUFFIXES | ARCHIVE_SUFFIXES | {_RECORD})
     files = [path for path in known if path.suffix.lower() in taken]
     maps = _maps_and_results(folder, files, {path for path in known if path.suffix.lower() == _RECORD})
     _tell_left_out(folder, sorted(maps), "maps and earlier results; give them by name to segment them")
     unread = [path for path in known if path.suffix.lower() in UNREAD_SUFFIXES - taken]
     _tell_left_out(folder, unread, "pictures in formats that are not read (HEIC: pip install pillow-heif)")
+    archives = [path for path in known if path.suffix.lower() in ARCHIVE_SUFFIXES]
+    _tell_left_out(folder, archives, "archives; give them by name, or a pattern, to segment the photos inside")
     for what, paths in odd.items():
         _tell_left_out(folder, paths, what, "folder" if "folders" in what else "file")
     return [path for path in files if path not in maps]

@@ -1,0 +1,73 @@
+"""Counts of a run of ``uois-sam segment``, and the lines about them at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uois_sam.errors import UOISError, count
+from uois_sam.runtime.progress import print_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass
+class Tally:
+    """Counts of the work done so far."""
+
+    photos: int = 0
+    objects: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    notes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Kind of note to the number of photos that have it, and what it says of the first of them."""
+    format_notes: dict[str, int] = field(default_factory=dict)
+    """Kind of note of a format to how many times."""
+    sheets: list[Path] = field(default_factory=list)
+    """Contact sheets."""
+    started: float = field(default_factory=time.perf_counter)
+
+    def take_notes(self, stem: Path, notes: Sequence[str]) -> None:
+        """Count the notes of a photo by their kind."""
+        for note in notes:
+            kind, _, rest = note.partition(": ")
+            photos, first = self.notes.get(kind, (0, f"{stem}: {rest}"))
+            self.notes[kind] = photos + 1, first
+
+
+def nothing_done(console: Console, failures: Sequence[str]) -> int:
+    """Print the failures and return the exit status; raise a single failure as the error."""
+    if len(failures) == 1:
+        raise UOISError(failures[0])
+    print_line(console, f"error: nothing could be segmented, {count(len(failures), 'input')} failed:")
+    _print_failures(console, failures)
+    return 2
+
+
+def print_summary(console: Console, tally: Tally, out: Path) -> None:
+    """Print what was done, what was skipped, what is to be noted, and what failed."""
+    seconds = time.perf_counter() - tally.started
+    rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
+    done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
+    print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
+    if tally.sheets:
+        more = f", and {len(tally.sheets) - 1} more" if len(tally.sheets) > 1 else ""
+        print_line(console, f"at a glance in {tally.sheets[0]}{more}")
+    if tally.skipped:
+        print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
+    for kind, (photos, first) in tally.notes.items():
+        print_line(console, f"note: {kind} in {count(photos, 'photo')}{', first ' if photos > 1 else ', '}{first}")
+    for kind, number in tally.format_notes.items():
+        print_line(console, f"note: {kind}: {number}")
+    if tally.failures:
+        print_line(console, f"{count(len(tally.failures), 'input')} failed:")
+        _print_failures(console, tally.failures)
+
+
+def _print_failures(console: Console, failures: Sequence[str]) -> None:
+    for failure in failures:
+        print_line(console, f"  {failure}")

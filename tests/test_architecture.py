@@ -26,7 +26,7 @@ LAYERS = [
     {"checkpoints"},
     {"pipeline"},
     {"__init__"},
-    {"datasets", "evaluation", "training", "benchmark", "serve"},
+    {"datasets", "evaluation", "training", "benchmark", "serve", "ros"},
     {"finetuning"},
     {"cli"},
     {"__main__"},
@@ -208,6 +208,8 @@ def test_the_package_works_without_any_extra() -> None:
         "fastapi",
         "uvicorn",
         "prometheus_client",
+        "rosbags",
+        "cyclonedds",
     ]
     code = f"""
 import sys

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from uois_sam._version import __version__
+from uois_sam.cli.bag import Bag
 from uois_sam.cli.benchmark import Benchmark
 from uois_sam.cli.convert import Convert
 from uois_sam.cli.doctor import Doctor
@@ -42,6 +43,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
     "serve": Serve,
+    "bag": Bag,
     "evaluate": Evaluate,
     "tables": Tables,
     "benchmark": Benchmark,

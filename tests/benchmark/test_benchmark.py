@@ -25,7 +25,7 @@ SPREAD = {"median", "q25", "q75", "n"}
 KEYS = {
     "benchmark", "schema", "model", "weights_sha256", "precision", "device", "image_wh", "clock", "warm_up", "prompts",
     "stages_seconds", "parts_seconds", "objects", "other_than_networks_seconds", "paper_seconds", "floor_seconds",
-    "peers", "sweeps", "machine",
+    "roofline_seconds", "machine_peaks", "peers", "sweeps", "machine",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from uois_sam.benchmark.roofline import Peaks, work_of
 from uois_sam.models.sam.modules import SamSize
 from uois_sam.runtime.timing import time_in_turn
 
@@ -110,25 +111,32 @@ class LowerBound:
     """Time and number of the operators counted so far."""
 
     seconds: float = 0.0
+    roofline_seconds: float = 0.0
+    """Of the same operators, by what the machine can do at most; 0 where that was not measured."""
     calls: int = 0
 
 
 @contextmanager
-def counting_lower_bound(device: torch.device) -> Iterator[LowerBound]:
+def counting_lower_bound(device: torch.device, peaks: Peaks | None = None) -> Iterator[LowerBound]:
     """Measure a lower bound on the code inside.
 
     Every operator of ``COUNTED`` is repeated immediately on its own operands, which are then in the cache, and the
     medians are summed.
+
+    Args:
+        device: that computes.
+        peaks: of the machine, for the roofline.
     """
     bound = LowerBound()
-    with _Repeating(bound, device):
+    with _Repeating(bound, device, peaks):
         yield bound
 
 
 class _Repeating(TorchDispatchMode):
-    def __init__(self, bound: LowerBound, device: torch.device) -> None:
+    def __init__(self, bound: LowerBound, device: torch.device, peaks: Peaks | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bound = bound
+        self.peaks = peaks
         self.device = device
 
     def __torch_dispatch__(
@@ -136,7 +144,10 @@ class _Repeating(TorchDispatchMode):
     ) -> Any:
         call: Callable[[], Any] = lambda: func(*args, **(kwargs or {}))  # noqa: E731
         result = call()
-        if func.overloadpacket.__name__ in COUNTED:
+        name = func.overloadpacket.__name__
+        if name in COUNTED:
+            if self.peaks is not None:
+                self.bound.roofline_seconds += self.peaks.seconds(work_of(name, args, kwargs or {}, result))
             self.bound.seconds += time_in_turn({"call": call}, self.device, REPEATS, warm_up=0)["call"].median
             self.bound.calls += 1
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,15 @@ import torch
 
 from uois_sam.benchmark.lower_bound import encoder_lower_bound
 from uois_sam.benchmark.peers import OURS, prepared_pixels, sam_peers, sam_size
-from uois_sam.benchmark.stages import PAPER_SECONDS, POINTS, spread_points, stage_lower_bounds, time_stages, to_tensor
+from uois_sam.benchmark.stages import (
+    PAPER_SECONDS,
+    POINTS,
+    StageBounds,
+    spread_points,
+    stage_lower_bounds,
+    time_stages,
+    to_tensor,
+)
 from uois_sam.benchmark.sweeps import Sweep, sweep
 from uois_sam.geometry import Frame, map_points
 from uois_sam.models.networks import FoundationEncoder
@@ -90,6 +98,7 @@ class _Parts:
 def _measure(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Parts) -> dict[str, Any]:
     parts.begin("stages of a photo")
     times = time_stages(model, image, request.repeats, request.warm_up)
+    bounds = _lower_bounds(model, image, parts) if request.lower_bound else None
     return {
         "benchmark": "stages",
         "schema": SCHEMA,
@@ -103,7 +112,9 @@ def _measure(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Pa
         **times.as_json(),
         "other_than_networks_seconds": times.other_than_networks(),
         "paper_seconds": PAPER_SECONDS,
-        "floor_seconds": _lower_bounds(model, image, parts) if request.lower_bound else None,
+        "floor_seconds": bounds and bounds.repeated,
+        "roofline_seconds": bounds and bounds.roofline,
+        "machine_peaks": bounds and asdict(bounds.peaks),
         "peers": _peers(model, image, request, parts) if request.against else None,
         "sweeps": {what: _sweep(what, model, image, request, parts) for what in request.sweeps},
         "machine": describe_machine(),
@@ -115,14 +126,15 @@ def _sweep(what: Sweep, model: UOISSAM, image: ImageArray, request: Measurement,
     return sweep(what, model, image, request.repeats)
 
 
-def _lower_bounds(model: UOISSAM, image: ImageArray, parts: _Parts) -> dict[str, float]:
+def _lower_bounds(model: UOISSAM, image: ImageArray, parts: _Parts) -> StageBounds:
     """Lower bounds by stage; for SAM's encoder, of its definition in the library's kernels rather than of our form."""
     parts.begin("lower bounds")
     bounds = stage_lower_bounds(model, image)
     encoder, decoder = model.networks.encoder, model.networks.decoder
     if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
         features = encoder_lower_bound(sam_size(encoder.sam, decoder), model.networks.precision, str(model.device))
-        bounds |= {"total": bounds["total"] - bounds["features"] + features, "features": features}
+        total = bounds.repeated["total"] - bounds.repeated["features"] + features
+        return replace(bounds, repeated={**bounds.repeated, "total": total, "features": features})
     return bounds
 
 

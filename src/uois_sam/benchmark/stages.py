@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from uois_sam.benchmark.lower_bound import counting_lower_bound
+from uois_sam.benchmark.roofline import Peaks, measure_peaks
 from uois_sam.geometry import grid_points
 from uois_sam.instances import Instances
 from uois_sam.io.encoding import encode_png
@@ -168,20 +170,36 @@ def spread_points(image_hw: tuple[int, int], count: int) -> Any:
     return every[np.linspace(0, len(every) - 1, count).round().astype(int)]
 
 
-def stage_lower_bounds(model: UOISSAM, image: ImageArray) -> dict[str, float]:
-    """Return seconds by stage of the matrix products, convolutions and attention calls, each repeated alone."""
-    with counting_lower_bound(model.device) as of_encoder:
+@dataclass(frozen=True)
+class StageBounds:
+    """Least seconds by stage, and of all."""
+
+    repeated: dict[str, float]
+    """The network's own products, convolutions and attention calls, each repeated alone."""
+    roofline: dict[str, float]
+    """The same by the machine's measured peaks."""
+    peaks: Peaks
+
+
+def stage_lower_bounds(model: UOISSAM, image: ImageArray) -> StageBounds:
+    """Return bounds on the networks' share of a photo."""
+    peaks = measure_peaks(model.device, model.networks.precision)
+    counting = partial(counting_lower_bound, model.device, peaks)
+    with counting() as of_encoder:
         encoded = _encode(model, image)
-    with counting_lower_bound(model.device) as of_prompts:
+    with counting() as of_prompts:
         if model.networks.hpg is not None:
             _ = encoded.prompts
-    with counting_lower_bound(model.device) as of_closer_look:
+    with counting() as of_closer_look:
         view = _decoded(encoded)
-    with counting_lower_bound(model.device) as of_its_prompts:
+    with counting() as of_its_prompts:
         if model.networks.hpg is not None:
             _ = view.prompts
-    with counting_lower_bound(model.device) as of_masks:
+    with counting() as of_masks:
         encoded.predict(points_for(encoded))
-    bounds = {"hpg": of_prompts.seconds + of_its_prompts.seconds,
-              "features": of_encoder.seconds + of_closer_look.seconds, "masks": of_masks.seconds}  # fmt: skip
-    return {**bounds, "total": sum(bounds.values())}
+    stages = {"hpg": (of_prompts, of_its_prompts), "features": (of_encoder, of_closer_look), "masks": (of_masks,)}
+    repeated = {name: sum(bound.seconds for bound in bounds) for name, bounds in stages.items()}
+    roofline = {name: sum(bound.roofline_seconds for bound in bounds) for name, bounds in stages.items()}
+    return StageBounds(
+        {**repeated, "total": sum(repeated.values())}, {**roofline, "total": sum(roofline.values())}, peaks
+    )

@@ -40,8 +40,9 @@ class Benchmark:
 
     Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The
     table gives medians and interquartile ranges, the paper's times beside them (another machine), the floor (the
-    model's own matrix products, convolutions and attention calls, each repeated by itself), and ratios to peers that
-    were timed in the same run. It goes to standard output. Compare numbers of one machine with nothing else running.
+    model's own matrix products, convolutions and attention calls, each repeated by itself), the roofline (their
+    arithmetic and memory traffic at this machine's measured peaks), and ratios to peers that were timed in the same
+    run. It goes to standard output. Compare numbers of one machine with nothing else running.
 
     Exit status: 0 success; 2 nothing could be measured.
     """
@@ -152,18 +153,20 @@ def footer(record: dict[str, Any]) -> str:
 def _stages(record: dict[str, Any]) -> Table:
     from uois_sam.benchmark.stages import OUTPUTS, STAGES
 
-    table = _table("stage", "median", "IQR", "floor", "x floor", "paper (TITAN RTX)")
+    table = _table("stage", "median", "IQR", "floor", "x floor", "roofline", "x", "paper (TITAN RTX)")
     floors, parts = record["floor_seconds"] or {}, record["parts_seconds"]
+    rooflines = record["roofline_seconds"] or {}
     for stage, title in _STAGES.items():
         spread, floor = record["stages_seconds"][stage], floors.get(stage)
-        times = f"{spread['median'] / floor:.2f}" if floor else ""
+        bounds = [cell for bound in (floor, rooflines.get(stage)) for cell in (
+            _ms(bound), f"{spread['median'] / bound:.2f}" if bound else "")]  # fmt: skip
         paper = _ms(record["paper_seconds"][stage])
-        table.add_row(title, _ms(spread["median"]), _iqr(spread), _ms(floor), times, paper)
+        table.add_row(title, _ms(spread["median"]), _iqr(spread), *bounds, paper)
         for part in STAGES.get(stage, ()):
             if part in parts:
-                table.add_row(_PARTS[part], _ms(parts[part]["median"]), _iqr(parts[part]), "", "", "")
+                table.add_row(_PARTS[part], _ms(parts[part]["median"]), _iqr(parts[part]), *[""] * 5)
     for part in OUTPUTS:
-        table.add_row(f"then: {part}", _ms(parts[part]["median"]), _iqr(parts[part]), "", "", "")
+        table.add_row(f"then: {part}", _ms(parts[part]["median"]), _iqr(parts[part]), *[""] * 5)
     return table
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.errors import UOISError
 from uois_sam.runtime.provenance import summary
 

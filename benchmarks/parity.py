@@ -19,7 +19,7 @@ import torch
 
 from uois_sam.benchmark.peers import build_official_sam, build_transformers_sam, official_modules
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image

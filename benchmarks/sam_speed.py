@@ -27,7 +27,7 @@ from torch import Tensor
 from uois_sam.benchmark.lower_bound import lower_bound_by_part
 from uois_sam.benchmark.peers import OURS, PEERS, Peer, prepared_pixels, random_sam, sam_peers
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
 from uois_sam.models.decoding import make_scorer

@@ -15,10 +15,10 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from tiny_base import NAME, SPEC, TinyBase, write_tiny_base
+from tiny_base import BACKBONE, NAME, SPEC, TinyBase, write_tiny_base
+from uois_sam.checkpoints.bases import BACKBONES, BASES
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
-from uois_sam.checkpoints.foundation import BASES
 from uois_sam.models.compact.efficientnet import Stage
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
@@ -71,6 +71,7 @@ def tiny_pipeline(tiny_model: CompactModel) -> UOISSAM:
 def tiny_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyBase:
     """Files of a tiny SAM and DINOv2 in Meta's format, and their name among the bases."""
     monkeypatch.setitem(BASES, NAME, SPEC)
+    monkeypatch.setitem(BACKBONES, SPEC.prompts, BACKBONE)
     return write_tiny_base(tmp_path / "weights")
 
 

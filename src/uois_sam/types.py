@@ -68,6 +68,8 @@ class TokenPredictions:
     """(M, 4) float32: the decoder's own IoU estimate S^."""
     image_state: Tensor
     """(M, C, h, w): image embedding after the two-way transformer, one per prompt; masks are upscaled from it."""
+    outline_token: Tensor | None = None
+    """(M, C): SAM-HQ's token for fine outlines; None for the others."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from tiny_base import DINOV2, NAME, SAM, TinyBase, random_photo, write_tiny_base
 from uois_sam.checkpoints import foundation as bases
-from uois_sam.checkpoints.foundation import BASES, OFFICIAL_SHA256
-from uois_sam.checkpoints.key_mapping import sam_for_transformers
+from uois_sam.checkpoints.bases import BASES, OFFICIAL_SHA256
+from uois_sam.checkpoints.key_mapping.sam import sam_for_transformers
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 from uois_sam.models.hpg import HPG

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 
 from hub_server import HubServer, serve_hub
-from tiny_base import NAME, SPEC, TinyBase, random_photo
+from tiny_base import BACKBONE, NAME, SPEC, TinyBase, random_photo
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
 from uois_sam.checkpoints.heads import save_heads
@@ -45,8 +45,8 @@ def as_bytes(path: Path) -> bytes:
 @pytest.fixture
 def published(hub: HubServer, tiny_base: TinyBase) -> HubServer:
     """A hub that has the tiny base's two networks."""
-    hub.files[SPEC.sam_repo] = {"model.safetensors": as_bytes(tiny_base.sam)}
-    hub.files[SPEC.dinov2_repo] = {"pytorch_model.bin": tiny_base.dinov2.read_bytes()}
+    hub.files[SPEC.published.repo] = {"model.safetensors": as_bytes(tiny_base.sam)}
+    hub.files[BACKBONE.published.repo] = {"pytorch_model.bin": tiny_base.dinov2.read_bytes()}
     return hub
 
 
@@ -81,7 +81,7 @@ def test_the_licence_and_the_place_are_named_once(
 
 
 def test_another_id_may_be_given(published: HubServer, tiny_base: TinyBase) -> None:
-    published.files["someone/sam-copy"] = published.files.pop(SPEC.sam_repo)
+    published.files["someone/sam-copy"] = published.files.pop(SPEC.published.repo)
     base = load_base(NAME, sam="someone/sam-copy", dinov2=tiny_base.dinov2, device="cpu", precision="float32")
     assert base.sha256 == tiny_base.load().sha256
 
@@ -100,7 +100,7 @@ def test_what_arrives_altered_is_refused_and_not_kept(published: HubServer) -> N
     published.announced_sha256 = "ab" * 32
     with pytest.raises(WeightsError, match=r"expected SHA256 abababababababab\.\.\. of model\.safetensors, downloaded"):
         load()
-    assert cached_weights(SPEC.sam_repo) is None
+    assert cached_weights(SPEC.published.repo) is None
     published.announced_sha256 = None
     load()
 
@@ -116,7 +116,7 @@ def test_offline_the_cache_works_and_what_is_missing_is_told(
     with (
         caplog.at_level(logging.INFO, logger="uois_sam"),
         pytest.raises(
-            WeightsError, match=rf"{SPEC.dinov2_repo} is not in the cache .*HF_HUB_OFFLINE.*--dinov2 FILE"
+            WeightsError, match=rf"{BACKBONE.published.repo} is not in the cache .*HF_HUB_OFFLINE.*--dinov2 FILE"
         ) as e,
     ):
         load()

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tiny_base import NAME, TinyBase
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
-from uois_sam.checkpoints.foundation import BASES
 from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
 

@@ -142,9 +142,9 @@ def _made(what: str) -> Path:
     """A folder made once in a process; cases copy it."""
     import torch
 
-    from tiny_base import NAME, SPEC, write_tiny_base
+    from tiny_base import BACKBONE, NAME, SPEC, write_tiny_base
+    from uois_sam.checkpoints.bases import BACKBONES, BASES
     from uois_sam.checkpoints.compact import compact_base, load_compact
-    from uois_sam.checkpoints.foundation import BASES
     from uois_sam.checkpoints.heads import save_heads
     from uois_sam.datasets import open_dataset
     from uois_sam.training.distributed import start_processes
@@ -153,7 +153,7 @@ def _made(what: str) -> Path:
 
     folder = Path(mkdtemp(prefix="uois_sam_fuzz_"))
     if what == "heads":
-        BASES[NAME] = SPEC
+        BASES[NAME], BACKBONES[SPEC.prompts] = SPEC, BACKBONE
         base = write_tiny_base(folder / "base").load()
         save_heads(base, base.fresh_hpg(), base.fresh_hdnet(), folder / "heads", training={})
         return folder

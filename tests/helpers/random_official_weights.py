@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from uois_sam.checkpoints.foundation import BASES
-from uois_sam.models.dinov2 import Dinov2Size
+from uois_sam.checkpoints.bases import BACKBONES, BASES
+from uois_sam.models.dino import DinoSize
 from uois_sam.models.sam.modules import SamSize
 
 Shapes = dict[str, tuple[int, ...]]
@@ -52,7 +52,7 @@ def sam_shapes(size: SamSize) -> Shapes:
     return {**shapes, **_prompt_encoder_shapes(token), **_mask_decoder_shapes(size)}
 
 
-def dinov2_shapes(size: Dinov2Size) -> Shapes:
+def dinov2_shapes(size: DinoSize) -> Shapes:
     """Names and shapes of the tensors in a ``dinov2_vit*14_pretrain.pth``."""
     width, patches = size.width, (size.trained_side // size.patch) ** 2
     shapes: Shapes = {
@@ -93,7 +93,7 @@ def random_tensors(shapes: Shapes, seed: int) -> dict[str, Tensor]:
     return tensors
 
 
-def write_base(folder: Path, sam: SamSize, dinov2: Dinov2Size, seed: int = 0) -> tuple[Path, Path]:
+def write_base(folder: Path, sam: SamSize, dinov2: DinoSize, seed: int = 0) -> tuple[Path, Path]:
     """Write ``sam.pth`` and ``dinov2.pth``; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "sam.pth", folder / "dinov2.pth"
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     spec = BASES[options.base]
-    for path in write_base(options.out, spec.sam, spec.dinov2, options.seed):
+    for path in write_base(options.out, spec.sam, BACKBONES[spec.prompts].size, options.seed):
         print(f"{path}: {path.stat().st_size} bytes")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from random_official_weights import write_base
-from uois_sam.checkpoints.foundation import BaseSpec
-from uois_sam.models.dinov2 import Dinov2Size
+from uois_sam.checkpoints.bases import Backbone, BaseSpec, Published
+from uois_sam.models.dino import DinoSize
 from uois_sam.models.networks import HeadSizes, Networks
 from uois_sam.models.sam.modules import SamSize
 
@@ -18,9 +18,10 @@ SAM = SamSize(
     width=32, layers=3, heads=2, global_layers=(1,), image_side=64, window=3, token_width=16, decoder_mlp=32,
     decoder_heads=2, iou_hidden=24,
 )  # fmt: skip
-DINOV2 = Dinov2Size(width=24, layers=2, heads=2, trained_side=70)
+DINOV2 = DinoSize(width=24, layers=2, heads=2, trained_side=70)
 HEADS = HeadSizes(prompt_channels=24, hpg_width=8, hpg_scales=(2,), token_width=16, score_width=8)
-SPEC = BaseSpec(SAM, "tests/sam-tiny", 1, dinov2=DINOV2, dinov2_repo="tests/dinov2-tiny", heads=HEADS)
+SPEC = BaseSpec(SAM, Published("tests/sam-tiny", 1), prompts="dinov2-tiny", heads=HEADS)
+BACKBONE = Backbone(DINOV2, Published("tests/dinov2-tiny", 0.1), hpg_scales=(2,))
 
 
 @dataclass(frozen=True)

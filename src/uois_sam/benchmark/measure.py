@@ -25,7 +25,7 @@ from uois_sam.benchmark.stages import (
 from uois_sam.benchmark.sweeps import Sweep, sweep
 from uois_sam.geometry import Frame, map_points
 from uois_sam.models.networks import FoundationEncoder
-from uois_sam.models.sam.modules import SamPointDecoder
+from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.progress import SILENT, ProgressCallback
 from uois_sam.runtime.provenance import describe_machine
@@ -131,8 +131,9 @@ def _lower_bounds(model: UOISSAM, image: ImageArray, parts: _Parts) -> StageBoun
     parts.begin("lower bounds")
     bounds = stage_lower_bounds(model, image)
     encoder, decoder = model.networks.encoder, model.networks.decoder
-    if isinstance(encoder, FoundationEncoder) and isinstance(decoder, SamPointDecoder):
-        features = encoder_lower_bound(sam_size(encoder.sam, decoder), model.networks.precision, str(model.device))
+    sam = encoder.sam if isinstance(encoder, FoundationEncoder) else None
+    if isinstance(sam, SamImageEncoder) and isinstance(decoder, SamPointDecoder):
+        features = encoder_lower_bound(sam_size(sam, decoder), model.networks.precision, str(model.device))
         total = bounds.repeated["total"] - bounds.repeated["features"] + features
         return replace(bounds, repeated={**bounds.repeated, "total": total, "features": features})
     return bounds

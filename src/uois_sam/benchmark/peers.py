@@ -15,17 +15,17 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from uois_sam.checkpoints.foundation import BASES
+from uois_sam.checkpoints.bases import RANDOM
+from uois_sam.checkpoints.foundation import load_foundation
 from uois_sam.checkpoints.heads import UNTRAINED_SETTINGS, base_card
-from uois_sam.checkpoints.key_mapping import sam_for_transformers
+from uois_sam.checkpoints.key_mapping.sam import sam_for_transformers
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.geometry import Frame
-from uois_sam.models.dinov2 import Dinov2Encoder, build_dinov2
 from uois_sam.models.interfaces import MaskFeatures
-from uois_sam.models.networks import FoundationEncoder, Networks
-from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam, transformers_config
+from uois_sam.models.networks import FoundationEncoder
+from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, transformers_config
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.device import inference_precision
 
@@ -96,47 +96,20 @@ def sam_size(encoder: SamImageEncoder, decoder: SamPointDecoder) -> SamSize:
     )  # fmt: skip
 
 
-def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = "cpu", seed: int = 0) -> UOISSAM:
+def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = "cpu") -> UOISSAM:
     """Build a model of full size with RANDOM weights, for timing only: its masks are noise.
 
     Args:
         name: name in ``BASES``, such as ``sam-vit-l``.
         precision: precision of the networks.
         device: device of the networks.
-        seed: seed of the weights.
 
     Raises:
         UOISError: if there is no such base.
         MissingExtraError: if the extra ``full`` is not installed.
     """
-    if name not in BASES:
-        raise UOISError(f"no such base: {name}; expected one of {', '.join(BASES)}")
-    spec = BASES[name]
-    networks, dinov2 = build_sam(spec.sam), build_dinov2(spec.dinov2)
-    for module in (networks, dinov2):
-        randomise(module, seed)
-    encoder = FoundationEncoder(
-        SamImageEncoder(networks["vision_encoder"], spec.sam.image_side), Dinov2Encoder(dinov2, spec.dinov2.patch)
-    )
-    decoder = SamPointDecoder(networks["prompt_encoder"], networks["mask_decoder"])
-    for part in (encoder, decoder):
-        part.requires_grad_(False).eval().to(device)
-    base = Networks(encoder, decoder, heads=spec.heads, name=f"{name}-random", device=torch.device(device),
-                    precision=precision)  # fmt: skip
+    base = load_foundation(f"{name}{RANDOM}", None, None, torch.device(device), precision)
     return UOISSAM(base, base_card(base), UNTRAINED_SETTINGS)
-
-
-@torch.no_grad()
-def randomise(module: nn.Module, seed: int) -> None:
-    """Fill a module on the meta device with random weights of moderate activations."""
-    module.to_empty(device="cpu")
-    generator = torch.Generator().manual_seed(seed)
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        value.normal_(generator=generator)
-        if value.dim() > 1 and not name.endswith("positional_embedding"):
-            value.mul_(max(1, value[0].numel()) ** -0.5)
-        elif value.dim() == 1:
-            value.mul_(0.1).add_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
 
 
 def transformers_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
@@ -255,7 +228,11 @@ def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) ->
 
 def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
     encoder, decoder = model.networks.encoder, model.networks.decoder
-    if not isinstance(encoder, FoundationEncoder) or not isinstance(decoder, SamPointDecoder):
+    if (
+        not isinstance(encoder, FoundationEncoder)
+        or not isinstance(encoder.sam, SamImageEncoder)
+        or not isinstance(decoder, SamPointDecoder)
+    ):
         raise UOISError(f"expected a model on SAM, found {model.name}")
     return encoder.sam, decoder
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from uois_sam.checkpoints.bases import BACKBONES, BASES, Backbone, BaseSpec, Published
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, read_card, read_folder
-from uois_sam.checkpoints.foundation import BASES, LICENCE, BaseSpec
 from uois_sam.checkpoints.heads import HEADS_KIND, read_heads_card
 from uois_sam.checkpoints.huggingface import cached_files, cached_weights
 from uois_sam.checkpoints.names import BUNDLED
 from uois_sam.errors import MissingExtraError, WeightsError
 
 HUB_CACHE = "hub cache"
+_FULL = "needs the extra full"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def named_models() -> list[NamedModel]:
     return bundled + [_base(name, spec) for name, spec in BASES.items()]
 
 
+def named_backbones() -> list[NamedModel]:
+    """What ``train heads --prompts-backbone`` takes."""
+    return [_backbone(name, backbone) for name, backbone in BACKBONES.items()]
+
+
 def trained_models(folders: Iterable[Path]) -> Iterator[TrainedModel]:
     """Model folders below ``folders``, then those in the hub's cache; what is broken says so."""
     for folder in folders:
@@ -71,16 +77,33 @@ def _bundled(name: str, folder: Path) -> NamedModel:
 
 
 def _base(name: str, spec: BaseSpec) -> NamedModel:
+    parts = {"SAM": spec.published, "DINOv2": BACKBONES[spec.prompts].published}
+    here = _here(parts)
+    note = f"SAM {spec.published.repo}, DINOv2 {parts['DINOv2'].repo}{'; ' + spec.note if spec.note else ''}"
+    millions = sum(part.millions for part in parts.values())
+    licence = spec.published.licence
+    return NamedModel(name, millions, here or _FULL, "none: train them, or scores=sam", licence, note, here is None)
+
+
+def _backbone(name: str, backbone: Backbone) -> NamedModel:
+    published = backbone.published
+    here = _here({name: published})
+    return NamedModel(name, published.millions, here or _FULL, "", published.licence, published.repo, here is None)
+
+
+def _here(parts: Mapping[str, Published]) -> str | None:
+    """What of some networks is in the hub's cache, and how to get the rest; None without the hub's client."""
     try:
-        cached = {what: cached_weights(repo) for what, repo in (("SAM", spec.sam_repo), ("DINOv2", spec.dinov2_repo))}
-        there = [f"{what} {path.stat().st_size / 1e9:.2f} GB" for what, path in cached.items() if path is not None]
-        here = f"cached: {', '.join(there)}" if there else f"not downloaded ({spec.millions * 4e-3:.1f} GB)"
-        here += f"; {' and '.join(w for w, path in cached.items() if path is None)} missing" if len(there) == 1 else ""
-        needs_full = False
+        cached = {what: cached_weights(part.repo) for what, part in parts.items()}
     except MissingExtraError:
-        here, needs_full = "needs the extra full", True
-    note = f"SAM {spec.sam_repo}, DINOv2 {spec.dinov2_repo}{'; ' + spec.note if spec.note else ''}"
-    return NamedModel(name, spec.millions, here, "none: train them, or scores=sam", LICENCE, note, needs_full)
+        return None
+    there = [f"{what} {path.stat().st_size / 1e9:.2f} GB" for what, path in cached.items() if path is not None]
+    missing = {what: parts[what] for what, path in cached.items() if path is None}
+    size = sum(part.download_megabytes for part in missing.values()) / 1e3
+    here = f"cached: {', '.join(there)}" if there else f"not downloaded ({size:.1f} GB)"
+    here += f"; {' and '.join(missing)} missing" if there and missing else ""
+    gated = [part.repo for part in missing.values() if part.gated]
+    return here + "".join(f"; accept the licence at huggingface.co/{repo}" for repo in gated)
 
 
 def _described(folder: Path) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from uois_sam.checkpoints.bases import BACKBONES
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, load_strictly, save_folder
-from uois_sam.checkpoints.foundation import LICENCE
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import WeightsError, install_command
 from uois_sam.models.hdnet import HDNet
@@ -41,6 +41,8 @@ class HeadsCard:
     base_sha256: str
     """Identity of its weights (``Networks.sha256``)."""
     heads: HeadSizes
+    prompts_backbone: str | None = None
+    """Name of the backbone for prompts; None for the base's own."""
 
 
 def save_heads(
@@ -68,8 +70,11 @@ def save_heads(
         OutputError: if a file cannot be written.
     """
     card = ModelCard(
-        name=name or base.name, version="", licence=LICENCE,
-        architecture={"kind": HEADS_KIND, "base": base.name, "base_sha256": base.sha256, **base.heads.to_json()},
+        name=name or base.name, version="", licence=base.licence,
+        architecture={
+            "kind": HEADS_KIND, "base": base.name, "base_sha256": base.sha256,
+            **({"prompts_backbone": base.prompts_backbone} if base.prompts_backbone else {}), **base.heads.to_json(),
+        },
         preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(selection or InferenceConfig()),
         training=training, weights_sha256="",
     )  # fmt: skip
@@ -88,7 +93,12 @@ def read_heads_card(card: ModelCard, folder: Path) -> HeadsCard:
     base, sha256 = architecture.pop("base", None), architecture.pop("base_sha256", None)
     if not isinstance(base, str) or not isinstance(sha256, str):
         raise WeightsError(f"{where}: expected base and base_sha256 as text, found {base!r:.60} and {sha256!r:.60}")
-    return HeadsCard(base, sha256, validated(architecture, HeadSizes, where, WeightsError))
+    backbone = architecture.pop("prompts_backbone", None)
+    if backbone is not None and (not isinstance(backbone, str) or backbone not in BACKBONES):
+        raise WeightsError(
+            f"{where}: expected prompts_backbone to be one of {', '.join(BACKBONES)}, found {backbone!r:.60}"
+        )
+    return HeadsCard(base, sha256, validated(architecture, HeadSizes, where, WeightsError), backbone)
 
 
 def load_heads(base: Networks, card: HeadsCard, tensors: Mapping[str, Tensor], folder: Path) -> tuple[HPG, HDNet]:
@@ -100,7 +110,7 @@ def load_heads(base: Networks, card: HeadsCard, tensors: Mapping[str, Tensor], f
     if base.sha256 != card.base_sha256:
         raise WeightsError(
             f"{folder}: these heads were trained on {card.base} with SHA256 {card.base_sha256[:16]}..., but the base "
-            f"given has {base.sha256[:16]}...; give the weights of SAM and DINOv2 that they were trained on"
+            f"given has {base.sha256[:16]}...; give the weights that they were trained on (sam=, dinov2=)"
         )
     if (card.heads.prompt_channels, card.heads.token_width) != (base.heads.prompt_channels, base.heads.token_width):
         raise WeightsError(
@@ -117,7 +127,7 @@ def load_heads(base: Networks, card: HeadsCard, tensors: Mapping[str, Tensor], f
 def base_card(base: Networks) -> ModelCard:
     """The card of a base alone: a grid prompts it, and its own scores rank the masks."""
     return ModelCard(
-        name=base.name, version="", licence=LICENCE, architecture={"kind": BASE_KIND, "base": base.name},
+        name=base.name, version="", licence=base.licence, architecture={"kind": BASE_KIND, "base": base.name},
         preprocessing={"by": "the base", "channels": "RGB"}, selection=asdict(UNTRAINED_SETTINGS), training={},
         weights_sha256="",
     )  # fmt: skip

@@ -6,13 +6,15 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from uois_sam.checkpoints.bases import BASES, find_base
 from uois_sam.checkpoints.compact import compact_base, compact_networks, fill_compact, load_compact
 from uois_sam.checkpoints.folder import architecture_of, card_settings, read_folder, save_folder
-from uois_sam.checkpoints.foundation import BASES, check_foundation, load_foundation
+from uois_sam.checkpoints.foundation import Weights, check_foundation, load_foundation
 from uois_sam.checkpoints.heads import (
     BASE_KIND,
     HEADS_KIND,
@@ -23,7 +25,7 @@ from uois_sam.checkpoints.heads import (
     readme,
 )
 from uois_sam.checkpoints.huggingface import push_folder
-from uois_sam.checkpoints.names import BUNDLED, Weights, find_folder, refuse_foreign_weights, unknown_model
+from uois_sam.checkpoints.names import BUNDLED, find_folder, refuse_foreign_weights, unknown_model
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.io.files import write_atomically
@@ -48,7 +50,7 @@ def load(
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)
     name = os.fspath(name_or_path)
-    if name in BASES:
+    if find_base(name) is not None:
         base = load_base(name, sam=sam, dinov2=dinov2, device=device, precision=precision)
         return base, base_card(base), UNTRAINED_SETTINGS
     folder = find_folder(name)
@@ -56,7 +58,10 @@ def load(
     kind, _ = architecture_of(card)
     if kind == HEADS_KIND:
         needed = read_heads_card(card, folder)
-        base = load_base(needed.base, sam=sam, dinov2=dinov2, device=device, precision=precision)
+        base = load_base(
+            needed.base, sam=sam, dinov2=dinov2, prompts_backbone=needed.prompts_backbone, device=device,
+            precision=precision,
+        )  # fmt: skip
         hpg, hdnet = load_heads(base, needed, tensors, folder)
         return _fused(replace(base, hpg=hpg, hdnet=hdnet)), card, card_settings(card, folder)
     refuse_foreign_weights(name, sam, dinov2)
@@ -82,15 +87,18 @@ def load_base(
     *,
     sam: Weights = None,
     dinov2: Weights = None,
+    prompts_backbone: str | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> Networks:
     """Load encoder and decoder of a model, without heads: what heads are trained on.
 
     Args:
-        name: ``sam-vit-b``, ``sam-vit-l`` (the paper's), ``sam-vit-h`` or ``compact``.
-        sam: SAM's weights: Meta's ``.pth`` file, a Hugging Face folder or id; the published ones when left out.
-        dinov2: DINOv2's, likewise.
+        name: a name in ``bases.BASES`` such as ``sam-vit-l`` (the paper's) or ``sam2.1-hiera-tiny``, or ``compact``.
+            With ``-random`` at its end a base gets random weights: for rehearsals and tests.
+        sam: weights of its SAM: the authors' file, a Hugging Face folder or id; the published ones when left out.
+        dinov2: weights of the backbone for prompts, likewise.
+        prompts_backbone: name in ``bases.BACKBONES``; DINOv2 ViT-S/14, the paper's, when left out.
         device: as :meth:`UOISSAM.from_pretrained`.
         precision: as there.
 
@@ -99,9 +107,10 @@ def load_base(
         WeightsError: weights that cannot be had, are truncated or altered, or belong to another model.
         MissingExtraError: the extra ``full`` is not installed.
     """
-    chosen, dtype = check_base(name, sam=sam, dinov2=dinov2, device=device, precision=precision)
-    if name in BASES:
-        return load_foundation(name, sam, dinov2, chosen, dtype)
+    given: dict[str, Any] = {"sam": sam, "dinov2": dinov2, "prompts_backbone": prompts_backbone}
+    chosen, dtype = check_base(name, **given, device=device, precision=precision)
+    if find_base(name) is not None:
+        return load_foundation(name, sam, dinov2, chosen, dtype, prompts_backbone)
     model, _ = load_compact(name)
     model.requires_grad_(False).eval().to(chosen)
     return compact_base(model, name, chosen, dtype)
@@ -112,6 +121,7 @@ def check_base(
     *,
     sam: Weights = None,
     dinov2: Weights = None,
+    prompts_backbone: str | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> tuple[torch.device, torch.dtype]:
@@ -125,10 +135,12 @@ def check_base(
     """
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)
-    if name in BASES:
-        check_foundation(name, sam, dinov2)
+    if find_base(name) is not None:
+        check_foundation(name, sam, dinov2, prompts_backbone)
     elif name in BUNDLED:
         refuse_foreign_weights(name, sam, dinov2)
+        if prompts_backbone is not None:
+            raise UOISError(f"{name} has its own encoder for prompts: expected no other backbone for them")
     else:
         raise WeightsError(unknown_model(name, (*BUNDLED, *BASES)))
     return chosen, dtype

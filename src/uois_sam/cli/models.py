@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _RUNS = Path("runs")
 _WIDTH_OF_A_FILE = 200
+_COLUMNS = ("name", "parameters", "here", "heads", "licence", "what")
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,24 @@ class Models:
         from rich.markup import escape
         from rich.table import Table
 
-        from uois_sam.checkpoints.catalogue import named_models, trained_models
+        from uois_sam.checkpoints.catalogue import named_backbones, named_models, trained_models
         from uois_sam.errors import UOISError, install_command
 
         if missing := [str(folder) for folder in self.folders if not os.path.isdir(folder)]:
             raise UOISError(f"expected folders, found none at {', '.join(missing)}")
-        table = Table("name", "parameters", "here", "heads", "licence", "what", box=None, pad_edge=False)
-        models = named_models()
-        for model in models:
-            size = f"{model.millions:.1f} M" if model.millions < 10 else f"{model.millions:.0f} M"
-            cells = (model.name, size, model.here, model.heads, model.licence, model.note)
-            table.add_row(*(escape(cell) for cell in cells))
+        models, backbones = named_models(), named_backbones()
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
-        output.print(table)
+        for title, listed in (("", models), ("backbones for prompts (train heads --prompts-backbone)", backbones)):
+            table = Table(*_COLUMNS, box=None, pad_edge=False)
+            for model in listed:
+                size = f"{model.millions:.1f} M" if model.millions < 10 else f"{model.millions:.0f} M"
+                cells = (model.name, size, model.here, model.heads, model.licence, model.note)
+                table.add_row(*(escape(cell) for cell in cells))
+            if title:
+                output.print(f"\n{title}:")
+            output.print(table)
         if any(model.needs_full for model in models):
             output.print(f"\nthe extra full: {install_command('full')}", markup=False, soft_wrap=True)
         folders = self.folders or ((_RUNS,) if _RUNS.is_dir() else ())

@@ -30,10 +30,10 @@ class WeightOptions:
     model: Annotated[str | None, tyro.conf.arg(help_behavior_hint="(default: compact)")] = None
     """Name of a model ("uois-sam models" lists them), a folder that holds one, or a Hugging Face id (org/name)."""
     sam: str | None = None
-    """SAM's weights, for models that stand on it: Meta's .pth file, or a Hugging Face folder or id; downloaded if left
-    out."""
+    """Weights of the SAM of a model that stands on one: its authors' file (.pth, .pt), or a Hugging Face folder or id;
+    downloaded if left out."""
     dinov2: str | None = None
-    """DINOv2's weights, likewise."""
+    """Weights of the network that its prompt generator reads, likewise."""
     device: str = "auto"
     """Device to compute on: auto, cpu, cuda, cuda:1, mps."""
 
@@ -160,7 +160,24 @@ class BaseOptions(NetworkOptions):
     """The frozen networks, the device that they run on, and their arithmetic."""
 
     model: Annotated[str, tyro.conf.arg(name="base")] = "sam-vit-l"
-    """Frozen networks: sam-vit-b, sam-vit-l (the paper's), sam-vit-h, compact."""
+    """Frozen networks: sam-vit-l (the paper's), sam2.1-hiera-tiny, compact, ... ("uois-sam models" lists them)."""
+    prompts_backbone: str | None = None
+    """Frozen network that the prompt generator reads ("uois-sam models" lists them); if left out dinov2-small, the
+    paper's. Not for compact, which has its own."""
+    random_weights: bool = False
+    """FOR REHEARSALS ONLY: random weights in place of the published ones, so that everything runs without a network and
+    nothing of use is learned."""
+
+    @property
+    def name(self) -> str:
+        """Name of the base to load."""
+        from uois_sam.checkpoints.bases import RANDOM
+
+        return f"{self.model}{RANDOM}" if self.random_weights and not self.model.endswith(RANDOM) else self.model
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``load_base``, without the name."""
+        return {**super().keywords(), "prompts_backbone": self.prompts_backbone}
 
 
 def parse_option(text: str) -> tuple[str, Any]:

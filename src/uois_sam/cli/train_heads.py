@@ -80,7 +80,7 @@ class TrainHeads:
         from uois_sam.training.distributed import start_processes
 
         weights = self.base.keywords()
-        check_base(self.base.model, **weights)
+        check_base(self.base.name, **weights)
         processes = start_processes(self.base.device)
         if processes.num_processes > 1 and processes.device.type == "cuda":
             weights["device"] = str(processes.device)
@@ -104,7 +104,7 @@ class TrainHeads:
         with progress(console) as watch:
             images = examine_images(data, recipe, watch, processes, validation=validation)
         # Not below a progress bar: it may download, which shows its own.
-        base = load_base(self.base.model, **weights)
+        base = load_base(self.base.name, **weights)
         with progress(console) as watch:
             folder = train_heads(
                 base, images, recipe, self.out, watch, processes, tensorboard=self.tensorboard, name=self.name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from uois_sam.geometry import Frame
 from uois_sam.types import PromptMaps, TokenPredictions
@@ -96,6 +96,32 @@ class ImageEncoder(Protocol):
         ...
 
 
+class MaskArchitecture(Protocol):
+    """The sizes of a SAM, and how to make it: one class for each family."""
+
+    @property
+    def token_width(self) -> int:
+        """Channels of the decoder's tokens."""
+        ...
+
+    @property
+    def described(self) -> str:
+        """What a file must hold, for messages: ``"SAM with 1024 channels and 24 layers"``."""
+        ...
+
+    def build(self) -> nn.Module:
+        """Its networks without weights, under the names of transformers.
+
+        Raises:
+            MissingExtraError: transformers is not installed.
+        """
+        ...
+
+    def assemble(self, networks: nn.Module) -> tuple[ImageEncoder, PromptDecoder]:
+        """Encoder and decoder around what :meth:`build` made, with weights by now; both are torch modules."""
+        ...
+
+
 class SceneEncoder(Protocol):
     """The frozen backbones (DINOv2 and SAM's image encoder in the paper, one shared light encoder in compact)."""
 
@@ -160,4 +186,5 @@ def select_prompts(predictions: TokenPredictions, index: Tensor) -> TokenPredict
         mask_tokens=predictions.mask_tokens[index],
         scores=predictions.scores[index],
         image_state=predictions.image_state[index],
+        outline_token=None if predictions.outline_token is None else predictions.outline_token[index],
     )

@@ -16,13 +16,12 @@ from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, check_heads
 from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
-from uois_sam.models.interfaces import PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
+from uois_sam.models.interfaces import ImageEncoder, PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
 from uois_sam.runtime.device import inference_precision
 from uois_sam.validation import Channels, Scale, Side
 
 if TYPE_CHECKING:
-    from uois_sam.models.dinov2 import Dinov2Encoder
-    from uois_sam.models.sam.modules import SamImageEncoder
+    from uois_sam.models.dino import DinoEncoder
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,10 @@ class Networks:
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
     saved: Networks | None = None
     """The same networks with the parameters that are saved, where these are a faster form of them."""
+    prompts_backbone: str = ""
+    """Name of the backbone that HPG reads, e.g. ``dinov2-small``; empty where it is part of the encoder."""
+    licence: str = "Apache-2.0"
+    """Of encoder and decoder."""
 
     @cached_property
     def sha256(self) -> str:
@@ -125,9 +128,9 @@ def hash_weights(modules: list[nn.Module]) -> str:
 
 
 class FoundationEncoder(nn.Module):
-    """``interfaces.SceneEncoder`` over two networks."""
+    """``interfaces.SceneEncoder`` over two networks: a SAM's image encoder, and a backbone for prompts."""
 
-    def __init__(self, sam: SamImageEncoder, dinov2: Dinov2Encoder) -> None:
+    def __init__(self, sam: ImageEncoder, dinov2: DinoEncoder) -> None:
         super().__init__()
         self.sam = sam
         self.dinov2 = dinov2

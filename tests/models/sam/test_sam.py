@@ -23,7 +23,7 @@ from uois_sam.checkpoints.loading import load_base
 from uois_sam.geometry import Frame
 from uois_sam.models.interfaces import ObjectPrompts
 from uois_sam.models.networks import Networks
-from uois_sam.models.sam.modules import PIXEL_STD, SamPointDecoder, build_sam
+from uois_sam.models.sam.modules import PIXEL_STD, SamPointDecoder
 
 POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0], [-0.5, 45.5], [31.5, 31.5]])
 TOLERANCE = 1e-4
@@ -168,7 +168,7 @@ def test_pixels_are_those_of_the_official_resize_to_within_a_level(base: Network
 
 
 def test_networks_come_without_weights_until_loaded() -> None:
-    assert all(parameter.is_meta for parameter in build_sam(SAM).parameters())
+    assert all(parameter.is_meta for parameter in SAM.build().parameters())
 
 
 def test_hugging_face_folders_load_as_the_same_weights(tiny_base: TinyBase, tmp_path: Path, reference: Any) -> None:

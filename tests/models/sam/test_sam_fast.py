@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tiny_base import SAM, TinyBase, random_photo
-from uois_sam.benchmark.peers import build_transformers_sam, randomise
+from uois_sam.benchmark.peers import build_transformers_sam
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.sam.attention import RelativePositions, attend_at_once, attend_by_rows, attend_folded
 from uois_sam.models.sam.image_encoder import Windows
-from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, build_sam
+from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize
+from uois_sam.models.unloaded import randomise
 from uois_sam.runtime import device as runtime_device
 from uois_sam.runtime.device import current_precision, inference_precision
 
@@ -40,7 +41,7 @@ def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 def networks(size: SamSize, seed: int = 0) -> tuple[SamImageEncoder, SamPointDecoder, Any]:
     """Ours and transformers' model around the same random weights."""
-    parts = build_sam(size)
+    parts = size.build()
     randomise(parts, seed)
     for name, parameter in parts.named_parameters():
         if "rel_pos" in name:

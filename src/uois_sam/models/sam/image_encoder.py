@@ -142,11 +142,18 @@ class PreparedEncoder:
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> Tensor:
         """(1, 3, side, side) float32 to the (1, C, side / 16, side / 16) float32 embedding."""
-        tokens = self._patches(pixels)
+        return self.with_first_global(pixels)[0]
+
+    @torch.no_grad()
+    def with_first_global(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The embedding, and what the first layer that attends to the whole image gives: (tokens, C) float32."""
+        tokens, first = self._patches(pixels), None
         buffer = tokens.new_zeros(len(tokens) + 1, tokens.shape[1], dtype=self.patch.weight.dtype)
         for layer in self.layers:
             tokens = layer(tokens, buffer)
-        return self._neck(tokens)
+            if first is None and layer.windows is None:
+                first = tokens  # the layers after it make new tensors
+        return self._neck(tokens), first
 
     def _patches(self, pixels: Tensor) -> Tensor:
         """(tokens, C) float32: the convolution with a stride of its own size is one product."""

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uois_sam.config import MASKS_PER_PROMPT
-from uois_sam.errors import MissingExtraError
 from uois_sam.geometry import Frame
 from uois_sam.models.interfaces import MaskFeatures, ObjectPrompts
 from uois_sam.models.sam.image_encoder import PreparedEncoder
 from uois_sam.models.sam.two_way import TwoWay
 from uois_sam.models.sam.upscaling import Upscaler
+from uois_sam.models.unloaded import unloaded
 from uois_sam.runtime.device import Prepared, current_precision, full_precision
 from uois_sam.types import TokenPredictions
 
@@ -50,21 +50,28 @@ class SamSize:
     decoder_heads: int = 8
     iou_hidden: int = 256
 
+    @property
+    def described(self) -> str:
+        """What a file must hold, for messages."""
+        return f"SAM with {self.width} channels and {self.layers} layers"
 
-def build_sam(size: SamSize) -> nn.ModuleDict:
-    """SAM's networks without weights (on the meta device): ``vision_encoder``, ``prompt_encoder``, ``mask_decoder``.
+    def build(self) -> nn.Module:
+        """``vision_encoder``, ``prompt_encoder`` and ``mask_decoder`` of transformers, without weights.
 
-    Raises:
-        MissingExtraError: transformers is not installed.
-    """
-    try:
-        from transformers import SamConfig
-        from transformers.models.sam.modeling_sam import SamModel
-    except ImportError as error:
-        raise MissingExtraError("SAM", "full", "transformers") from error
-    with torch.device("meta"):
-        model = SamModel(SamConfig(**transformers_config(size)))
-    return nn.ModuleDict({name: model.get_submodule(name) for name in PARTS})
+        Raises:
+            MissingExtraError: transformers is not installed.
+        """
+        with unloaded("SAM"):
+            from transformers import SamConfig
+            from transformers.models.sam.modeling_sam import SamModel
+
+            model = SamModel(SamConfig(**transformers_config(self)))
+        return nn.ModuleDict({name: model.get_submodule(name) for name in PARTS})
+
+    def assemble(self, networks: nn.Module) -> tuple[SamImageEncoder, SamPointDecoder]:
+        """Encoder and decoder around what :meth:`build` made, with weights by now."""
+        parts = [networks.get_submodule(name) for name in PARTS]
+        return SamImageEncoder(parts[0], self.image_side), SamPointDecoder(parts[1], parts[2])
 
 
 def transformers_config(size: SamSize) -> dict[str, Any]:
@@ -107,7 +114,11 @@ class SamImageEncoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[MaskFeatures, Frame]:
         """Encode one (3, H, W) uint8 RGB image: the (1, C, side/16, side/16) embedding and how the image lies in it."""
         frame = Frame.padded((image.shape[1], image.shape[2]), self.side)
-        return MaskFeatures(grid=self.embed(self.prepare(image, frame))), frame
+        return self.features(self.prepare(image, frame)), frame
+
+    def features(self, pixels: Tensor) -> MaskFeatures:
+        """(1, 3, side, side) float32 to what the decoder takes."""
+        return MaskFeatures(grid=self.embed(pixels))
 
     def embed(self, pixels: Tensor) -> Tensor:
         """(1, 3, side, side) float32 to the (1, C, side/16, side/16) float32 embedding, in the precision around it."""
@@ -122,16 +133,30 @@ class SamImageEncoder(nn.Module):
         return F.pad(normalised, (0, self.side - width, 0, self.side - height))
 
 
+@dataclass(frozen=True)
+class TokenLayout:
+    """The learned tokens that a decoder puts before those of the prompt."""
+
+    learned: tuple[str, ...] = ("iou_token", "mask_tokens")
+    """Embeddings of the mask decoder, in order; the four mask tokens follow the IoU token in all of the family."""
+    iou: int = 0
+    """Index of the IoU token."""
+    outline: int | None = None
+    """Index of SAM-HQ's token for fine outlines; None for the others."""
+
+
 class SamPointDecoder(nn.Module):
     """SAM's prompt encoder and mask decoder, split where HDNet needs it (``interfaces.PromptDecoder``); no gradients.
 
     Args:
-        prompt_encoder: transformers' ``SamPromptEncoder``.
-        mask_decoder: transformers' ``SamMaskDecoder``.
+        prompt_encoder: transformers' ``SamPromptEncoder``, or that of a successor.
+        mask_decoder: transformers' ``SamMaskDecoder``, likewise.
+        layout: the learned tokens of this one.
     """
 
-    def __init__(self, prompt_encoder: nn.Module, mask_decoder: nn.Module) -> None:
+    def __init__(self, prompt_encoder: nn.Module, mask_decoder: nn.Module, layout: TokenLayout | None = None) -> None:
         super().__init__()
+        self.layout = layout or TokenLayout()
         # Any: transformers' modules are typed by their attributes' common base only.
         self.prompt_encoder: Any = prompt_encoder
         self.mask_decoder: Any = mask_decoder
@@ -149,15 +174,17 @@ class SamPointDecoder(nn.Module):
         prepared = self._prepared.get(current_precision(grid.device))
         with full_precision(grid.device):  # what is cast to what is said in there
             sparse, dense, positions = self._embed(prompts, grid)
-            learned = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(count, -1, -1)
+            learned = torch.cat([getattr(decoder, name).weight for name in self.layout.learned]).expand(count, -1, -1)
             start = torch.cat([learned, sparse], dim=1)
             image = _vectors(grid.float() + dense)
             one_for_all = prompts.mask_logits is None
             tokens, image = prepared.two_way(image[0] if one_for_all else image, _vectors(positions)[0], start)
-            iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + MASKS_PER_PROMPT]
+            first = self.layout.iou + 1
+            iou_token, mask_tokens = tokens[:, self.layout.iou], tokens[:, first : first + MASKS_PER_PROMPT]
             scores = decoder.iou_prediction_head(iou_token)
         state = image.transpose(1, 2).unflatten(2, grid.shape[-2:])
-        return TokenPredictions(iou_token, mask_tokens, scores, state)
+        outline = None if self.layout.outline is None else tokens[:, self.layout.outline]
+        return TokenPredictions(iou_token, mask_tokens, scores, state, outline)
 
     @torch.no_grad()
     def upscale(
@@ -167,10 +194,15 @@ class SamPointDecoder(nn.Module):
         state = predictions.image_state
         prepared = self._prepared.get(current_precision(state.device))
         with full_precision(state.device):
-            heads = enumerate(self.mask_decoder.output_hypernetworks_mlps)
-            weights = torch.stack([head(predictions.mask_tokens[:, k].float()) for k, head in heads], dim=1)
-            chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
-            return prepared.upscaler(state.flatten(2).transpose(1, 2).to(prepared.two_way.dtype), chosen)
+            chosen = self.mask_vectors(predictions, token_index)
+            vectors = state.flatten(2).transpose(1, 2).to(prepared.two_way.dtype)
+            return prepared.upscaler(vectors, chosen, features.fine)
+
+    def mask_vectors(self, predictions: TokenPredictions, token_index: Tensor) -> Tensor:
+        """(M, T, C / 8) float32: what the finest maps are multiplied with, for the chosen tokens ((M, T) int64)."""
+        heads = enumerate(self.mask_decoder.output_hypernetworks_mlps)
+        vectors = torch.stack([head(predictions.mask_tokens[:, k].float()) for k, head in heads], dim=1)
+        return vectors.gather(1, token_index[..., None].expand(-1, -1, vectors.shape[-1]))
 
     def _embed(self, prompts: ObjectPrompts, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prompt tokens (M, n, C), what prompts add to the image (M or 1, C, h, w), and positions (1, C, h, w).

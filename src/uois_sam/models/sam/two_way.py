@@ -64,8 +64,9 @@ class CrossAttention:
         heads = module.num_attention_heads
         q, k, v = (HeadProjection.of(layer, heads) for layer in (module.q_proj, module.k_proj, module.v_proj))
         q = HeadProjection(q.weight * module.scaling, q.bias * module.scaling)
-        out = module.out_proj.weight.detach().float().T.unflatten(0, (heads, -1)).contiguous()
-        return cls(q, k, v, out, module.out_proj.bias.detach().float())
+        last = module.out_proj if hasattr(module, "out_proj") else module.o_proj  # SAM's name, that of its successors
+        out = last.weight.detach().float().T.unflatten(0, (heads, -1)).contiguous()
+        return cls(q, k, v, out, last.bias.detach().float())
 
 
 @dataclass(frozen=True)

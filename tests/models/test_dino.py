@@ -12,13 +12,12 @@ from torch import Tensor
 from random_official_weights import dinov2_shapes, random_tensors
 from sam_references import dinov2_features
 from tiny_base import DINOV2, TinyBase, random_photo
-from uois_sam.checkpoints.foundation import DINOV2_VITS14
-from uois_sam.checkpoints.key_mapping import dinov2_for_transformers
-from uois_sam.models.dinov2 import Dinov2Encoder, build_dinov2
+from uois_sam.checkpoints.key_mapping.dino import dinov2_for_transformers
+from uois_sam.models.dino import DinoEncoder, DinoSize
 
 
 @pytest.fixture
-def encoder(tiny_base: TinyBase) -> Dinov2Encoder:
+def encoder(tiny_base: TinyBase) -> DinoEncoder:
     """Tiny, random weights."""
     return tiny_base.load().encoder.dinov2  # type: ignore[attr-defined, no-any-return]
 
@@ -52,7 +51,7 @@ def official_forward(tensors: dict[str, Tensor], pixels: Tensor, heads: int, pat
 
 
 @torch.inference_mode()
-def test_features_from_metas_file_are_those_of_metas_architecture(tiny_base: TinyBase, encoder: Dinov2Encoder) -> None:
+def test_features_from_metas_file_are_those_of_metas_architecture(tiny_base: TinyBase, encoder: DinoEncoder) -> None:
     image = random_photo()
     tokens = official_forward(
         torch.load(tiny_base.dinov2, weights_only=True), encoder.prepare(image), DINOV2.heads, DINOV2.patch
@@ -71,7 +70,7 @@ def test_features_are_those_of_transformers(tiny_base: TinyBase) -> None:
 
 def test_every_tensor_of_metas_file_is_used() -> None:
     tensors = random_tensors(dinov2_shapes(DINOV2), seed=0)
-    wanted = build_dinov2(DINOV2).state_dict()
+    wanted = DINOV2.build().state_dict()
     converted = dinov2_for_transformers(tensors, wanted)
     assert {name: value.shape for name, value in converted.items()} == {n: v.shape for n, v in wanted.items()}
     assert sum(value.numel() for value in converted.values()) == sum(value.numel() for value in tensors.values())
@@ -79,10 +78,10 @@ def test_every_tensor_of_metas_file_is_used() -> None:
 
 def test_vit_small_has_the_official_sizes() -> None:
     """Its parameters make the 88 283 115 bytes of dinov2_vits14_pretrain.pth, but for the file's own names."""
-    shapes = dinov2_shapes(DINOV2_VITS14)
+    shapes = dinov2_shapes(DinoSize())
     assert shapes["pos_embed"] == (1, 37 * 37 + 1, 384)
     assert 0 < 88_283_115 - 4 * sum(int(np.prod(shape)) for shape in shapes.values()) < 100_000
-    wanted = build_dinov2(DINOV2_VITS14).state_dict()
+    wanted = DinoSize().build().state_dict()
     meta = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
     assert {n: v.shape for n, v in dinov2_for_transformers(meta, wanted).items()} == {
         n: v.shape for n, v in wanted.items()
@@ -90,7 +89,7 @@ def test_vit_small_has_the_official_sizes() -> None:
 
 
 @pytest.mark.parametrize("size", [(480, 640), (720, 1280), (20, 30)], ids=str)
-def test_pixels_are_those_of_a_pillow_resize_to_within_a_level(encoder: Dinov2Encoder, size: tuple[int, int]) -> None:
+def test_pixels_are_those_of_a_pillow_resize_to_within_a_level(encoder: DinoEncoder, size: tuple[int, int]) -> None:
     image = random_photo(*size)
     picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((448, 336), Image.Resampling.BILINEAR)
     levels = encoder.prepare(image) * encoder.std + encoder.mean

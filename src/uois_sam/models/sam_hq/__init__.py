@@ -1,0 +1,1 @@
+"""SAM-HQ: SAM with a token of its own for fine outlines."""

@@ -1,15 +1,21 @@
-"""Difference of our SAM and DINOv2 from their references, in float32 on the same weights.
+"""Difference of our networks from their references, in float32 on the same weights.
 
     python benchmarks/parity.py PHOTO --weights WEIGHTS [--base sam-vit-l] [--points 4] [--out results.json]
+    python benchmarks/parity.py PHOTO --base sam2.1-hiera-tiny [--prompts-backbone dinov2-small] [--out results.json]
 
 WEIGHTS holds ``sam.pth`` and ``dinov2.pth`` in Meta's format (``random_official_weights.py`` writes such). References:
 transformers' ``SamModel`` and ``Dinov2Model``, the modules of Meta's package segment-anything, and Pillow's resize.
 Needs the extra ``parity``.
+
+Without WEIGHTS the base gets random weights, full size, and the references are transformers' models of its family: the
+embedding, finer maps, tokens, four masks, scores, and the features for prompts. EdgeTAM's image encoder is compared
+where timm and torchvision are installed, which transformers takes it from.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,20 +25,24 @@ import torch
 
 from uois_sam.benchmark.peers import build_official_sam, build_transformers_sam, official_modules
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.checkpoints.bases import BASES
+from uois_sam.checkpoints.bases import BACKBONES, BASES, RANDOM
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
-from uois_sam.models.sam.modules import PIXEL_STD
+from uois_sam.models.edgetam.modules import EdgeTamSize
+from uois_sam.models.sam.modules import PIXEL_STD, SamSize
+from uois_sam.models.unloaded import randomise
 from uois_sam.runtime.provenance import summary
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
-from sam_references import dinov2_features, errors, meta_pixels, meta_sam, our_pixels, our_sam, transformers_sam
+from family_references import our_outputs, pixels_of, repvit_outputs, their_outputs
+from sam_references import dino_features, errors, meta_pixels, meta_sam, our_pixels, our_sam, transformers_sam
 
 
 def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str, Any]:
     """Make all comparisons on one photo."""
     size = BASES[base_name].sam
+    assert isinstance(size, SamSize)
     base = load_base(
         base_name, sam=weights / "sam.pth", dinov2=weights / "dinov2.pth", device="cpu", precision="float32"
     )
@@ -53,20 +63,42 @@ def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str,
             model = build_official_sam(modeling, size)
         model.load_state_dict(tensors, assign=True)
         result["sam_to_meta"] = errors(ours, meta_sam(model, pixels, points))
-    found, expected = dinov2_features(base, image)
+    found, expected = dino_features(base, image)
     result["dinov2_to_transformers"] = errors({"features": found}, {"features": expected})
+    return result
+
+
+def compare_family(photo: Path, base_name: str, backbone: str | None, count: int) -> dict[str, Any]:
+    """Make the comparisons with transformers alone, on random weights."""
+    spec, name = BASES[base_name], f"{base_name}{RANDOM}"
+    base = load_base(name, prompts_backbone=backbone, device="cpu", precision="float32")
+    encoder: Any = base.encoder
+    image = torch.from_numpy(np.array(read_image(photo))).permute(2, 0, 1)
+    pixels = pixels_of(encoder.sam, image)
+    points = torch.rand((count, 2), generator=torch.Generator().manual_seed(0)) * pixels.shape[-1] * 0.7
+    ours = our_outputs(encoder.sam, base.decoder, pixels, points)
+    networks = spec.sam.build()
+    randomise(networks, seed=0)  # as load_base does
+    networks.eval()
+    theirs = their_outputs(spec.sam, networks, pixels, points)
+    result = {"sam_to_transformers": errors({key: ours[key] for key in theirs}, theirs)}
+    if isinstance(spec.sam, EdgeTamSize) and importlib.util.find_spec("timm"):
+        result["image_encoder_to_timm"] = errors(*repvit_outputs(spec.sam, networks, pixels))
+    found, expected = dino_features(base, image)
+    result["prompts_to_transformers"] = errors({"features": found}, {"features": expected})
     return result
 
 
 def markdown(result: dict[str, Any]) -> str:
     """Format all comparisons as a markdown table."""
     lines = ["| comparison | quantity | largest difference | reference RMS |", "|---|---|---|---|"]
-    pixels = result["pixels"]
-    lines.append(
-        f"| Pillow's resize | levels of 0..255 | {pixels['largest_difference_levels']:.3f} "
-        f"(mean {pixels['mean_levels']:.5f}) | |"
-    )
-    for comparison in ("sam_to_transformers", "sam_to_meta", "dinov2_to_transformers"):
+    if "pixels" in result:
+        pixels = result["pixels"]
+        lines.append(
+            f"| Pillow's resize | levels of 0..255 | {pixels['largest_difference_levels']:.3f} "
+            f"(mean {pixels['mean_levels']:.5f}) | |"
+        )
+    for comparison in (name for name in result if name != "pixels"):
         for name, row in result[comparison].items():
             label = comparison.replace("_", " ")
             lines.append(f"| {label} | {name} | {row['largest_difference']:.1e} | {row['reference_rms']:.2f} |")
@@ -77,14 +109,19 @@ def main() -> int:
     """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--weights", type=Path, required=True, help="folder with sam.pth and dinov2.pth")
+    parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth")
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
+    parser.add_argument("--prompts-backbone", choices=list(BACKBONES))
     parser.add_argument("--points", type=int, default=4)
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
-        result = compare(options.photo, options.weights, options.base, options.points)
-        record = make_record("parity", {"base": options.base, **result})
+        if options.weights is None:
+            result = compare_family(options.photo, options.base, options.prompts_backbone, options.points)
+        else:
+            result = compare(options.photo, options.weights, options.base, options.points)
+        chosen = {"base": options.base, "prompts_backbone": options.prompts_backbone}
+        record = make_record("parity", {**chosen, **result})
         if options.out:
             write_record(options.out, record)
     except UOISError as error:

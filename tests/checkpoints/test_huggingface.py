@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import save
 from hub_server import HubServer, serve_hub
 from tiny_base import BACKBONE, NAME, SPEC, TinyBase, random_photo
 from uois_sam import UOISSAM
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
 from uois_sam.checkpoints.heads import save_heads
 from uois_sam.checkpoints.huggingface import cached_weights, looks_like_hub_id
@@ -135,6 +137,23 @@ def test_ids_that_are_not_there_are_told(published: HubServer) -> None:
         WeightsError, match=r"an/empty .*expected model\.safetensors or pytorch_model\.bin, found neith"
     ):
         load_base(NAME, sam="an/empty")
+
+
+def test_gated_weights_say_where_to_accept_their_licence(published: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = replace(SPEC, published=replace(SPEC.published, gated=True, licence="SAM License"))
+    monkeypatch.setitem(BASES, NAME, gated)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    expected = rf"^{SPEC.published.repo} is gated: .*accept it at https://huggingface.co/{SPEC.published.repo}, then"
+    with pytest.raises(WeightsError, match=expected) as nobody:
+        load()
+    assert published.asked == []  # nobody is logged in: no server has to say so
+    published.gated.add(SPEC.published.repo)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_somebody")
+    with pytest.raises(WeightsError, match=expected) as refused:
+        load()
+    assert "\n" not in str(refused.value) and str(refused.value) == str(nobody.value)
+    published.gated.clear()
+    assert load().licence.startswith("SAM License (")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sam_references import transformers_sam
+from uois_sam.benchmark.peers import build_transformers_sam
 from uois_sam.geometry import Frame
 from uois_sam.models.edgetam.modules import EdgeTamSize
 from uois_sam.models.interfaces import MaskArchitecture, PointDecoder
-from uois_sam.models.sam.modules import SamImageEncoder
+from uois_sam.models.sam.modules import SamImageEncoder, SamSize
 from uois_sam.models.sam2.modules import Sam2Size
 from uois_sam.models.sam_hq.modules import SamHqSize
 
@@ -49,6 +51,8 @@ def their_outputs(size: MaskArchitecture, networks: nn.Module, pixels: Tensor, p
     """
     if isinstance(size, SamHqSize):
         return _sam_hq(networks, pixels, points)
+    if isinstance(size, SamSize):
+        return transformers_sam(build_transformers_sam(size, networks.state_dict()), pixels, points)
     model = _around_own_encoder(size, networks) if isinstance(size, EdgeTamSize) else networks
     return _sam2(model, pixels, points)
 
@@ -68,6 +72,20 @@ def _sam2(model: Any, pixels: Tensor, points: Tensor) -> Outputs:
         "mask tokens": tokens[:, 2:6], "masks": torch.cat([one.pred_masks[0], three.pred_masks[0]], dim=1),
         "scores": torch.cat([one.iou_scores[0], three.iou_scores[0]], dim=1),
     }  # fmt: skip
+
+
+@torch.inference_mode()
+def repvit_outputs(size: EdgeTamSize, networks: Any, pixels: Tensor) -> tuple[Outputs, Outputs]:
+    """EdgeTAM's image encoder, ours and timm's, which transformers takes: the four stages."""
+    import timm
+
+    assert size.widths == (48, 96, 192, 384), "timm has the official size"
+    ours = networks.vision_encoder.backbone["timm_model"].eval()
+    reference = timm.create_model("repvit_m1", features_only=True, out_indices=(0, 1, 2, 3)).eval()
+    reference.load_state_dict(ours.state_dict())
+    pairs = enumerate(zip(ours(pixels), reference(pixels), strict=True))
+    stages = {f"stage {index}": pair for index, pair in pairs}
+    return {name: pair[0] for name, pair in stages.items()}, {name: pair[1] for name, pair in stages.items()}
 
 
 def _around_own_encoder(size: EdgeTamSize, networks: Any) -> Any:
@@ -108,7 +126,7 @@ def _sam_hq(networks: Any, pixels: Tensor, points: Tensor) -> Outputs:
     start = torch.cat([learned.expand(1, count, -1, -1), sparse], dim=2)
     image = (embedding + dense).repeat_interleave(count, dim=0)
     tokens, updated = decoder.transformer(start, image, positions.repeat_interleave(count, dim=0), None)
-    tokens, image = tokens[0], updated[0].transpose(1, 2).unflatten(2, (height, width))
+    tokens, image = tokens[0], updated[:, 0].transpose(1, 2).unflatten(2, (height, width))
     maps = gelu(decoder.upscale_conv2(gelu(decoder.upscale_layer_norm(decoder.upscale_conv1(image)))))
     finer = decoder.encoder_conv2(gelu(decoder.encoder_norm(decoder.encoder_conv1(embedding))))
     finer = finer + decoder.compress_vit_conv2(gelu(decoder.compress_vit_norm(decoder.compress_vit_conv1(early))))

@@ -22,6 +22,8 @@ class HubServer:
     """Bytes after which the next download's connection is closed, once."""
     announced_sha256: str | None = None
     """What the hub claims of every file, instead of the truth."""
+    gated: set[str] = field(default_factory=set)
+    """Model ids whose licence the user has not accepted."""
     address: str = ""
 
     def commit(self, repo: str) -> str:
@@ -53,9 +55,10 @@ def serve_hub() -> Iterator[HubServer]:
             if rest[:1] == ["resolve"]:
                 hub.asked.append((self.command, filename, wanted))
             content = hub.files.get(repo, {}).get(filename)
-            if content is None:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound" if repo in hub.files else "RepoNotFound")
+            if content is None or repo in hub.gated:
+                self.send_response(403 if repo in hub.gated else 404)
+                missing = "EntryNotFound" if repo in hub.files else "RepoNotFound"
+                self.send_header("X-Error-Code", "GatedRepo" if repo in hub.gated else missing)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

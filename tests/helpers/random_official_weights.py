@@ -82,11 +82,14 @@ def random_tensors(shapes: Shapes, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
     for name, shape in shapes.items():
+        if not shape:  # a counter of batches
+            tensors[name] = torch.tensor(0)
+            continue
         values = torch.randn(shape, generator=generator)
         fan_in = max(1, values[0].numel()) if len(shape) > 1 else shape[0]
         if name.endswith("positional_encoding_gaussian_matrix"):
             tensors[name] = values
-        elif len(shape) == 1 and name.endswith(("weight", "gamma")):
+        elif len(shape) == 1 and name.endswith(("weight", "gamma", "running_var")):
             tensors[name] = 1 + 0.1 * values
         else:
             tensors[name] = values * (fan_in**-0.5 if len(shape) > 1 else 0.02)

@@ -117,18 +117,16 @@ def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def dinov2_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
+def dino_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
     """Return our features, and those of transformers with eager attention: (1, C, h, w) both."""
-    from transformers import Dinov2Model
-
     encoder: Any = base.encoder.dinov2  # type: ignore[attr-defined]
-    config = encoder.model.config.__class__(**{**encoder.model.config.to_dict(), "attn_implementation": "eager"})
-    with torch.device("meta"):
-        reference: Any = Dinov2Model(config)
-    reference.eval().load_state_dict(encoder.model.state_dict(), assign=True)
-    tokens = reference(pixel_values=encoder.prepare(image)).last_hidden_state
+    model = encoder.model
+    config = type(model.config)(**{**model.config.to_dict(), "attn_implementation": "eager"})
+    reference: Any = type(model)(config)
+    reference.eval().load_state_dict(model.state_dict())
+    tokens = reference(pixel_values=encoder.prepare(image)).last_hidden_state[:, 1 + encoder.registers :]
     rows, columns = encoder.grid_hw
-    return encoder(image), tokens[:, 1:].reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
+    return encoder(image), tokens.reshape(1, rows, columns, -1).permute(0, 3, 1, 2)
 
 
 def errors(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> dict[str, dict[str, float]]:

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from tiny_base import HEADS, SAM
-from uois_sam.checkpoints.bases import BaseSpec, Published
+from uois_sam.checkpoints.bases import Backbone, BaseSpec, Published
+from uois_sam.checkpoints.key_mapping.dino import dinov3_for_transformers
 from uois_sam.checkpoints.key_mapping.sam2 import sam2_for_transformers, sam3_for_transformers
+from uois_sam.models.dino import DinoSize
 from uois_sam.models.edgetam.modules import EdgeTamSize
 from uois_sam.models.sam2.modules import Sam2Size
 from uois_sam.models.sam3.modules import Sam3Size
@@ -34,6 +36,16 @@ FAMILIES = {
         prompts="dinov2-tiny", heads=HEADS,
     ),
     "sam-hq-tiny": BaseSpec(SAM_HQ, Published("tests/sam-hq-tiny", 0.1), prompts="dinov2-tiny", heads=HEADS),
+}  # fmt: skip
+TINY_BACKBONES = {
+    "registers-tiny": Backbone(
+        DinoSize(24, 2, 2, trained_side=70, registers=3), Published("tests/registers-tiny", 0.1), hpg_scales=(2,)
+    ),
+    "dinov3-tiny": Backbone(
+        DinoSize(24, 2, 2, patch=16, trained_side=64, registers=4, version=3),
+        Published("tests/dinov3-tiny", 0.1, "DINOv3 License", gated=True),
+        hpg_scales=(2,), convert=dinov3_for_transformers,
+    ),
 }  # fmt: skip
 
 

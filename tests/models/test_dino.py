@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from random_official_weights import dinov2_shapes, random_tensors
-from sam_references import dinov2_features
+from sam_references import dino_features
 from tiny_base import DINOV2, TinyBase, random_photo
 from uois_sam.checkpoints.key_mapping.dino import dinov2_for_transformers
 from uois_sam.models.dino import DinoEncoder, DinoSize
@@ -62,7 +62,7 @@ def test_features_from_metas_file_are_those_of_metas_architecture(tiny_base: Tin
 
 
 def test_features_are_those_of_transformers(tiny_base: TinyBase) -> None:
-    found, expected = dinov2_features(tiny_base.load(), random_photo(480, 640))
+    found, expected = dino_features(tiny_base.load(), random_photo(480, 640))
     assert found.shape == (1, DINOV2.width, 24, 32)
     assert expected.std() > 0.1
     assert (found - expected).abs().max() <= 1e-4

@@ -141,7 +141,7 @@ BASES: dict[str, BaseSpec] = {
         note="SAM 2.1's decoder on a small encoder",
     ),
     "sam3-tracker": BaseSpec(
-        Sam3Size(), Published("facebook/sam3", 458, SAM_LICENCE, gated=True, megabytes=3440), sam3_for_transformers,
+        Sam3Size(), Published("facebook/sam3", 457.4, SAM_LICENCE, gated=True, megabytes=3440), sam3_for_transformers,
         note="SAM 3's encoder and tracker",
     ),
     "sam-hq-vit-b": BaseSpec(

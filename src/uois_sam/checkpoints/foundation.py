@@ -132,7 +132,7 @@ def check_weights(given: Weights, published: Published) -> None:
         MissingExtraError: the extra ``full`` is not installed.
     """
     if (repo := _hub_id(given, published.repo)) is not None:
-        check_reachable(repo, GIVE_FILES)
+        check_reachable(repo, GIVE_FILES, gated=published.gated and repo == published.repo)
     elif given is not None and not os.path.exists(given):
         raise WeightsError(f"{given}: expected a file with weights, found nothing")
 

@@ -50,15 +50,24 @@ def cached_files(filename: str) -> list[tuple[str, Path]]:
     return [(repo, path) for repo in repos if (path := cached_file(repo, filename)) is not None]
 
 
-def check_reachable(repo: str, instead: str) -> None:
+def check_reachable(repo: str, instead: str, *, gated: bool = False) -> None:
     """Make sure that published weights are in the cache or may be downloaded; asks no server.
+
+    Args:
+        repo: ``org/name``.
+        instead: what a user without a network can do, for the message.
+        gated: the hub gives them only to users who have accepted their licence.
 
     Raises:
         MissingExtraError: huggingface_hub is not installed.
-        WeightsError: they are not in the cache, and HF_HUB_OFFLINE forbids downloads.
+        WeightsError: they are not in the cache, and HF_HUB_OFFLINE forbids downloads; or nobody is logged in.
     """
-    if cached_weights(repo) is None and _client().constants.HF_HUB_OFFLINE:
+    if cached_weights(repo) is not None:
+        return
+    if _client().constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{repo} {_forbidden(instead)}")
+    if gated and _client().get_token() is None:
+        raise WeightsError(_gated(repo, instead))
 
 
 def fetch_weights(repo: str, licence: str, instead: str) -> Path:
@@ -140,6 +149,8 @@ def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
     """Turn the client's many exceptions into one line."""
     try:
         yield
+    except _client().errors.GatedRepoError as error:
+        raise WeightsError(_gated(repo, instead)) from error
     except (_client().errors.RepositoryNotFoundError, _client().errors.HFValidationError) as error:
         raise WeightsError(f"the Hugging Face hub has no model {repo!r} that you may read") from error
     except _failures() as error:
@@ -149,6 +160,13 @@ def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
             f"cannot get {filename} of {repo}: not in the cache {_client().constants.HF_HUB_CACHE}, and no download "
             f"({_first_line(error)}); {instead}"
         ) from error
+
+
+def _gated(repo: str, instead: str) -> str:
+    return (
+        f"{repo} is gated: its licence must be accepted before the Hugging Face hub gives it; accept it at "
+        f"https://huggingface.co/{repo}, then log in (hf auth login, or HF_TOKEN), or {instead}"
+    )
 
 
 def _forbidden(instead: str) -> str:

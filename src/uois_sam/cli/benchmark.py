@@ -49,7 +49,7 @@ class Benchmark:
 
     model: tyro.conf.OmitArgPrefixes[NetworkOptions] = field(default_factory=NetworkOptions)
     random: bool = False
-    """Give a base (sam-vit-b, sam-vit-l, sam-vit-h) random weights, where the published ones are not at hand: its
+    """Give a base (sam-vit-l, sam2.1-hiera-tiny, ...) random weights, where the published ones are not at hand: its
     masks are noise, its times are not."""
     image: Path | None = None
     """Photo to time; a synthetic one if left out."""

@@ -53,12 +53,13 @@ class UOISSAM(OldSettingsNames):
         Trained heads load the base that they name, and refuse another one.
 
         Args:
-            name_or_path: ``"compact"`` (bundled); ``"sam-vit-b"``, ``"sam-vit-l"`` (the paper's) or ``"sam-vit-h"``,
-                without heads, for ``prompts="grid", scores="sam"``; a folder with ``model.safetensors`` and
-                ``model.json``; or a hub id such as ``"org/name"``.
-            sam: weights of SAM, for models that stand on it: Meta's ``.pth`` file, a Hugging Face folder or id. Left
-                out, the published ones, from the cache or downloaded.
-            dinov2: weights of DINOv2, likewise.
+            name_or_path: ``"compact"`` (bundled); a base such as ``"sam-vit-l"`` (the paper's) or
+                ``"sam2.1-hiera-tiny"`` (``uois-sam models`` lists them), without heads, for ``prompts="grid",
+                scores="sam"``; a folder with ``model.safetensors`` and ``model.json``; or a hub id such as
+                ``"org/name"``.
+            sam: weights of the SAM of a model that stands on one: its authors' file (``.pth``, ``.pt``), a Hugging
+                Face folder or id. Left out, the published ones, from the cache or downloaded.
+            dinov2: weights of the network that its prompt generator reads, likewise.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
                 it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves

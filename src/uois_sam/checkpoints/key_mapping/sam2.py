@@ -36,7 +36,7 @@ _RULES = (
     (r"^mask_decoder\.output_upscaling\.0\.", "mask_decoder.upscale_conv1."),
     (r"^mask_decoder\.output_upscaling\.1\.", "mask_decoder.upscale_layer_norm."),
     (r"^mask_decoder\.output_upscaling\.3\.", "mask_decoder.upscale_conv2."),
-    (r"^(mask_decoder\.transformer\..*)\.norm([1-4]|_final_attn)\.", r"\1.layer_norm\2."),
+    (r"^(mask_decoder\.transformer.*)\.norm([1-4]|_final_attn)\.", r"\1.layer_norm\2."),
     (r"^(mask_decoder\.transformer\..*)\.out_proj\.", r"\1.o_proj."),
     (r"^(mask_decoder\.transformer\.layers\.\d+\.mlp)\.layers\.0\.", r"\1.proj_in."),
     (r"^(mask_decoder\.transformer\.layers\.\d+\.mlp)\.layers\.1\.", r"\1.proj_out."),

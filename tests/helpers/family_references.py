@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ def _sam2(model: Any, pixels: Tensor, points: Tensor) -> Outputs:
 @torch.inference_mode()
 def repvit_outputs(size: EdgeTamSize, networks: Any, pixels: Tensor) -> tuple[Outputs, Outputs]:
     """EdgeTAM's image encoder, ours and timm's, which transformers takes: the four stages."""
-    import timm
+    timm: Any = importlib.import_module("timm")  # no dependency of ours
 
     assert size.widths == (48, 96, 192, 384), "timm has the official size"
     ours = networks.vision_encoder.backbone["timm_model"].eval()
@@ -94,12 +95,16 @@ def _around_own_encoder(size: EdgeTamSize, networks: Any) -> Any:
 
     class Vision(nn.Module):
         def forward(self, pixels: Tensor, **_: Any) -> Any:
-            maps = list(networks.vision_encoder(pixels))
+            maps: Any = list(networks.vision_encoder(pixels))
             return Sam2VisionEncoderOutput(
                 last_hidden_state=maps[-1], fpn_hidden_states=maps, fpn_position_encoding=maps
             )
 
-    decoder = {"decoder_mlp": size.decoder_mlp, "decoder_heads": size.decoder_heads, "iou_hidden": size.iou_hidden}
+    decoder: dict[str, Any] = {
+        "decoder_mlp": size.decoder_mlp,
+        "decoder_heads": size.decoder_heads,
+        "iou_hidden": size.iou_hidden,
+    }
     model: Any = Sam2Size(image_side=size.image_side, token_width=size.token_width, **decoder).build().eval()
     model.vision_encoder = Vision()
     model.prompt_encoder, model.mask_decoder = networks.prompt_encoder, networks.mask_decoder

@@ -188,6 +188,15 @@ def test_the_truth_lies_where_the_image_lies_in_a_padded_frame() -> None:
     assert torch.equal(truth[1], expected)
 
 
+def test_the_truth_lies_on_the_grid_that_the_decoder_draws_on() -> None:
+    """SAM 3 draws 8 cells on 28 pixels: 3.5 each."""
+    labels = np.zeros((28, 28), dtype=np.int32)
+    labels[:, 14:] = 5
+    truth = grid_truth(labels, torch.tensor([5], dtype=torch.int32), Frame.stretched((28, 28)), (8, 8))
+    assert truth.shape == (1, 8, 8)
+    assert (truth[0, :, 4:] == 1).all() and not truth[0, :, :4].any()
+
+
 class PaddingEncoder:
     """Answers with a padded frame, as SAM's encoder does."""
 

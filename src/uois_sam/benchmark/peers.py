@@ -228,13 +228,10 @@ def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) ->
 
 def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
     encoder, decoder = model.networks.encoder, model.networks.decoder
-    if (
-        not isinstance(encoder, FoundationEncoder)
-        or not isinstance(encoder.sam, SamImageEncoder)
-        or not isinstance(decoder, SamPointDecoder)
-    ):
+    sam = encoder.sam if isinstance(encoder, FoundationEncoder) else None
+    if type(sam) is not SamImageEncoder or not isinstance(decoder, SamPointDecoder):  # SAM-HQ's is another
         raise UOISError(f"expected a model on SAM, found {model.name}")
-    return encoder.sam, decoder
+    return sam, decoder
 
 
 def _tensors(encoder: SamImageEncoder, decoder: SamPointDecoder) -> dict[str, Tensor]:

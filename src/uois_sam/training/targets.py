@@ -95,7 +95,14 @@ def foreground_target(labels: npt.NDArray[np.integer], grid_hw: tuple[int, int])
     return covered.mean(axis=(1, 3)) >= 0.5
 
 
-def covered_share(labels: Tensor, ids: Tensor) -> Tensor:
-    """Return (P, h, w) float32: share of every mask-grid cell with each point's label; 0 for background points."""
+def covered_share(labels: Tensor, ids: Tensor, grid_hw: tuple[int, int] | None = None) -> Tensor:
+    """Return (P, h, w) float32: share of every mask-grid cell with each point's label; 0 for background points.
+
+    Args:
+        labels: (H, W) int32.
+        ids: (P,) int32, labels under the points.
+        grid_hw: rows and columns of the grid; a quarter of the labels' if left out. Cells of other grids (SAM 3's have
+            3.5 pixels) take every pixel that they touch.
+    """
     masks = ((labels[None] == ids[:, None, None]) & (ids > 0)[:, None, None]).float()
-    return F.avg_pool2d(masks, STRIDE)
+    return F.avg_pool2d(masks, STRIDE) if grid_hw is None else F.adaptive_avg_pool2d(masks, grid_hw)

@@ -128,21 +128,22 @@ def renumbered(labels: LabelMap) -> LabelMap:
     return (inverse.reshape(labels.shape) + (1 if values[0] != 0 else 0)).astype(np.uint16)
 
 
-def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame) -> Tensor:
+def grid_truth(labels: IntLabels, ids: Tensor, frame: Frame, grid_hw: tuple[int, int] | None = None) -> Tensor:
     """Compute the share of every mask-grid cell that the object under each point covers.
 
     Args:
         labels: (H, W) int32, the view.
         ids: (M,) int32 labels under the points, 0 for background.
         frame: position of the view in the mask frame.
+        grid_hw: rows and columns of the grid over the frame; a quarter of the frame's if left out.
 
     Returns:
-        (M, h, w) float32 on the grid of a quarter of the frame; all 0 for points on background.
+        (M, h, w) float32 on the grid; all 0 for points on background.
     """
     framed = np.zeros(frame.size_hw, dtype=np.int32)
     framed[: frame.content_hw[0], : frame.content_hw[1]] = _nearest(labels, frame.content_hw)
     different, which = torch.unique(ids, return_inverse=True)
-    return covered_share(torch.from_numpy(framed), different)[which]
+    return covered_share(torch.from_numpy(framed), different, grid_hw)[which]
 
 
 @dataclass(frozen=True)
@@ -176,13 +177,15 @@ def _decode(base: Networks, features: SceneFeatures, view: View, prompts: _Promp
     hw = view.labels.shape[0], view.labels.shape[1]
     at = map_points(prompts.points, hw, frame.content_hw).to(base.device)
     predictions = base.decoder.decode_tokens(mask_features, at)
-    truth = grid_truth(view.labels, prompts.ids, frame)
+    truth: Tensor | None = None
     logits, true_iou = [], []
     for chunk in torch.arange(len(at)).split(UPSCALE_CHUNK):
         every = torch.arange(MASKS_PER_PROMPT, device=base.device).expand(len(chunk), -1)
         on_device = chunk.to(base.device)
         chosen = select_prompts(predictions, on_device)
         logits.append(base.decoder.upscale(mask_features, chosen, at[on_device], every))
+        if truth is None:
+            truth = grid_truth(view.labels, prompts.ids, frame, (logits[-1].shape[-2], logits[-1].shape[-1]))
         true_iou.append(iou_targets(logits[-1], truth[chunk].to(base.device)))
     return _Decoded(at, predictions, torch.cat(logits), torch.cat(true_iou))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tiny_base import NAME, TinyBase
-from uois_sam.checkpoints.bases import BASES
+from uois_sam.checkpoints.bases import BACKBONES, BASES
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
 from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
@@ -44,8 +44,13 @@ def test_names_sizes_and_licences_are_listed_on_standard_output(capsys: pytest.C
     assert main(["models"]) == 0
     output, errors = capsys.readouterr()
     assert errors == ""
-    for name in ("compact", *BASES):
-        assert "Apache-2.0" in line_of(output, name)
+    assert "Apache-2.0" in line_of(output, "compact")
+    for name, entry in (*BASES.items(), *BACKBONES.items()):
+        assert entry.published.licence in line_of(output, f"{name} ")
+        assert ("gated" in line_of(output, f"{name} ")) is entry.published.gated
+    assert "gated: accept the licence at https://huggingface.co/facebook/sam3, then hf auth login" in output
+    assert "not downloaded (0.2 GB)" in line_of(output, "sam2.1-hiera-tiny")
+    assert "facebook/dinov3-vits16-pretrain-lvd1689m" in line_of(output, "dinov3-vits16")
     assert "4.0 M" in line_of(output, "compact") and "bundled" in line_of(output, "compact")
     assert "334 M" in line_of(output, "sam-vit-l") and "not downloaded (1.3 GB)" in line_of(output, "sam-vit-l")
     assert "facebook/sam-vit-large" in line_of(output, "sam-vit-l")

@@ -138,7 +138,7 @@ BASES: dict[str, BaseSpec] = {
     ),
     "edgetam": BaseSpec(
         EdgeTamSize(), Published("yonigozlan/EdgeTAM-hf", 9.6, megabytes=56), sam2_for_transformers,
-        note="SAM 2.1's decoder on a small encoder",
+        note="SAM 2.1's decoder",
     ),
     "sam3-tracker": BaseSpec(
         Sam3Size(), Published("facebook/sam3", 457.4, SAM_LICENCE, gated=True, megabytes=3440), sam3_for_transformers,

@@ -56,6 +56,12 @@ def named_backbones() -> list[NamedModel]:
     return [_backbone(name, backbone) for name, backbone in BACKBONES.items()]
 
 
+def gated_repos() -> list[str]:
+    """Ids on the hub whose licence must be accepted there before it gives their weights."""
+    published = [*(spec.published for spec in BASES.values()), *(each.published for each in BACKBONES.values())]
+    return [part.repo for part in published if part.gated]
+
+
 def trained_models(folders: Iterable[Path]) -> Iterator[TrainedModel]:
     """Model folders below ``folders``, then those in the hub's cache; what is broken says so."""
     for folder in folders:
@@ -102,8 +108,7 @@ def _here(parts: Mapping[str, Published]) -> str | None:
     size = sum(part.download_megabytes for part in missing.values()) / 1e3
     here = f"cached: {', '.join(there)}" if there else f"not downloaded ({size:.1f} GB)"
     here += f"; {' and '.join(missing)} missing" if there and missing else ""
-    gated = [part.repo for part in missing.values() if part.gated]
-    return here + "".join(f"; accept the licence at huggingface.co/{repo}" for repo in gated)
+    return here + (", gated" if any(part.gated for part in missing.values()) else "")
 
 
 def _described(folder: Path) -> str:

@@ -39,7 +39,7 @@ class Models:
         from rich.markup import escape
         from rich.table import Table
 
-        from uois_sam.checkpoints.catalogue import named_backbones, named_models, trained_models
+        from uois_sam.checkpoints.catalogue import gated_repos, named_backbones, named_models, trained_models
         from uois_sam.errors import UOISError, install_command
 
         if missing := [str(folder) for folder in self.folders if not os.path.isdir(folder)]:
@@ -57,6 +57,10 @@ class Models:
             if title:
                 output.print(f"\n{title}:")
             output.print(table)
+        for repo in gated_repos():
+            output.print(
+                f"gated: accept the licence at https://huggingface.co/{repo}, then hf auth login", soft_wrap=True
+            )
         if any(model.needs_full for model in models):
             output.print(f"\nthe extra full: {install_command('full')}", markup=False, soft_wrap=True)
         folders = self.folders or ((_RUNS,) if _RUNS.is_dir() else ())

@@ -16,6 +16,7 @@ from uois_sam._version import __version__
 from uois_sam.cli.bag import Bag
 from uois_sam.cli.benchmark import Benchmark
 from uois_sam.cli.convert import Convert
+from uois_sam.cli.demo import DEMO
 from uois_sam.cli.doctor import Doctor
 from uois_sam.cli.evaluate import Evaluate
 from uois_sam.cli.finetune import FineTune
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Any] = {
     "train": TRAIN,
     "prelabel": PreLabel,
     "finetune": FineTune,
+    "demo": DEMO,
 }
 """Name on the command line to dataclass or group; a new subcommand is one import and one line here."""
 

@@ -54,7 +54,7 @@ def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
     """
     if not scene.objects:
         return scene
-    shapes = [_pieces(spec, assets) for spec in scene.objects]
+    shapes = [pieces_of(spec, assets) for spec in scene.objects]
     clouds = [np.concatenate(pieces) for pieces in shapes]
     starts = _stack_above_each_other(scene, clouds)
     model, data = _build_model(scene, shapes, starts)
@@ -77,11 +77,19 @@ def _build_model(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) ->
     # several contacts a pair, so that stacks stand still; the default since MuJoCo 4
     spec.option.enableflags |= int(getattr(mujoco.mjtEnableBit, "mjENBL_MULTICCD", 0))
     for index, prop in enumerate(p for p in scene.props if p.solid):
-        _add_prop(spec, f"prop{index}", prop)
+        add_prop(spec, f"prop{index}", prop)
     for index, (pieces, start) in enumerate(zip(shapes, starts, strict=True)):
-        _add_object(spec, f"object{index}", pieces, start)
+        add_object(spec, f"object{index}", pieces, start)
     model = spec.compile()
-    for index in range(len(shapes)):
+    limit_masses(model, len(shapes))
+    data = mujoco.MjData(model)
+    mujoco.mj_setConst(model, data)
+    return model, data
+
+
+def limit_masses(model: mujoco.MjModel, objects: int) -> None:
+    """Give the bodies ``object0`` and so on masses of household things, and drag."""
+    for index in range(objects):
         body = model.body(f"object{index}")
         scale = np.clip(body.mass[0], *MASS_KG) / body.mass[0]
         model.body_mass[body.id] *= scale
@@ -89,9 +97,6 @@ def _build_model(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) ->
         dof = int(body.dofadr[0])
         model.dof_damping[dof : dof + 3] = DRAG_PER_S[0] * body.mass[0]
         model.dof_damping[dof + 3 : dof + 6] = DRAG_PER_S[1] * body.inertia.mean()
-    data = mujoco.MjData(model)
-    mujoco.mj_setConst(model, data)
-    return model, data
 
 
 def _run_until_calm(model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
@@ -128,7 +133,8 @@ def _park(data: mujoco.MjData, objects: list[int]) -> None:
         data.qvel[6 * index : 6 * index + 6] = 0
 
 
-def _pieces(spec: ObjectSpec, assets: Assets) -> list[Array]:
+def pieces_of(spec: ObjectSpec, assets: Assets = BUILT_IN) -> list[Array]:
+    """Return the convex point sets, (P, 3) metres each, that an object collides as."""
     return [_outermost(piece) for piece in collision_pieces(assets.parts(spec.family, spec.seed))]
 
 
@@ -177,7 +183,8 @@ def _bounds(prop: Prop) -> tuple[Array, Array]:
     return corners.min(axis=0), corners.max(axis=0)
 
 
-def _add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:
+def add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:
+    """Add a piece of the surroundings to a world; it never moves."""
     body = spec.worldbody.add_body(name=name, pos=prop.pose.position, quat=prop.pose.quaternion)
     half = [s / 2 for s in prop.size]
     if prop.kind == "cylinder":
@@ -187,7 +194,8 @@ def _add_prop(spec: mujoco.MjSpec, name: str, prop: Prop) -> None:
     body.add_geom(friction=[0.8, 0.01, 0.001], **shape)
 
 
-def _add_object(spec: mujoco.MjSpec, name: str, pieces: list[Array], pose: Pose) -> None:
+def add_object(spec: mujoco.MjSpec, name: str, pieces: list[Array], pose: Pose) -> None:
+    """Add an object that moves freely to a world."""
     body = spec.worldbody.add_body(name=name, pos=pose.position, quat=pose.quaternion)
     body.add_freejoint()
     touch = {"density": 400.0, "friction": [0.8, 0.01, 0.002], "condim": 4}

@@ -1,0 +1,203 @@
+"""A scene that a floating hand picks from: MuJoCo's world, one pick after the other.
+
+The hand has no arm: it is carried by a stiff constraint that stands for one, as in VGN's protocol, so that what is
+measured is the choice of the grasp and not inverse kinematics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import mujoco
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from uois_sam.grasping.grasp import HAND, Array, Grasp, Hand
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.physics import add_object, add_prop, limit_masses, pieces_of
+from uois_sam.synth.scene import Pose, Scene
+
+Outcome = Literal["lifted", "slipped", "blocked"]
+
+TIME_STEP_S = 0.002
+APPROACH_M = 0.05
+"""Distance before the grasp from which the hand moves straight (VGN's pre-grasp)."""
+LIFT_M = 0.1
+HELD_M = 0.07
+"""Least rise of an object that counts as lifted."""
+MOVED_M = 0.02
+"""Least way of another object that counts as moved."""
+FORCE_N = 20.0
+"""Of a finger."""
+FRICTION = 1.0
+AWAY = np.array([0.0, 0.0, 1.5])
+"""Where the hand waits, and lets nothing fall from."""
+PARKED_Z_M = -50.0
+SECONDS = {"approach": 0.8, "close": 0.6, "lift": 0.8, "hold": 0.3, "rest": 1.5}
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What came of a grasp."""
+
+    grasp: Grasp
+    outcome: Outcome
+    """``blocked``: the hand met something before it got there."""
+    lifted: tuple[int, ...]
+    """Objects that it holds, by their index in the first scene."""
+    moved: tuple[int, ...]
+    """Other objects that moved by more than 2 cm."""
+
+
+class World:
+    """A settled scene, its objects, and the hand."""
+
+    def __init__(self, scene: Scene, hand: Hand = HAND, assets: Assets = BUILT_IN) -> None:
+        """
+        Args:
+            scene: settled.
+            hand: sizes of the hand.
+            assets: where the scene's names are looked up.
+        """
+        self._first = scene
+        self.present = list(range(len(scene.objects)))
+        """Indices of the objects that are still there."""
+        self._model = _world_model(scene, hand, assets)
+        self._data = mujoco.MjData(self._model)
+        self._open = hand.opening_m / 2
+        self._place_hand(AWAY, Rotation.from_euler("x", np.pi))
+        mujoco.mj_forward(self._model, self._data)
+        self._run(SECONDS["rest"])  # objects settled at another time step
+
+    def scene(self) -> Scene:
+        """The scene as it stands: objects that were taken away are left out."""
+        specs = []
+        for index in self.present:
+            body = self._data.body(f"object{index}")
+            pose = Pose(tuple(body.xpos.tolist()), tuple(body.xquat.tolist()))
+            specs.append(replace(self._first.objects[index], pose=pose))
+        return self._first.with_objects(tuple(specs))
+
+    def pick(self, grasp: Grasp) -> Pick:
+        """Approach, close, lift, and take away what is held; the rest settles.
+
+        Objects that fell off the support are taken away as well.
+        """
+        before = self._positions()
+        tips, turn = np.asarray(grasp.centre), Rotation.from_matrix(grasp.rotation())
+        start = tips - APPROACH_M * np.asarray(grasp.approach)
+        self._place_hand(start, turn)
+        mujoco.mj_forward(self._model, self._data)
+        if self._hand_contacts():
+            return self._done(grasp, "blocked", before)
+        self._move(start, tips, turn, SECONDS["approach"])
+        self._data.ctrl[:] = self._open
+        self._run(SECONDS["close"])
+        self._move(tips, tips + [0, 0, LIFT_M], turn, SECONDS["lift"])
+        self._run(SECONDS["hold"])
+        held = self._held(before)
+        return self._done(grasp, "lifted" if held else "slipped", before, held)
+
+    def _done(self, grasp: Grasp, outcome: Outcome, before: dict[int, Array], held: tuple[int, ...] = ()) -> Pick:
+        for index in held:
+            self._park(index)
+        self._place_hand(AWAY, Rotation.from_euler("x", np.pi))
+        mujoco.mj_forward(self._model, self._data)
+        self._run(SECONDS["rest"])
+        after = self._positions()
+        others = [index for index in before if index not in held]
+        moved = tuple(i for i in others if np.linalg.norm(after[i] - before[i]) > MOVED_M)
+        fallen = [i for i in others if after[i][2] < -0.1]
+        for index in fallen:
+            self._park(index)
+        self.present = [index for index in self.present if index not in held and index not in fallen]
+        return Pick(grasp, outcome, held, moved)
+
+    def _positions(self) -> dict[int, Array]:
+        return {index: self._data.body(f"object{index}").xpos.copy() for index in self.present}
+
+    def _held(self, before: dict[int, Array]) -> tuple[int, ...]:
+        after = self._positions()
+        risen = [i for i in before if after[i][2] - before[i][2] > HELD_M]
+        touching = {body for contact in self._hand_contacts() for body in contact}
+        return tuple(i for i in risen if self._model.body(f"object{i}").id in touching or len(risen) > 1)
+
+    def _hand_contacts(self) -> list[tuple[int, int]]:
+        """Pairs of bodies in contact, one of which is of the hand."""
+        ours = {self._model.body(name).id for name in ("hand", "left", "right")}
+        pairs = self._model.geom_bodyid[self._data.contact.geom].reshape(-1, 2)
+        close = self._data.contact.dist < 0
+        return [(int(a), int(b)) for a, b in pairs[close] if (a in ours) != (b in ours)]
+
+    def _place_hand(self, tips: Array, turn: Rotation) -> None:
+        """Put the hand, open, where its tips are at a point, without passing through what lies between."""
+        joint = self._model.joint("hand").qposadr[0]
+        self._data.qpos[joint : joint + 7] = [*tips, *turn.as_quat(scalar_first=True)]
+        self._data.qvel[self._model.joint("hand").dofadr[0] :][:6] = 0
+        for name in ("left", "right"):
+            self._data.joint(name).qpos[0] = 0.0
+            self._data.joint(name).qvel[0] = 0.0
+        self._data.ctrl[:] = 0.0
+        self._carry(tips, turn)
+
+    def _carry(self, tips: Array, turn: Rotation) -> None:
+        self._data.mocap_pos[0] = tips
+        self._data.mocap_quat[0] = turn.as_quat(scalar_first=True)
+
+    def _move(self, start: Array, end: Array, turn: Rotation, seconds: float) -> None:
+        steps = round(seconds / TIME_STEP_S)
+        for step in range(steps):
+            share = (step + 1) / steps
+            self._carry(start + share * (end - start), turn)
+            mujoco.mj_step(self._model, self._data)
+
+    def _run(self, seconds: float) -> None:
+        mujoco.mj_step(self._model, self._data, nstep=round(seconds / TIME_STEP_S))
+
+    def _park(self, index: int) -> None:
+        joint = self._model.body(f"object{index}").jntadr[0]
+        at, dof = self._model.jnt_qposadr[joint], self._model.jnt_dofadr[joint]
+        self._data.qpos[at : at + 3] = [2.0 * index, 0.0, PARKED_Z_M]
+        self._data.qvel[dof : dof + 6] = 0
+        self._model.body_gravcomp[self._model.body(f"object{index}").id] = 1.0
+
+
+def _world_model(scene: Scene, hand: Hand, assets: Assets) -> mujoco.MjModel:
+    mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
+    spec = mujoco.MjSpec()
+    spec.option.timestep = TIME_STEP_S
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # fingers hold without creeping
+    spec.option.impratio = 10
+    for index, prop in enumerate(p for p in scene.props if p.solid):
+        add_prop(spec, f"prop{index}", prop)
+    for index, each in enumerate(scene.objects):
+        add_object(spec, f"object{index}", pieces_of(each, assets), each.pose)
+    _add_hand(spec, hand)
+    model = spec.compile()
+    limit_masses(model, len(scene.objects))
+    return model
+
+
+def _add_hand(spec: mujoco.MjSpec, hand: Hand) -> None:
+    """A body whose frame's origin is between the finger tips, carried by a mocap body; two fingers that slide."""
+    spec.worldbody.add_body(name="carrier", mocap=True, pos=AWAY)
+    body = spec.worldbody.add_body(name="hand", pos=AWAY, gravcomp=1.0)
+    body.add_freejoint(name="hand")
+    (thick, broad, long), palm = hand.finger_m, hand.palm_m
+    touch = {"type": mujoco.mjtGeom.mjGEOM_BOX, "friction": [FRICTION, 0.02, 0.001], "condim": 4, "density": 2000.0}
+    body.add_geom(size=[side / 2 for side in palm], pos=[0, 0, -long - palm[2] / 2], **touch)
+    for name, side in (("left", -1.0), ("right", 1.0)):
+        finger = body.add_body(name=name, pos=[side * (hand.opening_m + thick) / 2, 0, -long / 2], gravcomp=1.0)
+        finger.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[-side, 0, 0], range=[0, hand.opening_m / 2],
+                         limited=True, damping=[20.0, 0.0, 0.0])  # fmt: skip
+        finger.add_geom(size=[thick / 2, broad / 2, long / 2], **touch)
+        spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
+                          gaintype=mujoco.mjtGain.mjGAIN_FIXED, biastype=mujoco.mjtBias.mjBIAS_AFFINE,
+                          gainprm=[1500.0, *[0.0] * 9], biasprm=[0.0, -1500.0, *[0.0] * 8],
+                          forcelimited=True, forcerange=[-FORCE_N, FORCE_N])  # fmt: skip
+    weld = spec.add_equality(type=mujoco.mjtEq.mjEQ_WELD, name1="carrier", name2="hand",
+                             objtype=mujoco.mjtObj.mjOBJ_BODY, solref=[0.01, 1.0])  # fmt: skip
+    weld.data[:11] = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]  # both frames coincide; the last is the share of torque
+    for finger in ("left", "right"):
+        spec.add_exclude(bodyname1="hand", bodyname2=finger)

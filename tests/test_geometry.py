@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from uois_sam.geometry import Frame, grid_points, map_points, resize_logits
+from uois_sam.geometry import Frame, grid_points, look_at_part, map_points, resize_logits
 
 SIDES = st.integers(1, 40)
 SIZES = st.tuples(SIDES, SIDES)
@@ -146,3 +146,11 @@ def test_what_lies_under_a_point_in_the_frame_lies_under_it_in_the_photo(
         mask = resize_logits(3.0 - distance[None], frame, (height, width))[0] > 0
         assert mask[y, x]
         assert not mask.all() or max(height, width) < 9
+
+
+def test_a_part_of_maps_is_what_resizing_the_whole_has_there() -> None:
+    maps = torch.rand(2, 12, 16)
+    whole = torch.nn.functional.interpolate(maps[None], size=(48, 64), mode="bilinear", align_corners=False)[0]
+    part = look_at_part(maps, (48, 64), (8, 20, 24, 32), (24, 32))
+    torch.testing.assert_close(part, whole[:, 8:32, 20:52])
+    torch.testing.assert_close(look_at_part(maps, (48, 64), (0, 0, 48, 64), (12, 16)), maps)

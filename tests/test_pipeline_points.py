@@ -10,6 +10,7 @@ import pytest
 from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.pipeline import EncodedImage
+from uois_sam.pipeline.view import View
 
 HEIGHT, WIDTH = 60, 90
 POINTS = [(5.0, 5.0), (80.0, 50.0), (40.25, 30.5), (5.0, 50.0)]
@@ -98,11 +99,11 @@ def test_boxes_and_clicks_give_one_mask_each_in_the_order_given(scene: EncodedIm
 
 
 def test_a_mask_stays_in_its_box(scene: EncodedImage) -> None:
-    """Within the margin of 5 % and a cell of the mask grid of 24x32 cells over the photo."""
+    """Within a cell of the mask grid of 24x32 cells over the photo."""
     found = scene.predict(boxes=[(20, 10, 60, 50)])
     left, top, right, bottom = found.boxes[0]
     assert found.masks.any() and found.points[0].tolist() == [39.5, 29.5]
-    assert left >= 20 - 2 - 3 and right <= 60 + 2 + 3 and top >= 10 - 2 - 3 and bottom <= 50 + 2 + 3
+    assert left >= 20 - 4 and right <= 60 + 4 and top >= 10 - 4 and bottom <= 50 + 4
 
 
 def test_a_click_beside_the_object_is_not_in_the_mask(scene: EncodedImage) -> None:
@@ -112,6 +113,22 @@ def test_a_click_beside_the_object_is_not_in_the_mask(scene: EncodedImage) -> No
     beside = (float(columns[farthest]), float(rows[farthest]))
     found = scene.predict([(40.0, 30.0), beside], labels=[1, 0]).masks[0]
     assert not found[rows[farthest], columns[farthest]]
+
+
+@pytest.mark.parametrize("box", [(20, 10, 40, 25), (0, 0, 90, 60)])
+def test_with_zoom_a_box_is_looked_at_more_closely(
+    scene: EncodedImage, box: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one that has all of the photo around it already."""
+    cuts = []
+    cut = View.cut
+    monkeypatch.setattr(View, "cut", lambda self, crop: cuts.append(crop) or cut(self, crop))
+    plain, close = (scene.with_settings(zoom=zoom).predict(boxes=[box]) for zoom in (False, True))
+    assert close.masks.shape == plain.masks.shape == (1, HEIGHT, WIDTH) and close.masks.any()
+    assert len(cuts) == (box[2] < 90) and np.array_equal(close.masks, plain.masks) == (not cuts)
+    for crop in cuts:
+        assert crop.left <= 20 and crop.left + crop.width >= 40 and crop.top <= 10 and crop.top + crop.height >= 25
+        assert close.boxes[0][0] >= 20 - 2 and close.boxes[0][3] <= 25 + 2  # a cell is 52 / 24 pixels and less
 
 
 def test_objects_that_are_pointed_at_and_words_of_finding_exclude_each_other(scene: EncodedImage) -> None:

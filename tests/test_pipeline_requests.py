@@ -96,7 +96,7 @@ def test_a_region_in_which_nothing_fits_says_so() -> None:
         ({"exclude": (0, 0, 16, 8)}, "exclude: expected some of the photo"),
         ({"min_area": 40, "max_area": 0.1}, "min_area: expected at most max_area, 13 pixels of this photo, found 40"),
         ({"points": [(1, 1), (16, 1)]}, "inside a photo 16 wide and 8 high"),
-        ({"boxes": [(0, 0, 4, 9)]}, "boxes: expected a box inside a photo 16 wide and 8 high, got 0,0,4,9"),
+        ({"boxes": [(0, 0, 4, 9)]}, "boxes: expected a box inside a photo 16 wide and 8 high, found 0,0,4,9"),
     ],
 )
 def test_what_does_not_fit_the_photo_is_one_line(what: dict[str, Any], message: str) -> None:

@@ -77,6 +77,28 @@ def cut_padding(maps: Tensor, frame: Frame) -> Tensor:
     return maps[:, :height, :width]
 
 
+def look_at_part(
+    maps: Tensor, image_hw: tuple[int, int], part: tuple[int, int, int, int], size_hw: tuple[int, int]
+) -> Tensor:
+    """Bring maps of a photo to a grid over a part of it.
+
+    Args:
+        maps: (K, h, w) float32 on a grid over the photo, without padding.
+        image_hw: size of the photo.
+        part: first row, first column, rows and columns of the part, in pixels of the photo.
+        size_hw: rows and columns of the grid over the part.
+
+    Returns:
+        (K, *size_hw) float32, bilinearly interpolated.
+    """
+    (height, width), (top, left, rows, columns) = image_hw, part
+    affine = maps.new_tensor(
+        [[columns / width, 0, (2 * left + columns) / width - 1], [0, rows / height, (2 * top + rows) / height - 1]]
+    )
+    grid = torch.nn.functional.affine_grid(affine[None], [1, 1, *size_hw], align_corners=False)
+    return torch.nn.functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
+
+
 def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Tensor:
     """Bring mask logits from a frame's mask grid to the photo.
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uois_sam.instances import Instances
-from uois_sam.models.zoom import LARGEST, MARGIN, SMALLEST, Crop, find_crop, in_photo
+from uois_sam.models.zoom import LARGEST, MARGIN, SMALLEST, Crop, crop_around, find_crop, in_photo
 from uois_sam.types import PointPrompts, PromptMaps
 
 FRAME = (96, 128)
@@ -98,3 +98,15 @@ def test_results_come_back_to_the_photo() -> None:
     assert found.boxes.tolist() == [[3, 3, 5, 4]] and found.points.tolist() == [[4, 3]]
     assert found.scores.tolist() == inside.scores.tolist()
     assert np.array_equal(window.cut(photo), photo[2:5, 3:7])
+
+
+def test_the_part_around_a_box_has_it_in_the_middle_and_the_proportions_of_the_photo() -> None:
+    crop = crop_around((40, 30, 50, 40), (100, 200))
+    assert crop is not None and (crop.height, crop.width) == (26, 52)  # 10 + 2 * 8 rows of 100
+    assert abs(crop.left + crop.width / 2 - 45) <= 1 and abs(crop.top + crop.height / 2 - 35) <= 1
+
+
+def test_the_part_around_a_box_stays_inside_and_is_none_where_it_would_be_everything() -> None:
+    crop = crop_around((0, 0, 4, 4), (100, 200))
+    assert crop is not None and (crop.top, crop.left, crop.height, crop.width) == (0, 0, 25, 50)
+    assert crop_around((20, 20, 120, 80), (100, 200)) is None

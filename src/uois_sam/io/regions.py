@@ -24,7 +24,7 @@ RegionSource: TypeAlias = (
 """What :meth:`Region.of` takes."""
 
 MOST_CORNERS = 10_000
-_NUMBERS = re.compile(r"[-+0-9.,;% \t]+")
+_NUMBERS = re.compile(r"([-+0-9.%]|nan|inf(inity)?)+([,; \t]+([-+0-9.%]|nan|inf(inity)?)*)*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Region:
         """
         if isinstance(given, Region):
             return given
-        if isinstance(given, str) and not (_NUMBERS.fullmatch(given) and re.search(r"\d", given)):
+        if isinstance(given, str) and not _is_numbers(given):
             return cls._of_file(Path(given), name)
         if isinstance(given, os.PathLike):
             return cls._of_file(Path(given), name)
@@ -132,6 +132,11 @@ class Region:
 
 
 _EXPECTED = "expected a box x0,y0,x1,y1, a polygon x,y x,y x,y ..., or a mask of the photo's size"
+
+
+def _is_numbers(text: str) -> bool:
+    """Whether text is meant as numbers, well written or not, and not as the path of a file."""
+    return bool(_NUMBERS.fullmatch(text) and re.search(r"\d|[,;]", text))
 
 
 def numbers_of(text: str, name: str, expected: str) -> list[float]:

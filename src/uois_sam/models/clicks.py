@@ -1,8 +1,9 @@
-"""One object from several clicks, a box, or both: the masks of all prompts, ranked by what the user said of them.
+"""One object from several clicks, a box, or both: the masks of all prompts, weighed by what the user said of them.
 
 SAM's prompt encoder takes several points, labels and boxes at once; decoders of a single point, as the compact model's,
-do not. So every click on the object and a lattice of points in the box are decoded by themselves, and of the masks that
-come out those count that fit: their box is the box given, they hold the clicks on the object, and not those beside it.
+do not. So every click on the object and a lattice of points in the box are decoded by themselves, and the masks that
+come out are averaged, each as much as it fits: its box is the box given, it holds the clicks on the object, and not
+those beside it. The foreground that the prompt generator sees has a say as well.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from uois_sam.models.postprocess import clean_regions, mask_boxes
+from uois_sam.models.postprocess import box_overlap, clean_regions, mask_boxes
 
 LATTICE = 3
 """Points along each side of a box."""
-BOX_POWER = 2.0
+BOX_POWER = 4.0
 """A mask whose box overlaps the one given by IoU b counts b to this power."""
-MISSES = 0.8
-"""What a mask counts for each click on the object that it does not hold."""
-HOLDS_OTHERS = 0.7
-"""What a mask counts for each click beside the object that it holds: that part can be cut off."""
-VOTE_IOU = 0.8
-"""Masks that overlap the best one by this IoU, and count at least half as much, have a vote on its outline."""
+AGAINST = 0.6
+"""What a mask counts for each click on the object that it does not hold, and for each beside it that it does."""
+SHARPNESS = 3.0
+"""Masks have a weight of this power of what they count, relative to the best."""
+LEAST_WEIGHT = 0.02
+"""Masks of less have none."""
+FOREGROUND_SHARE = 0.2
+"""Weight of the foreground in a box, beside that of all masks together."""
+SMALLER = 0.8
+"""What a mask counts, to add what a click shows to be missing, that is larger than all that was found so far."""
 OTHERS_SHARE = 0.5
 """The mask of a click beside the object is cut off, where it is the surer of the two, if they share no more than this
 share of the object's."""
 REACH = 0.35
 """Where it is more, only the surroundings of the click are: a Gaussian of this share of the distance to the object's
-nearest click."""
-BOX_MARGIN = 0.05
-"""A mask may leave its box by this share of the box's sides."""
+nearest click,"""
+MOST_REACH = 0.15
+"""and at most of this share of the object's size, the square root of its area."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,22 @@ class Clicks:
     """xyxy."""
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Masks of all prompts of one object on one grid, as probabilities."""
+
+    masks: Tensor
+    """(K, h, w) float32, all masks of the points on the object and in the box."""
+    scores: Tensor
+    """(K,) float32."""
+    others: Tensor
+    """(N, T, h, w) float32, the masks of each click beside the object."""
+    other_scores: Tensor
+    """(N, T) float32."""
+    foreground: Tensor | None = None
+    """(h, w) float32; None for a model that predicts none."""
+
+
 def lattice(box_xyxy: tuple[float, float, float, float]) -> list[tuple[float, float]]:
     """xy of the points of a box that are decoded, row by row."""
     left, top, right, bottom = box_xyxy
@@ -53,38 +74,35 @@ def lattice(box_xyxy: tuple[float, float, float, float]) -> list[tuple[float, fl
     return [(left + (right - left) * x, top + (bottom - top) * y) for y in shares for x in shares]
 
 
-def combine(
-    logits: Tensor, scores: Tensor, others: Tensor, other_scores: Tensor, clicks: Clicks
-) -> tuple[Tensor, float]:
+def combine(drawn: Drawn, clicks: Clicks) -> tuple[Tensor, float]:
     """Make one mask of the masks of all prompts.
 
-    Args:
-        logits: (K, h, w) float32, all masks of the points on the object and in the box; above 0 is inside.
-        scores: (K,) float32.
-        others: (N, 4, h, w) float32, the masks of the clicks beside the object.
-        other_scores: (N, 4) float32.
-        clicks: what the user said.
-
     Returns:
-        (h, w) float32 in about -1..1, above 0 inside; and the score of the best single mask.
+        (h, w) float32 in about -0.5..0.5, above 0 inside; and the score of the mask that fits best.
     """
-    inside = logits > 0
-    worth = _worth(inside, scores, clicks)
-    best = int(worth.argmax())
-    soft = 2 * logits.sigmoid() - 1
-    voters = (_iou(inside, inside[best]) >= VOTE_IOU) & (worth >= 0.5 * worth[best])
-    voters[best] = True
-    weights = worth[voters].clamp(min=1e-6)
-    mask = (soft[voters] * weights[:, None, None]).sum(0) / weights.sum()
+    inside = drawn.masks > 0.5
+    worth = _worth(inside, drawn.scores, clicks)
+    if clicks.box is None:
+        fitting = worth * _at(inside, clicks.on[0])
+        mask = _mean(drawn.masks, fitting)
+    else:
+        boxes = mask_boxes(inside)
+        fitting = worth * box_overlap(boxes, boxes.new_tensor([clicks.box]))[:, 0] ** BOX_POWER
+        mask = _mean(drawn.masks, fitting)
+        if drawn.foreground is not None:
+            mask = torch.lerp(mask, drawn.foreground, FOREGROUND_SHARE)
+    best = int(fitting.argmax())
+    if mask.max() <= 0.5:  # nothing that most agree on
+        mask = drawn.masks[best]
     for xy in clicks.on:
-        if _at(mask, xy) <= 0:
-            mask = _with_part(mask, soft, worth, xy)
+        if _at(mask, xy) <= 0.5:
+            mask = _with_part(mask, drawn.masks, worth, xy)
+    mask = mask - 0.5
     for row, xy in enumerate(clicks.beside):
-        if _at(mask, xy) > 0:
-            mask = _without_part(mask, 2 * others[row].sigmoid() - 1, other_scores[row], xy, clicks.on)
+        mask = _without_part(mask, drawn.others[row] - 0.5, drawn.other_scores[row], xy, clicks.on)
     if clicks.box is not None:
         mask = _clipped(mask, clicks.box)
-    return mask, float(scores[best])
+    return mask, float(drawn.scores[best])
 
 
 def clean(mask: Tensor, fraction: float) -> Tensor:
@@ -92,23 +110,28 @@ def clean(mask: Tensor, fraction: float) -> Tensor:
     return clean_regions(mask[None], fraction)[0]
 
 
+def _mean(masks: Tensor, worth: Tensor) -> Tensor:
+    """(h, w): mean of the masks, weighted by what they count; 0 where none counts."""
+    weights = (worth / worth.max().clamp(min=1e-9)) ** SHARPNESS
+    weights = torch.where(weights > LEAST_WEIGHT, weights, 0.0)
+    return torch.einsum("k,khw->hw", weights, masks) / weights.sum().clamp(min=1e-9)
+
+
 def _worth(inside: Tensor, scores: Tensor, clicks: Clicks) -> Tensor:
-    """(K,): how well each mask fits what the user said."""
+    """(K,): how good each mask is, and how well it fits the clicks."""
     worth = scores.clamp(0.05, 1)
-    if clicks.box is not None:
-        worth = worth * _box_iou(mask_boxes(inside), clicks.box) ** BOX_POWER
     for xy in clicks.on:
-        worth = torch.where(_at(inside, xy), worth, MISSES * worth)
+        worth = torch.where(_at(inside, xy), worth, AGAINST * worth)
     for xy in clicks.beside:
-        worth = torch.where(_at(inside, xy), HOLDS_OTHERS * worth, worth)
+        worth = torch.where(_at(inside, xy), AGAINST * worth, worth)
     return worth
 
 
-def _with_part(mask: Tensor, soft: Tensor, worth: Tensor, xy: Tensor) -> Tensor:
-    """The mask and the best one that holds a click it lacks; a part rather than something larger."""
-    size = (soft > 0).flatten(1).sum(dim=1)
-    worth = torch.where(_at(soft, xy) > 0, worth, 0) * torch.where(size > (mask > 0).sum(), MISSES, 1.0)
-    return torch.maximum(mask, soft[int(worth.argmax())]) if worth.max() > 0 else mask
+def _with_part(mask: Tensor, masks: Tensor, worth: Tensor, xy: Tensor) -> Tensor:
+    """The mask and those that hold a click it lacks; a part rather than something larger."""
+    size = (masks > 0.5).flatten(1).sum(dim=1)
+    larger = size > (mask > 0.5).sum()
+    return torch.maximum(mask, _mean(masks, worth * (_at(masks, xy) > 0.5) * torch.where(larger, SMALLER, 1.0)))
 
 
 def _without_part(mask: Tensor, others: Tensor, scores: Tensor, xy: Tensor, on: Tensor) -> Tensor:
@@ -116,8 +139,8 @@ def _without_part(mask: Tensor, others: Tensor, scores: Tensor, xy: Tensor, on: 
 
     Args:
         mask: (h, w).
-        others: (4, h, w), the masks of that click.
-        scores: (4,), theirs.
+        others: (T, h, w), the masks of that click; above 0 is inside.
+        scores: (T,), theirs.
         xy: the click.
         on: (P, 2), the clicks on the object.
     """
@@ -126,23 +149,23 @@ def _without_part(mask: Tensor, others: Tensor, scores: Tensor, xy: Tensor, on: 
     for each in on:
         apart &= _at(others, each) <= 0
     if apart.any():
-        other = others[int(torch.where(apart, scores, -torch.inf).argmax())]
+        other = _mean(others, torch.where(apart, scores.clamp(0.05, 1), 0.0))
         mask = torch.where((other > 0) & (other > mask), -mask.abs(), mask)
     level = _at(mask, xy)
     if level > 0:
         nearest = float((on - xy).norm(dim=1).min()) if len(on) else 0.1 * mask.shape[1]
-        around = _gaussian(mask, xy, max(2.0, REACH * nearest))
-        mask = mask - (level + 1e-3) * around
+        size = float((mask > 0).sum()) ** 0.5
+        mask = mask - (level + 1e-3) * _gaussian(mask, xy, max(2.0, min(REACH * nearest, MOST_REACH * size)))
         mask = torch.where(_gaussian(mask, xy, 1.0) > 0.6, mask.clamp(max=-1e-3), mask)
     return mask
 
 
 def _clipped(mask: Tensor, box: tuple[float, float, float, float]) -> Tensor:
+    """The mask where cells have their centre in the box, or within half a cell of it."""
     left, top, right, bottom = box
-    wide, high = BOX_MARGIN * (right - left) + 0.5, BOX_MARGIN * (bottom - top) + 0.5
     xs, ys = _centres(mask)
-    within = (xs >= left - wide) & (xs <= right + wide) & (ys >= top - high) & (ys <= bottom + high)
-    return torch.where(within, mask, -torch.ones_like(mask))
+    within = (xs >= left - 0.5) & (xs <= right + 0.5) & (ys >= top - 0.5) & (ys <= bottom + 0.5)
+    return torch.where(within, mask, mask.clamp(max=-0.5))
 
 
 def _centres(mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,15 +184,3 @@ def _at(values: Tensor, xy: Tensor) -> Tensor:
     height, width = values.shape[-2:]
     x, y = (int(float(value)) for value in xy)
     return values[..., min(max(0, y), height - 1), min(max(0, x), width - 1)]
-
-
-def _iou(masks: Tensor, mask: Tensor) -> Tensor:
-    shared = (masks & mask).flatten(1).sum(dim=1).float()
-    return shared / (masks | mask).flatten(1).sum(dim=1).clamp(min=1)
-
-
-def _box_iou(boxes: Tensor, box: tuple[float, float, float, float]) -> Tensor:
-    given = boxes.new_tensor(box)
-    shared = (torch.minimum(boxes[:, 2:], given[2:]) - torch.maximum(boxes[:, :2], given[:2])).clamp(min=0).prod(dim=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1) + (given[2:] - given[:2]).prod()
-    return shared / (areas - shared).clamp(min=1e-6)

@@ -35,6 +35,10 @@ class Scorer(Protocol):
         """
         ...
 
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw all four masks of every point, (M, 4, h, w) float32 logits, and score them, (M, 4) float32."""
+        ...
+
 
 def make_scorer(networks: Networks, settings: InferenceConfig) -> Scorer:
     """Return the scorer that ``settings.scores`` names; :meth:`Networks.check` says whether the networks have it."""
@@ -70,15 +74,10 @@ class TokenScorer:
         """Draw the best mask of every point, whatever its score; arguments as for :meth:`candidates`."""
         return self._best(features, points_xy, -float("inf"))
 
-    def every(self, features: MaskFeatures, points_xy: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw all four masks of every point: (M, 4, h, w) float32 logits and (M, 4) float32 scores."""
-        logits, scores = [], []
-        for points in points_xy.split(UPSCALE_CHUNK):
-            predictions = self.decoder.decode_tokens(features, points)
-            index = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
-            logits.append(self.decoder.upscale(features, predictions, points, index))
-            scores.append(self.score(predictions))
-        return torch.cat(logits), torch.cat(scores)
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Scorer.every`; the maps are not used."""
+        drawn, predictions = _draw_all(self.decoder, features, points_xy)
+        return drawn, self.score(predictions)
 
     def _best(self, features: MaskFeatures, points_xy: Tensor, threshold: float) -> Candidates:
         logits, scores, prompts, tokens = [], [], [], []
@@ -108,24 +107,32 @@ class MaskwiseScorer:
     settings: InferenceConfig
 
     def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
-        """See :meth:`Scorer.candidates`.
+        """See :meth:`Scorer.candidates`, and for what it raises :meth:`every`."""
+        if len(points_xy) == 0:
+            return _no_candidates()
+        return choose_drawn(*self.every(features, maps, points_xy), self.settings)
+
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Scorer.every`.
 
         Raises:
             ValueError: if there are no maps; only models with a prompt generator have a mask scorer.
         """
         if maps is None:
             raise ValueError("masks are measured against foreground and heatmap: expected maps, found none")
-        if len(points_xy) == 0:
-            return _no_candidates()
-        tokens, logits = [], []
-        for points in points_xy.split(UPSCALE_CHUNK):
-            predictions = self.decoder.decode_tokens(features, points)
-            every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
-            logits.append(self.decoder.upscale(features, predictions, points, every))
-            tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
-        drawn, joined = torch.cat(logits), _joined(tokens)
-        scores = self.mask_scorer(measure_masks(features, maps, joined, drawn, points_xy))
-        return choose_drawn(drawn, scores, self.settings)
+        drawn, predictions = _draw_all(self.decoder, features, points_xy)
+        return drawn, self.mask_scorer(measure_masks(features, maps, predictions, drawn, points_xy))
+
+
+def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Tensor) -> tuple[Tensor, TokenPredictions]:
+    """All four masks of every point, (M, 4, h, w) float32 logits, and their tokens, without the image state."""
+    logits, tokens = [], []
+    for points in points_xy.split(UPSCALE_CHUNK):
+        predictions = decoder.decode_tokens(features, points)
+        every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
+        logits.append(decoder.upscale(features, predictions, points, every))
+        tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
+    return torch.cat(logits), _joined(tokens)
 
 
 def _no_candidates() -> Candidates:

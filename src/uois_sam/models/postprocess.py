@@ -179,11 +179,16 @@ def mask_iou(masks: Tensor) -> Tensor:
 def box_iou(masks: Tensor) -> Tensor:
     """(K, K) float32 intersection over union of the masks' bounding boxes."""
     boxes = mask_boxes(masks)
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    intersection = (high - low).clamp(min=0).prod(dim=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-    return intersection / (areas[:, None] + areas[None] - intersection).clamp(min=1)
+    return box_overlap(boxes, boxes)
+
+
+def box_overlap(first: Tensor, second: Tensor) -> Tensor:
+    """(A, B) float32 intersection over union of (A, 4) and (B, 4) xyxy boxes; 0 between empty ones."""
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp(min=1e-6)
 
 
 def mask_boxes(masks: Tensor) -> Tensor:

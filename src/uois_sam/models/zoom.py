@@ -29,6 +29,8 @@ MARGIN = 0.1
 """Left around all objects on every side, as a share of their extent."""
 SMALLEST, LARGEST = 0.35, 0.95
 """Sides of the part, as shares of the photo's: it is not made smaller, and is not worth it when larger."""
+SURROUNDINGS, SMALLEST_AROUND = 0.8, 0.25
+"""The same around one object, which is told from what is beside it by what is seen of that."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,25 @@ def find_crop(
     side = max(SMALLEST, (1 + 2 * MARGIN) * max(high - low for low, high in ends))
     if side > LARGEST:
         return None
-    (top, height), (left, width) = (
-        _span(low, high, side, size) for (low, high), size in zip(ends, image_hw, strict=True)
-    )
-    return Crop(top, left, height, width)
+    return _part(ends[0], ends[1], side, image_hw)
+
+
+def crop_around(box_xyxy: tuple[float, float, float, float], image_hw: tuple[int, int]) -> Crop | None:
+    """The part of the photo with a box in its middle and as much around it as a single object needs.
+
+    Args:
+        box_xyxy: in pixels, upper ends exclusive.
+        image_hw: size of the photo.
+
+    Returns:
+        None where it would be nearly everything.
+    """
+    left, top, right, bottom = box_xyxy
+    margin = SURROUNDINGS * max(right - left, bottom - top)
+    ends = ((top / image_hw[0], bottom / image_hw[0]), (left / image_hw[1], right / image_hw[1]))
+    sides = [high - low + 2 * margin / size for (low, high), size in zip(ends, image_hw, strict=True)]
+    side = max(SMALLEST_AROUND, *sides)
+    return None if side > LARGEST else _part(ends[0], ends[1], side, image_hw)
 
 
 def in_photo(instances: Instances, window: Crop, image: ImageArray) -> Instances:
@@ -108,6 +125,14 @@ def _with_peaks(certain: BoolArray, peaks_xy: np.ndarray[tuple[int, int], np.dty
     counts &= sizes[:, cv2.CC_STAT_AREA] >= LEAST_REGION * certain.size
     counts[0] = False
     return np.asarray(counts[regions])
+
+
+def _part(rows: tuple[float, float], columns: tuple[float, float], side: float, image_hw: tuple[int, int]) -> Crop:
+    """A part with these sides around the middle of two stretches, all of them shares of the photo's."""
+    (top, height), (left, width) = (
+        _span(*ends, side, size) for ends, size in zip((rows, columns), image_hw, strict=True)
+    )
+    return Crop(top, left, height, width)
 
 
 def _span(low: float, high: float, side: float, size: int) -> tuple[int, int]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from uois_sam.errors import ImageError
+from uois_sam.geometry import cut_padding, look_at_part
 from uois_sam.instances import Instances
-from uois_sam.models.clicks import Clicks, clean, combine, lattice
-from uois_sam.models.decoding import TokenScorer, make_token_scorer
+from uois_sam.models.clicks import Clicks, Drawn, clean, combine, lattice
+from uois_sam.models.decoding import make_scorer, make_token_scorer
+from uois_sam.models.postprocess import mask_boxes
+from uois_sam.models.zoom import Crop, crop_around, in_photo
 from uois_sam.pipeline.view import View
 from uois_sam.request import Target
 from uois_sam.types import Candidates
@@ -25,19 +32,28 @@ def predict_targets(photo: View) -> Instances:
     points = torch.tensor([_point_of(target) for target in targets], dtype=torch.float32).reshape(-1, 2)
     in_frame = photo.to_mask_frame(points, photo.image_hw)
     with photo.networks.computing():
-        scorer = make_token_scorer(photo.networks, photo.settings)
         simple = [row for row, target in enumerate(targets) if target.is_one_click]
+        scorer = make_token_scorer(photo.networks, photo.settings)
         single = scorer.one_each(photo.features.mask_features, in_frame[simple])
+        clicked = photo.draw(single, torch.arange(len(simple)), in_frame[simple])
         if len(simple) == len(targets):
-            return photo.draw(single, torch.arange(len(targets)), in_frame)
-        answers = {row: (single.mask_logits[i], float(single.scores[i])) for i, row in enumerate(simple)}
-        for row, target in enumerate(targets):
-            if row not in answers:
-                answers[row] = _answer(photo, scorer, target)
-    masks = torch.stack([answers[row][0] for row in range(len(targets))])
-    scores = torch.tensor([answers[row][1] for row in range(len(targets))], dtype=torch.float32)
-    order = torch.arange(len(targets))
-    return photo.draw(Candidates(masks, scores, order, torch.zeros_like(order)), order, in_frame)
+            return replace(clicked, notes=taken_as_pixels(targets, photo.image_hw))
+        others = [_answer(photo, target) for target in targets if not target.is_one_click]
+    found = replace(_joined([clicked, *others]), notes=taken_as_pixels(targets, photo.image_hw))
+    rows = [*simple, *(row for row, target in enumerate(targets) if not target.is_one_click)]
+    return replace(found[np.argsort(rows)], points=points.numpy())
+
+
+def taken_as_pixels(targets: tuple[Target, ...], image_hw: tuple[int, int]) -> tuple[str, ...]:
+    """A note where all coordinates are from 0 to 1, so that they may be meant as shares."""
+    numbers = [value for target in targets for x, y, _ in target.clicks for value in (x, y)]
+    numbers += [value for target in targets for value in target.box or ()]
+    if not numbers or min(image_hw) <= 2 or not all(0 <= value <= 1 for value in numbers):
+        return ()
+    return (
+        "clicks in the first pixel: all numbers of points and boxes are from 0 to 1, and were taken as pixels; "
+        f"multiply shares by {image_hw[1]} and {image_hw[0]}",
+    )
 
 
 def check_inside(targets: tuple[Target, ...], image_hw: tuple[int, int]) -> None:
@@ -46,13 +62,13 @@ def check_inside(targets: tuple[Target, ...], image_hw: tuple[int, int]) -> None
     for target in targets:
         if not all(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y, _ in target.clicks):
             found = [[x, y] for x, y, _ in target.clicks]
-            raise ImageError(f"points: expected x, y inside a photo {width} wide and {height} high, got {found}")
+            raise ImageError(f"points: expected x, y inside a photo {width} wide and {height} high, found {found}")
         if target.box is not None:
             left, top, right, bottom = target.box
             if left < -0.5 or top < -0.5 or right > width or bottom > height:
                 found_box = ",".join(f"{value:g}" for value in target.box)
                 raise ImageError(
-                    f"boxes: expected a box inside a photo {width} wide and {height} high, got {found_box}"
+                    f"boxes: expected a box inside a photo {width} wide and {height} high, found {found_box}"
                 )
 
 
@@ -66,37 +82,120 @@ def _point_of(target: Target) -> tuple[float, float]:
     return (left + right - 1) / 2, (top + bottom - 1) / 2
 
 
-def _answer(photo: View, scorer: TokenScorer, target: Target) -> tuple[Tensor, float]:
-    """The mask of several clicks, a box, or both, on the mask grid, and its score."""
+@dataclass(frozen=True)
+class _Look:
+    """All masks of some points in a view of the photo, on the view's grid without padding."""
+
+    view: View
+    crop: Crop
+    """The view's part of the photo."""
+    logits: Tensor
+    """(M, 4, h, w)."""
+    scores: Tensor
+    """(M, 4)."""
+
+    @classmethod
+    def at(cls, view: View, crop: Crop, points: list[tuple[float, float]]) -> _Look:
+        """Look for what is under points of the photo."""
+        networks = view.networks
+        maps = None if networks.hpg is None else view.maps
+        moved = torch.tensor(points) - torch.tensor([crop.left, crop.top])
+        in_frame = view.to_mask_frame(moved, view.image_hw)
+        logits, scores = make_scorer(networks, view.settings).every(view.features.mask_features, maps, in_frame)
+        cut = cut_padding(logits.flatten(0, 1), view.features.mask_frame)
+        return cls(view, crop, cut.unflatten(0, scores.shape), scores)
+
+    @property
+    def grid_hw(self) -> tuple[int, int]:
+        return self.logits.shape[2], self.logits.shape[3]
+
+    def logits_on(self, other: _Look) -> Tensor:
+        """The masks on the grid of another look, at a part of what this one sees."""
+        if other is self:
+            return self.logits
+        part = (other.crop.top, other.crop.left, other.crop.height, other.crop.width)
+        looked = look_at_part(self.logits.flatten(0, 1), (self.crop.height, self.crop.width), part, other.grid_hw)
+        return looked.unflatten(0, self.scores.shape)
+
+    def foreground(self) -> Tensor | None:
+        if self.view.networks.hpg is None:
+            return None
+        return F.adaptive_avg_pool2d(self.view.maps.foreground[None].float(), self.grid_hw)[0]
+
+    def cells(self, points: list[tuple[float, float]]) -> Tensor:
+        """(M, 2) xy of points of the photo in cells, whose centres are at i + 0.5."""
+        given = torch.tensor(points, dtype=torch.float32, device=self.logits.device).reshape(-1, 2)
+        return (given + 0.5 - given.new_tensor([self.crop.left, self.crop.top])) * given.new_tensor(self._scale)
+
+    def cells_of_box(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """xyxy of a box, upper ends exclusive."""
+        (x, y), (left, top) = self._scale, (self.crop.left, self.crop.top)
+        return (box[0] - left) * x, (box[1] - top) * y, (box[2] - left) * x, (box[3] - top) * y
+
+    @property
+    def _scale(self) -> tuple[float, float]:
+        """Cells a pixel along x and y."""
+        return self.grid_hw[1] / self.crop.width, self.grid_hw[0] / self.crop.height
+
+    def draw(self, photo: View, mask: Tensor, score: float) -> Instances:
+        """The instance of a mask on this grid, in the photo."""
+        frame = self.view.features.mask_frame
+        full_hw = (round(self.grid_hw[axis] * frame.size_hw[axis] / frame.content_hw[axis]) for axis in (0, 1))
+        rows, columns = (full - cells for full, cells in zip(full_hw, self.grid_hw, strict=True))
+        padded = F.pad(mask, (0, columns, 0, rows), value=-0.5)
+        none = torch.zeros(1, dtype=torch.long)
+        candidates = Candidates(padded[None], torch.tensor([score]), none, none)
+        return in_photo(self.view.draw(candidates, none, torch.zeros(1, 2)), self.crop, photo.image)
+
+
+def _answer(photo: View, target: Target) -> Instances:
+    """The one instance of several clicks, a box, or both: of the photo, and of a closer look at its surroundings."""
     on = [(x, y) for x, y, label in target.clicks if label]
     beside = [(x, y) for x, y, label in target.clicks if not label]
     inner = [] if target.box is None else [(x - 0.5, y - 0.5) for x, y in lattice(target.box)]
-    points = photo.to_mask_frame(torch.tensor([*on, *inner, *beside]), photo.image_hw)
-    logits, scores = scorer.every(photo.features.mask_features, points)
-    cells = _Cells(photo, (logits.shape[2], logits.shape[3]))
-    first = len(on) + len(inner)
-    clicks = Clicks(cells.of(on), cells.of(beside), None if target.box is None else cells.of_box(target.box))
-    mask, score = combine(
-        logits[:first].flatten(0, 1), scores[:first].flatten(), logits[first:], scores[first:], clicks
+    points, within = [*on, *inner, *beside], len(on) + len(inner)
+    looks = [_Look.at(photo, Crop(0, 0, *photo.image_hw), points)]
+    if photo.settings.zoom:
+        box = target.box or _extent(looks[0], _combined(looks, target, on, beside, within)[0], on)
+        crop = crop_around(box, photo.image_hw)
+        looks += [] if crop is None else [_Look.at(photo.cut(crop), crop, points)]
+    return looks[-1].draw(photo, *_combined(looks, target, on, beside, within))
+
+
+def _combined(
+    looks: list[_Look],
+    target: Target,
+    on: list[tuple[float, float]],
+    beside: list[tuple[float, float]],
+    within: int,
+) -> tuple[Tensor, float]:
+    """One mask of the masks of all looks on the grid of the last one, and its score; the first ``within`` points are
+    on the object or in its box."""
+    last = looks[-1]
+    masks = [look.logits_on(last).sigmoid() for look in looks]
+    drawn = Drawn(
+        masks=torch.cat([each[:within].flatten(0, 1) for each in masks]),
+        scores=torch.cat([look.scores[:within].flatten() for look in looks]),
+        others=torch.cat([each[within:] for each in masks], dim=1),
+        other_scores=torch.cat([look.scores[within:] for look in looks], dim=1),
+        foreground=last.foreground(),
     )
-    return clean(mask, photo.settings.region_fraction), score
+    box = None if target.box is None else last.cells_of_box(target.box)
+    mask, score = combine(drawn, Clicks(last.cells(on), last.cells(beside), box))
+    return clean(mask, last.view.settings.region_fraction), score
 
 
-class _Cells:
-    """From pixels of the photo to cells of the mask grid, whose centres are at i + 0.5."""
+def _extent(look: _Look, mask: Tensor, on: list[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """xyxy in the photo of a mask on the grid of a look at all of it, and of the clicks on the object."""
+    height, width = look.grid_hw
+    held = mask[None] > 0
+    for x, y in look.cells(on).long().tolist():
+        held[0, min(max(0, y), height - 1), min(max(0, x), width - 1)] = True
+    left, top, right, bottom = mask_boxes(held)[0].tolist()
+    across, down = look.crop.width / width, look.crop.height / height
+    return left * across, top * down, right * across, bottom * down
 
-    def __init__(self, photo: View, grid_hw: tuple[int, int]) -> None:
-        frame, image_hw = photo.features.mask_frame, photo.image_hw
-        self.scale = [frame.content_hw[axis] / frame.size_hw[axis] * grid_hw[axis] / image_hw[axis] for axis in (1, 0)]
-        self.device = photo.features.mask_features.grid.device
 
-    def of(self, points: list[tuple[float, float]]) -> Tensor:
-        """(M, 2) xy of points, pixel centres at integers."""
-        given = torch.tensor(points, dtype=torch.float32, device=self.device).reshape(-1, 2)
-        return (given + 0.5) * given.new_tensor(self.scale)
-
-    def of_box(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        """xyxy of a box, upper ends exclusive."""
-        left, top, right, bottom = box
-        x, y = self.scale
-        return left * x, top * y, right * x, bottom * y
+def _joined(parts: list[Instances]) -> Instances:
+    names = ("masks", "scores", "boxes", "points")
+    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

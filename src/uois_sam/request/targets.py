@@ -57,7 +57,7 @@ def _read_clicks(points: Any, labels: Any) -> tuple[tuple[Click, ...], ...]:
     """The clicks of each object."""
     groups = list(points) if _is_listing(points) else None
     if groups is None:
-        raise ImageError(f"points: {_POINTS}, got something else ({str(points)[:40]!a})")
+        raise ImageError(f"points: {_POINTS}, found something else ({str(points)[:40]!a})")
     if not groups:
         return ()
     nested = _is_listing(groups[0]) and len(groups[0]) > 0 and _is_listing(groups[0][0])
@@ -83,11 +83,11 @@ def _pairs(points: Any) -> list[tuple[float, float]]:
     try:
         given = np.asarray(points, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ImageError(f"points: {_POINTS}, got something else ({error})") from error
+        raise ImageError(f"points: {_POINTS}, found something else ({error})") from error
     if given.size == 0:
         return []
     if given.ndim != 2 or given.shape[1] != 2:
-        raise ImageError(f"points: {_POINTS}, got {given.shape}")
+        raise ImageError(f"points: {_POINTS}, found {given.shape}")
     return [(float(x), float(y)) for x, y in given]
 
 

@@ -114,9 +114,9 @@ class Instances:
 
         return paint_masks(self.masks)
 
-    def visible_areas(self) -> npt.NDArray[np.int64]:
-        """(N,) pixels of each instance in :meth:`label_map`; 0 for one that is left out of it."""
-        return np.bincount(self.label_map().ravel(), minlength=len(self) + 1)[1:]
+    def visible_areas(self, labels: LabelMap | None = None) -> npt.NDArray[np.int64]:
+        """(N,) pixels of each instance in :meth:`label_map`, painted already or not; 0 for one left out of it."""
+        return np.bincount((self.label_map() if labels is None else labels).ravel(), minlength=len(self) + 1)[1:]
 
     def polygons(self, tolerance_px: float = 0.0) -> list[list[FloatArray]]:
         """Trace every mask: for each instance the outlines of its connected pieces, largest first; holes are left out.
@@ -174,12 +174,14 @@ class Instances:
 
         return coco_rows(self, image_id, category_id)
 
-    def labelled(self, file_name: str, image: ImageArray | None = None) -> LabelledPhoto:
-        """Return the instances as the writers of :mod:`uois_sam.exchange` take them; the photo may be left out."""
+    def labelled(
+        self, file_name: str, image: ImageArray | None = None, labels: LabelMap | None = None
+    ) -> LabelledPhoto:
+        """Return the instances as the writers of :mod:`uois_sam.exchange` take them; only the name is needed."""
         from uois_sam.exchange.photo import LabelledPhoto
 
-        photo = self.image if image is None else image
-        return LabelledPhoto(file_name, self.masks, self.scores, segmap=self.label_map(), image=photo)
+        photo, segmap = self.image if image is None else image, self.label_map() if labels is None else labels
+        return LabelledPhoto(file_name, self.masks, self.scores, segmap=segmap, image=photo)
 
     def save(
         self,
@@ -243,6 +245,7 @@ class Instances:
         show_points: bool = True,
         show_scores: bool = False,
         show_numbers: bool = True,
+        labels: LabelMap | None = None,
     ) -> ImageArray:
         """Draw the instances over the photo, each tinted and outlined in its own colour, as :meth:`label_map` has them.
 
@@ -251,6 +254,7 @@ class Instances:
             show_points: mark the point prompts of what is in sight.
             show_scores: write the score beside each object's point.
             show_numbers: write the number that the object has in the label map there.
+            labels: :meth:`label_map`, where it has been painted already.
 
         Returns:
             (H, W, 3) uint8 RGB, a new array.
@@ -260,7 +264,7 @@ class Instances:
         """
         from uois_sam.io.overlay import overlay
 
-        labels = self.label_map()
+        labels = self.label_map() if labels is None else labels
         texts = [
             " ".join([*([str(label)] if show_numbers else []), *([f"{score:.2f}"] if show_scores else [])])
             for label, score in enumerate(self.scores, start=1)

@@ -100,13 +100,13 @@ def test_overlaps_are_read_as_they_were_found_also_without_scores(kind, tmp_path
     image = np.full((20, 30, 3), 80, np.uint8)
 
     class Instances:
-        def labelled(self, file_name):
+        def labelled(self, file_name, image, labels):
             return LabelledPhoto(file_name, masks, scores, segmap=labels, image=image)
 
     formats = open_formats([kind], FormatOptions("polygon", photos=True))
     plan = FormatPlan(native=False, formats=formats, to_correct=True)
     with FormatWriter(tmp_path, formats, own_folders=False) as writer:
-        writer.write(plan.encode(Photo("a.png", Path("a"), None, lambda: image), image, Instances()).photos)
+        writer.write(plan.encode(Photo("a.png", Path("a"), None, lambda: image), image, Instances(), labels).photos)
     assert list(writer.notes.values()) == [1] and "too little is visible" in next(iter(writer.notes))
     for file in tmp_path.rglob("*.json"):
         without_scores(file)

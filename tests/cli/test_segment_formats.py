@@ -15,6 +15,7 @@ from scipy.io import loadmat
 from cli.test_segment import FakeModel, photo, results, segment, written
 from uois_sam.cli.segment.formats import FormatChoice
 from uois_sam.errors import UOISError
+from uois_sam.io import shapes
 from uois_sam.io.masks import decode_mask
 
 ALL = "native,coco,yolo,labelme,voc,bop"
@@ -50,6 +51,15 @@ def test_several_formats_at_once(tmp_path):
     assert (out / "yolo/images/sub/0.png").read_bytes() == (tmp_path / "in/sub/0.png").read_bytes()
     with Image.open(out / "sub/0_label.png") as native, Image.open(out / "voc/SegmentationObject/sub/0.png") as voc:
         assert voc.mode == "P" and np.array_equal(np.asarray(native), np.asarray(voc))
+
+
+def test_the_label_map_is_painted_once_a_photo(tmp_path, monkeypatch):
+    painted = []
+    monkeypatch.setattr(
+        shapes, "paint_masks", lambda masks, paint=shapes.paint_masks: painted.append(1) or paint(masks)
+    )
+    segment(photos(tmp_path / "in", 2), out=tmp_path / "out", formats=FormatChoice(ALL))
+    assert len(painted) == 2
 
 
 def test_one_coco_file_for_the_whole_folder(tmp_path):

@@ -59,6 +59,8 @@ def assert_is(answer: dict[str, Any], expected: Instances) -> None:
     assert np.array_equal(masks_of(answer), expected.masks)
     assert [row["score"] for row in answer["instances"]] == expected.scores.tolist()
     assert [row["box_xyxy"] for row in answer["instances"]] == expected.boxes.tolist()
+    assert [row["label"] for row in answer["instances"]] == list(range(1, len(expected) + 1))
+    assert [row["visible_area"] for row in answer["instances"]] == expected.visible_areas().tolist()
 
 
 def test_an_answer_is_what_the_model_finds(client: httpx.Client, model: UOISSAM) -> None:

@@ -29,20 +29,21 @@ def save(instances: Instances, folder: Path, name: str, formats: Sequence[str], 
     """See :meth:`uois_sam.instances.Instances.save`."""
     found = open_formats([each for each in formats if each != "native"])
     photo = instances.image if image is None else image
+    labels = instances.label_map()
     make_output_folder(folder)
     if "native" in formats:
         record = {
             "image": f"{name}.png", "height": instances.image_hw[0], "width": instances.image_hw[1],
             "model": instances.model, "weights_sha256": "", "version": __version__, "selection": {},
-            "notes": list(instances.notes), "instances": instance_rows(instances),
+            "notes": list(instances.notes), "instances": instance_rows(instances, labels),
         }  # fmt: skip
-        files: dict[Path, Content] = {folder / f"{name}_label.png": encode_png(instances.label_map())}
+        files: dict[Path, Content] = {folder / f"{name}_label.png": encode_png(labels)}
         if photo is not None:
-            picture = instances.overlay(photo)
+            picture = instances.overlay(photo, labels=labels)
             files[folder / f"{name}_overlay.jpg"] = encode_jpeg(picture, quality=92, subsampling="4:4:4")
         write_together({**files, folder / f"{name}.json": (json.dumps(record, indent=1) + "\n").encode()})
     if found:
-        write_photos([instances.labelled(f"{name}.png", photo)], folder, found)
+        write_photos([instances.labelled(f"{name}.png", photo, labels)], folder, found)
 
 
 def to_supervision(photo: LabelledPhoto) -> Any:

@@ -41,9 +41,9 @@ def coco_rows(instances: Instances, image_id: int, category_id: int) -> list[dic
     return rows
 
 
-def instance_rows(instances: Instances) -> list[dict[str, Any]]:
+def instance_rows(instances: Instances, labels: LabelMap | None = None) -> list[dict[str, Any]]:
     """The list ``instances`` of a record: COCO's keys, and the label map's value, visible area and box."""
-    own = zip(instances.boxes.tolist(), instances.visible_areas().tolist(), strict=True)
+    own = zip(instances.boxes.tolist(), instances.visible_areas(labels).tolist(), strict=True)
     return [
         {"label": label, **coco, "visible_area": visible, "box_xyxy": box}
         for label, (coco, (box, visible)) in enumerate(zip(instances.to_coco(), own, strict=True), start=1)

@@ -13,11 +13,12 @@ import numpy as np
 from starlette.responses import Response
 
 from uois_sam._version import __version__
+from uois_sam.exchange.native import instance_rows
 from uois_sam.instances import Instances
 from uois_sam.io.encoding import encode_png
 from uois_sam.pipeline import UOISSAM, EncodedImage
 from uois_sam.serve.reading import header_text
-from uois_sam.types import BoolArray, FloatArray
+from uois_sam.types import BoolArray, FloatArray, LabelMap
 
 NPZ = "application/x-npz"
 PNG = "image/png"
@@ -61,6 +62,7 @@ def json_response(content: Mapping[str, Any]) -> Response:
 
 def _record(model: UOISSAM, result: Result, form: Form, seconds: float) -> dict[str, Any]:
     found = result.instances
+    labels = found.label_map()
     height, width = found.image_hw
     record: dict[str, Any] = {
         "height": height,
@@ -71,23 +73,22 @@ def _record(model: UOISSAM, result: Result, form: Form, seconds: float) -> dict[
         "selection": asdict(result.asked.settings),
         "request": result.asked.request.to_json(),
         "notes": list(result.notes),
-        "instances": _instances(found, form.masks),
+        "instances": _instances(found, labels, form.masks),
         "seconds": round(seconds, 4),
     }
     if form.label_map:
-        record["label_map"] = base64_png(found.label_map())
+        record["label_map"] = base64_png(labels)
     return record
 
 
-def _instances(found: Instances, masks: str) -> list[dict[str, Any]]:
-    rows = []
-    for label, (row, box) in enumerate(zip(found.to_coco(), found.boxes, strict=True), start=1):
+def _instances(found: Instances, labels: LabelMap, masks: str) -> list[dict[str, Any]]:
+    rows = instance_rows(found, labels)
+    for row, mask, box in zip(rows, found.masks, found.boxes, strict=True):
         del row["image_id"], row["category_id"]
         if masks != "rle":
             del row["segmentation"]
         if masks == "png":
-            row["mask_png"] = mask_png(found.masks[label - 1], box)
-        rows.append({"label": label, **row, "box_xyxy": box.tolist()})
+            row["mask_png"] = mask_png(mask, box)
     return rows
 
 

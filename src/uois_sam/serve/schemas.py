@@ -116,6 +116,7 @@ class Instance(BaseModel):
     label: int = Field(description="its value in the label map")
     score: float = Field(description="predicted intersection over union, 0 to 1")
     area: int = Field(description="pixels of its mask")
+    visible_area: int = Field(description="pixels of it in the label map")
     bbox: list[float] = Field(description="x, y, width, height")
     box_xyxy: list[float] = Field(description="first column, first row, last column + 1, last row + 1")
     point: list[float] = Field(description="the prompt that it was decoded from")

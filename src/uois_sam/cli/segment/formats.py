@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from uois_sam.exchange.format import EncodedPhoto, Format
     from uois_sam.exchange.photo import Camera, LabelledPhoto
     from uois_sam.instances import Instances
-    from uois_sam.types import FloatArray, ImageArray
+    from uois_sam.types import FloatArray, ImageArray, LabelMap
 
 NATIVE = "native"
 """NAME_label.png, NAME_overlay.jpg and NAME.json."""
@@ -46,6 +46,8 @@ class FormatChoice:
         """
         names = [name.strip() for name in self.format.split(",") if name.strip()]
         others = [name for name in names if name != NATIVE]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UOISError(f"--format: expected every format once, found {twice} more often")
         if not names:
             raise UOISError("--format: expected native, coco or another format, found none")
         if not others:
@@ -133,11 +135,11 @@ class FormatPlan:
     """Whether the one format is for corrections by hand: in the output folder itself, what is in front last, as
     labelling tools draw it and readers take it once scores are gone, and without objects that are out of sight."""
 
-    def encode(self, photo: Photo, image: ImageArray, instances: Instances) -> InFormats:
+    def encode(self, photo: Photo, image: ImageArray, instances: Instances, labels: LabelMap) -> InFormats:
         """Encode one photo's results in all formats but the native one."""
         if not self.formats:
             return InFormats()
-        return self._encoded(photo, image, instances.labelled(file_name(photo)))
+        return self._encoded(photo, image, instances.labelled(file_name(photo), image, labels))
 
     def encode_earlier(self, photo: Photo, record: Path) -> InFormats:
         """Encode the results of an earlier run.

@@ -17,7 +17,7 @@ from uois_sam.errors import OutputError
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
     from uois_sam.request import Request
-    from uois_sam.types import ImageArray, ModelCard, PromptMaps
+    from uois_sam.types import ImageArray, LabelMap, ModelCard, PromptMaps
 
 RECORD = ".json"
 """Ending of the file that is written last: its presence means that all files of a photo exist."""
@@ -126,23 +126,23 @@ def segment_photo(
     """
     image = photo.read()
     instances, maps = predict(image)
+    labels = instances.label_map()
     files: dict[str, bytes] = {}
     if plan.native:
-        files = _pictures(image, instances, maps, pictures)
-        files[RECORD] = (json.dumps(_record(photo, instances, made_by), indent=1) + "\n").encode()
-    return Result(files, len(instances), instances.notes, plan.encode(photo, image, instances))
+        files = _pictures(image, instances, labels, maps, pictures)
+        files[RECORD] = (json.dumps(_record(photo, instances, labels, made_by), indent=1) + "\n").encode()
+    return Result(files, len(instances), instances.notes, plan.encode(photo, image, instances, labels))
 
 
 def _pictures(
-    image: ImageArray, instances: Instances, maps: PromptMaps | None, options: PictureOptions
+    image: ImageArray, instances: Instances, labels: LabelMap, maps: PromptMaps | None, options: PictureOptions
 ) -> dict[str, bytes]:
     from uois_sam.io.encoding import encode_coloured, encode_png
     from uois_sam.io.overlay import colours, foreground_picture, heatmap_picture
 
-    labels = instances.label_map()
     files = {"_label.png": encode_png(labels)}
     if options.overlay:
-        files["_overlay.jpg"] = _jpeg(instances.overlay(image, show_numbers=options.numbers))
+        files["_overlay.jpg"] = _jpeg(instances.overlay(image, show_numbers=options.numbers, labels=labels))
     if options.colour_labels:
         files["_colour.png"] = encode_coloured(labels, colours(len(instances)))
     if options.crops:
@@ -155,7 +155,7 @@ def _pictures(
     return files
 
 
-def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> dict[str, Any]:
+def _record(photo: Photo, instances: Instances, labels: LabelMap, made_by: Mapping[str, Any]) -> dict[str, Any]:
     from uois_sam.exchange.native import instance_rows
 
     height, width = instances.image_hw
@@ -166,7 +166,7 @@ def _record(photo: Photo, instances: Instances, made_by: Mapping[str, Any]) -> d
         "width": width,
         **made_by,
         "notes": list(instances.notes),
-        "instances": instance_rows(instances),
+        "instances": instance_rows(instances, labels),
     }
 
 

@@ -31,6 +31,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert folder.has("a/b.c") and not folder.has("a/b")
 
 
+def test_notes_of_limits_are_kept_also_those_of_segment(tmp_path: Path) -> None:
+    folder = PredictionFolder(tmp_path)
+    folder.write("a", Prediction(LABELS, {1: 0.5}, notes=("too many: 2 objects left out",)))
+    assert folder.read("a").notes == ("too many: 2 objects left out",)
+    folder.write("b", Prediction(LABELS, {}))
+    assert folder.read("b").notes == ()
+    (tmp_path / "b.json").write_text(json.dumps({"instances": [{"score": 0.5}], "notes": ["tiles: 2x2"]}))
+    assert folder.read("b").notes == ("tiles: 2x2",)
+
+
 def test_anyones_label_png_needs_no_scores(tmp_path: Path) -> None:
     Image.fromarray(LABELS.astype(np.uint8)).save(tmp_path / "x.png")
     read = PredictionFolder(tmp_path).read("x")

@@ -43,6 +43,8 @@ def test_a_model_as_a_method(tiny_pipeline: UOISSAM) -> None:
     np.testing.assert_array_equal(found.labels, instances.label_map())
     assert found.scores is not None and len(found.scores) == len(instances)
     json.dumps(method.description)
+    notes = ModelPredictor(model.with_request(max_objects=1))(image).notes
+    assert any(note.startswith("too many: ") for note in notes)
 
 
 def test_variants_have_names_and_descriptions_of_their_own(tiny_pipeline: UOISSAM) -> None:

@@ -54,6 +54,19 @@ def test_everything_is_written_and_named(photos: Path, start: Path, tmp_path: Pa
         result.name = "other"  # type: ignore[misc]
 
 
+def test_what_is_asked_decides_the_scores_and_is_kept_with_the_run(photos: Path, start: Path, tmp_path: Path) -> None:
+    everything = tune(photos, tmp_path / "all", start)
+    left = tune(photos, tmp_path / "left", start, what={"region": (0, 0, 0.5, 1), "min_score": -1})
+    assert 0 < left.comparison.before.objects < everything.comparison.before.objects
+    assert any(note.startswith("scored with what was asked") and "region" in note for note in left.notes)
+    trained = [weights(each.trained) for each in (everything, left)]
+    assert all(torch.equal(trained[0][name], trained[1][name]) for name in trained[0])
+    with pytest.raises(UOISError, match="what to find"):
+        tune(photos, tmp_path / "left", start)
+    with pytest.raises(UOISError, match="no points and no boxes"):
+        tune(photos, tmp_path / "boxed", start, what={"boxes": [(0, 0, 4, 4)]})
+
+
 class Killed(BaseException):
     """Ends a run at once, as a kill does."""
 

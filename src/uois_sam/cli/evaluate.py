@@ -110,8 +110,7 @@ class Evaluate:
     def _check(self) -> None:
         if self.predictions is not None and (self.baseline or self.model != ModelOptions()):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
-        if self.model.find.point or self.model.find.box:
-            raise UOISError("expected no --point and no --box, which are of one photo, for a data set of many")
+        self.model.find.words_for_many()
         if self.baseline and self.model.find != FindOptions():
             raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
@@ -157,7 +156,7 @@ def _print_summary(console: Console, report: Report, out: Path) -> None:
     scored, seconds = report["dataset"]["scored"], report["seconds"]["scoring"]
     rate = f"{scored / seconds:.1f} frames/s" if seconds else "at once"
     print_line(console, f"{count(scored, 'frame')} scored ({rate}); report.html and the rest are in {out}")
-    for note in report["dataset"]["notes"]:
+    for note in (*report["dataset"]["notes"], *report["method"]["notes"]):
         print_line(console, f"note: {note}")
     if report["failures"]:
         print_line(console, f"{count(len(report['failures']), 'frame')} failed:")

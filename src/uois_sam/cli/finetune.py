@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from uois_sam.cli.options import parse_option
+from uois_sam.cli.options import FindOptions, parse_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +51,9 @@ class FineTune:
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
     """Device to train on: auto, cpu, cuda, cuda:1. A stopped run may continue on another one."""
+    find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
+    """What to find in the held-out photos, as it will be asked for later: it decides the scores before and after, not
+    what is learned. Objects that do not stand in --region are not scored."""
 
     def run(self, console: Console) -> int:
         """Fine-tune, print the table, and return the exit status."""
@@ -58,12 +61,13 @@ class FineTune:
         from uois_sam.finetuning import FineTuneConfig, finetune
         from uois_sam.runtime.progress import print_line, progress
 
+        what = self.find.words_for_many()
         config = FineTuneConfig(self.steps, self.rate, self.held_out, self.keep, self.seed)
         options = {"partial": True, **dict(parse_option(text) for text in self.set)}
         data = open_dataset(self.kind, self.data, **options)
         with progress(console) as watch:
             result = finetune(
-                data, self.out, config, start=self.start, name=self.name, device=self.device, progress=watch
+                data, self.out, config, start=self.start, name=self.name, device=self.device, what=what, progress=watch
             )
         for line in (*result.table().splitlines(), result.comparison.words(), result.verdict()):
             print_line(console, line)

@@ -107,6 +107,16 @@ class FindOptions:
         Request().changed(words)
         return words
 
+    def words_for_many(self) -> dict[str, Any]:
+        """:meth:`words`, for photos of which nobody points at anything.
+
+        Raises:
+            UOISError: as :meth:`words`, and for --point and --box.
+        """
+        if self.point or self.box:
+            raise UOISError("expected no --point and no --box, which are of one photo, for a data set of many")
+        return self.words()
+
 
 def _numbers(option: str, text: str, lengths: tuple[int, ...]) -> list[float]:
     from uois_sam.io.regions import numbers_of

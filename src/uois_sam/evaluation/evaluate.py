@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def evaluate(
     Args:
         dataset: labelled photos.
         predictor: a method, for instance :class:`~uois_sam.evaluation.predictors.ModelPredictor`, or a folder of
-            predictions that exist already.
+            predictions that exist already. Of a model that is asked for a region only what stands in it is scored.
         out: folder of the results; created if missing.
         scoring: protocol, size, and what to do about missing predictions.
         limit: score at most this many frames, drawn evenly from the whole data set.
@@ -88,6 +89,7 @@ def evaluate(
     if isinstance(predictor, PredictionFolder):
         folder, details = predictor, _given(predictor, dataset, indices, scoring)
     else:
+        scoring = replace(scoring, request=getattr(predictor, "request", scoring.request))
         folder = PredictionFolder(out / "predictions")
         details = {"name": predictor.name, **predictor.description, "size": scoring.size_hw}
         folder.claim(details, replace=overwrite)

@@ -26,6 +26,8 @@ class Prediction:
     """Label to score, whatever its scale; None for methods that give none."""
     seconds: float | None = None
     """Run time of the method; None if unknown."""
+    notes: tuple[str, ...] = ()
+    """As :attr:`uois_sam.instances.Instances.notes`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class FrameResult:
     """Run time of the method for this photo."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """As :attr:`uois_sam.types.Sample.notes`."""
+    limits: tuple[str, ...] = ()
+    """As :attr:`uois_sam.instances.Instances.notes`, of the prediction."""
 
 
 def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN) -> FrameResult:
@@ -67,6 +71,7 @@ def score_frame(sample: Sample, prediction: Prediction, protocol: Protocol = UCN
         coco=match_image(comparison, _checked(prediction.scores, comparison)),
         seconds=prediction.seconds,
         notes=sample.notes,
+        limits=prediction.notes,
     )
 
 

@@ -5,8 +5,8 @@ another protocol without running it. For a sample ``a/b`` a folder holds
 
 * ``a/b.png``: one integer channel of 8 or 16 bits, 0 = background, or ``a/b_label.png``, as ``uois-sam segment``
   writes it;
-* optionally ``a/b.json`` with ``{"scores": {"1": 0.93, ...}, "seconds": 0.2}``, label to score; or the JSON that
-  ``uois-sam segment`` writes, whose instance i is label i.
+* optionally ``a/b.json`` with ``{"scores": {"1": 0.93, ...}, "seconds": 0.2}``, label to score, and ``notes`` on what
+  limits left out; or the JSON that ``uois-sam segment`` writes, whose instance i is label i.
 
 A folder written by :class:`PredictionFolder` also has ``method.json``, which describes the method.
 """
@@ -75,7 +75,7 @@ class PredictionFolder:
         if self.background_labels > 1:
             labels = np.where(labels < self.background_labels, 0, labels).astype(np.uint16)
         scores = self.root / f"{name}.json"
-        return Prediction(labels, *(_read_scores(scores) if os.path.isfile(scores) else (None, None)))
+        return Prediction(labels, *_read_scores(scores)) if os.path.isfile(scores) else Prediction(labels)
 
     def write(self, name: str, prediction: Prediction) -> None:
         """Write one prediction; either all of its files appear or none.
@@ -90,6 +90,8 @@ class PredictionFolder:
             content["scores"] = {str(label): round(score, 6) for label, score in prediction.scores.items()}
         if prediction.seconds is not None:
             content["seconds"] = round(prediction.seconds, 6)
+        if prediction.notes:
+            content["notes"] = list(prediction.notes)
         text = json.dumps(content) + "\n"
         # The PNG comes last: where it exists, the prediction is complete.
         write_together({path.with_name(f"{path.stem}.json"): text.encode(), path: encode_png(prediction.labels)})
@@ -157,22 +159,23 @@ class PredictionFolder:
         return [self.root / f"{name}{ending}" for ending in _ENDINGS]
 
 
-def _read_scores(path: Path) -> tuple[dict[int, float] | None, float | None]:
-    """Scores by label, and seconds; None for what the file lacks."""
+def _read_scores(path: Path) -> tuple[dict[int, float] | None, float | None, tuple[str, ...]]:
+    """Scores by label, seconds, and notes; None for what the file lacks."""
     content = _parse(path)
     where = f'{path}: expected {{"scores": {{"<label>": <number>}}}}'
     if not isinstance(content, dict):
         raise PredictionError(f"{where}, found other content")
     if "instances" in content:
         found = validated(content["instances"], list[_Instance], f"{where} or instances", PredictionError)
-        return {i: each.score for i, each in enumerate(found, start=1)}, None
-    known = {name: content[name] for name in ("scores", "seconds") if name in content}
+        notes = validated(content.get("notes", []), list[str], f"{path}: notes", PredictionError)
+        return {i: each.score for i, each in enumerate(found, start=1)}, None, tuple(notes)
+    known = {name: content[name] for name in ("scores", "seconds", "notes") if name in content}
     record = validated(known, _Record, where, PredictionError)
     if record.scores is None:
-        return None, record.seconds
+        return None, record.seconds, tuple(record.notes)
     if not all(label.isdecimal() and 0 < int(label) <= _LARGEST_LABEL for label in record.scores):
         raise PredictionError(f"{where} with labels from 1 to {_LARGEST_LABEL}, found others")
-    return {int(label): score for label, score in record.scores.items()}, record.seconds
+    return {int(label): score for label, score in record.scores.items()}, record.seconds, tuple(record.notes)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ class _Instance:
 class _Record:
     scores: dict[Annotated[str, Meta(max_length=20)], float] | None = None
     seconds: Annotated[float, Meta(ge=0)] | None = None
+    notes: Sequence[str] = ()
 
 
 def _parse(path: Path) -> Any:

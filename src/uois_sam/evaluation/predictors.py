@@ -28,6 +28,7 @@ class ModelPredictor:
         )
         self.model = model
         self.name = f"{model.name}{variant}"
+        self.request = model.request
         request = model.request.to_json()
         self.description = {"kind": "model", **_identity(model), "selection": asdict(model.settings)}
         self.description |= {"request": request} if request else {}
@@ -36,7 +37,7 @@ class ModelPredictor:
         """Return the label map of the instances, better scores on top; label i has the score of instance i."""
         instances = self.model.predict(image)
         scores = {label: float(score) for label, score in enumerate(instances.scores, start=1)}
-        return Prediction(instances.label_map(), scores)
+        return Prediction(instances.label_map(), scores, notes=instances.notes)
 
 
 class ComponentsBaseline:

@@ -18,10 +18,12 @@ import numpy as np
 
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import OutputError, UOISError, WorkerError, is_out_of_memory
+from uois_sam.evaluation.asked import standing_inside
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_labels, resize_sample, score_frame
 from uois_sam.evaluation.metrics import UCN
 from uois_sam.evaluation.metrics import Protocol as MetricProtocol
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
+from uois_sam.request import Request
 from uois_sam.runtime.executors import in_order, on_processes
 from uois_sam.types import ImageArray, Sample
 
@@ -54,6 +56,8 @@ class Scoring:
     """Height and width to which photos and labels are resized first; None keeps their size."""
     missing: MissingPolicy = "error"
     """Treatment of frames without prediction: failure, nothing predicted, or left out."""
+    request: Request | None = None
+    """What was asked to be found: objects that do not stand in its region are left out."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, inde
     if scoring.size_hw is not None:
         sample = resize_sample(sample, scoring.size_hw)
         prediction = replace(prediction, labels=resize_labels(prediction.labels, scoring.size_hw))
-    return sample, prediction
+    return standing_inside(sample, scoring.request), prediction
 
 
 def _reason(error: Exception) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from uois_sam.checkpoints.compact import load_compact
 from uois_sam.datasets.base import Dataset
+from uois_sam.errors import UOISError
 from uois_sam.finetuning.outcome import FineTuneConfig, FineTuneResult, Kept
 from uois_sam.finetuning.photos import examine, hold_out
 from uois_sam.finetuning.run import Run, claim
 from uois_sam.finetuning.schedule import plan
 from uois_sam.io.files import make_output_folder, only_run
+from uois_sam.request import Request
 from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import SILENT, ProgressCallback
 from uois_sam.training.muon import expect_muon
@@ -28,6 +32,7 @@ def finetune(
     start: str | os.PathLike[str] = "compact",
     name: str | None = None,
     device: str = "auto",
+    what: Mapping[str, Any] | None = None,
     progress: ProgressCallback = SILENT,
 ) -> FineTuneResult:
     """Fine-tune a compact model on labelled photos; resumes an earlier run in ``out``.
@@ -43,10 +48,13 @@ def finetune(
         start: name or folder of the compact model to start from.
         name: name of the trained model in results; the name of ``out`` if left out.
         device: where to compute: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; a run may go on on another one.
+        what: what to find in the held-out photos, in the words of :class:`~uois_sam.request.Request` that do not point
+            at anything, as it will be asked of the model later. It decides the scores, not what is learned.
         progress: receiver of progress.
 
     Raises:
-        UOISError: if ``out`` belongs to a run with other settings or photos, or this machine has no such device.
+        UOISError: if ``out`` belongs to a run with other settings or photos, this machine has no such device, or there
+            is no such word.
         DatasetError: if there are too few photos, labels or objects, or a file cannot be read.
         WeightsError: if ``start`` is no compact model.
         MissingExtraError: if a package of the extra ``train`` is not installed.
@@ -57,7 +65,9 @@ def finetune(
         >>> result = finetune(open_dataset("folder", "data/bench"), "runs/bench")  # doctest: +SKIP
         >>> print(result.table())  # doctest: +SKIP
     """
-    config, out = config or FineTuneConfig(), Path(out)
+    config, out, request = config or FineTuneConfig(), Path(out), Request().changed(what or {})
+    if request.targets is not None:
+        raise UOISError("expected no points and no boxes, which are of one photo, for a data set of many")
     chosen = choose_device(device)
     expect_muon()
     model, card = load_compact(start)  # a missing file or package is told before photos are read
@@ -67,8 +77,9 @@ def finetune(
         facts = examine(data, lambda done: progress.advance(done, ""))
         held_out = hold_out(data.names, facts.objects, config.held_out, config.seed)
         schedule = plan(len(held_out.learn), config.steps)
-        claim(out, config, card.weights_sha256, facts.sha256)
-        run = Run(data, facts, held_out, schedule, config, card, name or out.resolve().name, chosen, progress, out)
+        claim(out, config, card.weights_sha256, facts.sha256, request)
+        run = Run(data, facts, held_out, schedule, config, card, name or out.resolve().name, chosen, progress, out,
+                  request)  # fmt: skip
         for note in facts.notes:
             logger.info("note: %s", note)
         model = model.requires_grad_(False).eval().to(chosen)
@@ -77,7 +88,7 @@ def finetune(
         kept: Kept = "trained" if config.keep == "trained" or comparison.verdict == "better" else "start"
         result = FineTuneResult(
             out / "model", out / "trained", kept, run.name, card.full_name, run.names(held_out.learn),
-            run.names(held_out.test), schedule.steps, comparison, facts.notes,
+            run.names(held_out.test), schedule.steps, comparison, (*facts.notes, *run.said()),
         )  # fmt: skip
         run.write(result, model, trained)
         return result

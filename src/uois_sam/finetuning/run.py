@@ -17,6 +17,7 @@ from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings, save_folder
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError, count
+from uois_sam.evaluation.asked import standing_inside
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction, score_frame
 from uois_sam.evaluation.predictors import ModelPredictor
 from uois_sam.finetuning import sheet
@@ -29,6 +30,7 @@ from uois_sam.io.files import write_atomically, write_together
 from uois_sam.io.json_files import read_json
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.pipeline import UOISSAM
+from uois_sam.request import Request
 from uois_sam.runtime.progress import ProgressCallback, tracked
 from uois_sam.runtime.provenance import describe_run
 from uois_sam.training.train_compact import at_size
@@ -41,7 +43,7 @@ SETTINGS_FILE, RESULT_FILE, TABLE_FILE, SHEET_FILE = "run.json", "result.json", 
 logger = logging.getLogger(__name__)
 
 
-def claim(out: Path, config: FineTuneConfig, start_sha256: str, data_sha256: str) -> None:
+def claim(out: Path, config: FineTuneConfig, start_sha256: str, data_sha256: str, request: Request) -> None:
     """Note in ``out`` whose results it holds.
 
     Raises:
@@ -49,7 +51,8 @@ def claim(out: Path, config: FineTuneConfig, start_sha256: str, data_sha256: str
     """
     path = out / SETTINGS_FILE
     recipe = {key: value for key, value in asdict(config).items() if key != "keep"}
-    ours: dict[str, Any] = {**recipe, "start": start_sha256, "photos and labels": data_sha256}
+    ours: dict[str, Any] = {**recipe, "start": start_sha256, "photos and labels": data_sha256,
+                            "what to find": request.to_json() or None}  # fmt: skip
     if path.is_file():
         theirs = read_json(path, dict[str, Any], what="settings of a fine-tuning")
         differs = [key for key in ours if ours[key] != theirs.get(key)]
@@ -78,6 +81,15 @@ class Run:
     device: torch.device
     progress: ProgressCallback
     out: Path
+    request: Request
+    """What to find in the held-out photos."""
+
+    def said(self) -> tuple[str, ...]:
+        """Return what the scores are of, where something was asked for."""
+        words = [f"{name} {value}" for name, value in self.request.to_json().items()]
+        return (f"scored with what was asked to be found, which the weights do not hold: {', '.join(words)}",) * bool(
+            words
+        )
 
     def names(self, indices: Sequence[int]) -> tuple[str, ...]:
         """Return names of photos."""
@@ -114,9 +126,9 @@ class Run:
     def _found(self, model: CompactModel, indices: Sequence[int]) -> Iterator[tuple[Prediction, FrameResult]]:
         """Predict and score photos, one at a time."""
         networks = compact_networks(model, self.name, self.device)
-        predictor = ModelPredictor(UOISSAM(networks, self.card, card_settings(self.card)))
+        predictor = ModelPredictor(UOISSAM(networks, self.card, card_settings(self.card), self.request))
         for index in indices:
-            sample = self.data[index]
+            sample = standing_inside(self.data[index], self.request)
             prediction = predictor(sample.image)
             yield prediction, score_frame(sample, prediction)
 

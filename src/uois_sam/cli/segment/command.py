@@ -210,7 +210,7 @@ class _Run:
         self._finish(stem)
         self.tally.photos += not result.earlier
         self.tally.objects += result.objects
-        self.tally.take_notes(stem, result.notes)
+        self.tally.notes.add(str(stem), result.notes)
 
     def _finish(self, stem: Path) -> None:
         if self.options.pictures.contact_sheet or self.options.pictures.show:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uois_sam.errors import UOISError, count
+from uois_sam.runtime.notes import LimitNotes
 from uois_sam.runtime.progress import print_line
 
 if TYPE_CHECKING:
@@ -23,20 +24,13 @@ class Tally:
     objects: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
-    notes: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Kind of note to the number of photos that have it, and what it says of the first of them."""
+    notes: LimitNotes = field(default_factory=LimitNotes)
+    """What limits left out."""
     format_notes: dict[str, int] = field(default_factory=dict)
     """Kind of note of a format to how many times."""
     sheets: list[Path] = field(default_factory=list)
     """Contact sheets."""
     started: float = field(default_factory=time.perf_counter)
-
-    def take_notes(self, stem: Path, notes: Sequence[str]) -> None:
-        """Count the notes of a photo by their kind."""
-        for note in notes:
-            kind, _, rest = note.partition(": ")
-            photos, first = self.notes.get(kind, (0, f"{stem}: {rest}"))
-            self.notes[kind] = photos + 1, first
 
 
 def nothing_done(console: Console, failures: Sequence[str]) -> int:
@@ -59,8 +53,8 @@ def print_summary(console: Console, tally: Tally, out: Path) -> None:
         print_line(console, f"at a glance in {tally.sheets[0]}{more}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
-    for kind, (photos, first) in tally.notes.items():
-        print_line(console, f"note: {kind} in {count(photos, 'photo')}{', first ' if photos > 1 else ', '}{first}")
+    for line in tally.notes.lines():
+        print_line(console, f"note: {line}")
     for kind, number in tally.format_notes.items():
         print_line(console, f"note: {kind}: {number}")
     if tally.failures:

@@ -125,7 +125,7 @@ def coverage(report: Report) -> str:
         said.append(f"left out because they failed: {count(len(report['failures']), 'frame')}")
     if report["left_out"]:
         said.append(f"left out for lack of a prediction: {count(len(report['left_out']), 'frame')}")
-    return "; ".join([*said, *data["notes"]]) + "."
+    return "; ".join([*said, *data["notes"], *report["method"].get("notes", ())]) + "."
 
 
 def error_count(report: Report, kind: str) -> int:

@@ -22,6 +22,7 @@ from uois_sam.evaluation.recall import sum_bins
 from uois_sam.evaluation.run import FrameFailure, FrameOutcome, Scoring, Skipped
 from uois_sam.evaluation.summary import ScoreAccumulator
 from uois_sam.io.json_files import read_json
+from uois_sam.runtime.notes import LimitNotes
 from uois_sam.runtime.provenance import package_versions
 from uois_sam.validation import validated
 
@@ -35,7 +36,8 @@ class Report(TypedDict):
 
     format: int
     method: dict[str, Any]
-    """``name``, ``kind`` (model, components, predictions), and the method's weights and settings."""
+    """``name``, ``kind`` (model, components, predictions), the method's weights and settings, and ``notes`` on what
+    limits left out of its results."""
     dataset: dict[str, Any]
     """``name``, ``title``, number of ``frames``, of frames ``asked`` for and ``scored``, and ``notes``."""
     protocol: dict[str, Any]
@@ -115,13 +117,16 @@ def make_report(
         )
     found = sum_notes((result.name, result.notes) for result in results)
     said = [note for note in dataset.notes if not any(line.startswith(f"{note}: ") for line in found)]
+    limits = LimitNotes()
+    for result in results:
+        limits.add(result.name, result.limits)
     accumulator = ScoreAccumulator()
     for result in results:
         accumulator.update(result.scores)
     scores = accumulator.compute()
     return {
         "format": FORMAT,
-        "method": {**method.details, "name": method.name},
+        "method": {**method.details, "name": method.name, "notes": limits.lines()},
         "dataset": asdict(replace(dataset, notes=(*said, *found))) | {"asked": len(outcomes), "scored": len(results)},
         "protocol": protocol_json(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),

@@ -54,6 +54,13 @@ def test_clicks_and_boxes(photo: Path) -> None:
     assert found["request"]["boxes"] == [[0, 0, 30, 30], [20, 10, 60, 50]]
 
 
+def test_clicks_that_may_be_meant_as_shares_are_told(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (note,) = record(photo, "--point", "0.5,0.5", "--box", "0,0,1,1")["notes"]
+    assert "were taken as pixels; multiply shares by 90 and 60" in note
+    assert "note: clicks in the first pixel in 1 photo" in " ".join(capsys.readouterr().err.split())
+    assert record(photo, "--point", "0,1 2,1")["notes"] == []
+
+
 def test_prompts_that_are_used_up_are_told_at_the_end(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (note,) = [note for note in record(photo, "--max-prompts", "2")["notes"] if note.startswith("prompts used up")]
     assert "raise --max-prompts" in note
@@ -67,10 +74,12 @@ def test_prompts_that_are_used_up_are_told_at_the_end(photo: Path, capsys: pytes
         (["--region", "9,9,1,1"], "region: expected a box as x0,y0,x1,y1 with x0 < x1"),
         (["--region", "0,0,91,60"], "region: expected it inside a photo 90 wide and 60 high"),
         (["--region", "nothing.png"], "No such file"),
+        (["--region", "0,0,nan,1"], "region: expected a box x0,y0,x1,y1, a polygon"),
+        (["--format", "coco,coco"], "--format: expected every format once, found coco more often"),
         (["--box", "5,5,1,1"], "boxes: expected x0 < x1 and y0 < y1"),
         (["--box", "1,2,3"], "--box: expected x0,y0,x1,y1 in pixels, found '1,2,3'"),
         (["--point", "a,b"], "--point: expected x,y or x,y,label in pixels, found 'a,b'"),
-        (["--point", "500,1"], "inside a photo 90 wide and 60 high"),
+        (["--point", "500,1"], "inside a photo 90 wide and 60 high, found [[500.0, 1.0]]"),
         (["--point", "5,1,7"], "labels: expected 1 (on the object) or 0 (beside it)"),
         (["--point", "5,1", "--max-objects", "2"], "expected no max_objects"),
         (["--min-area", "50", "--max-area", "20"], "min_area: expected at most max_area"),
@@ -97,6 +106,7 @@ def test_evaluate_refuses_what_has_no_meaning_for_it(tmp_path: Path, capsys: pyt
     start = ["evaluate", "folder", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main([*start, "--point", "1,2"]) == 2
     assert main([*start, "--baseline", "components", "--max-objects", "3"]) == 2
+    assert main(["finetune", str(tmp_path), "--out", str(tmp_path / "tuned"), "--box", "1,2,3,4"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "expected no --point and no --box" in said and "expected --baseline components without" in said
 

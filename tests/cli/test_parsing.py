@@ -59,6 +59,38 @@ def test_every_command_has_an_example_at_the_top(words: tuple[str, ...], capsys:
     assert f"\n    {' '.join(('uois-sam', *words))} " in before_options
 
 
+LONG = {
+    ("segment",): "output what model machine", ("prelabel",): "output what model machine",
+    ("serve",): "what model machine", ("evaluate",): "output data what model machine",
+    ("finetune",): "output data what model machine", ("benchmark",): "output model machine",
+    ("train", "heads"): "output data model machine", ("train", "compact"): "output data model machine",
+    ("generate",): "output machine",
+}  # fmt: skip
+"""Long commands, and the first word of each heading that groups their options, in order."""
+
+
+@pytest.mark.parametrize("words", sorted(LONG), ids=" ".join)
+def test_options_stand_under_headings(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    inside: dict[str, list[str]] = {}
+    lines = [line.strip(" │╭╮╰╯─-") for line in capsys.readouterr().out.splitlines()]
+    for line in lines:
+        if line.endswith(" options"):
+            inside[line.split()[0]] = []
+        elif inside:
+            inside[next(reversed(inside))].append(line)
+    assert [heading for heading in inside if heading in ("output", "data", "what", "model", "machine")] == (
+        LONG[words].split()
+    )
+    places = {"out PATH": "output", "device STR": "machine", "min-score FLOAT": "what", "sam STR": "model",
+              "set KEY=VALUE": "data"}  # fmt: skip
+    for option, heading in places.items():
+        found = [each for each, text in inside.items() if any(line.startswith(f"{option} ") for line in text)]
+        assert found in ([], [heading])
+    assert "out PATH" not in " ".join(lines) or "output" in inside
+
+
 def test_without_a_terminal_help_has_80_columns() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     run = subprocess.run(

@@ -56,6 +56,8 @@ def _print(findings: Sequence[Finding]) -> None:
 
     output = Output(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
+    for overflow in ("ellipsis", "ellipsis", "fold"):
+        table.add_column(overflow=overflow)  # a long path is broken, not cut
     for finding in findings:
         table.add_row(_SIGNS[finding.status], finding.what, escape(finding.text))
     output.print(table)

@@ -23,6 +23,7 @@ from tyro.constructors import (
     UnsupportedTypeAnnotationError,
 )
 
+from uois_sam.cli.headings import gathered, under_headings
 from uois_sam.validation import nearest
 
 _NO_DEFAULT = ("None", "False", "")
@@ -70,6 +71,7 @@ def _cli(kind: Any, prog: str, description: str, arguments: Sequence[str]) -> An
     registry.primitive_rule(_number)
     registry.primitive_rule(_optional_as_plain)
     registry.struct_rule(_Explained())
+    registry.struct_rule(gathered)
     return tyro.cli(
         kind, prog=prog, description=described(description, shutil.get_terminal_size().columns), args=list(arguments),
         registry=registry,
@@ -156,7 +158,8 @@ class _Explained:
             self._asking = False
         if not isinstance(spec, StructConstructorSpec):
             return None
-        return replace(spec, fields=tuple(_explained(field) for field in spec.fields))
+        spec = replace(spec, fields=tuple(_explained(field) for field in spec.fields))
+        return under_headings(spec) if info.type.__module__.startswith("uois_sam.cli") else spec
 
 
 def _explained(field: StructFieldSpec) -> StructFieldSpec:

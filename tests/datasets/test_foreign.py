@@ -345,6 +345,24 @@ def test_import_writes_a_folder_with_depth_and_says_what_it_left_out(tmp_path):
     assert sample.depth_m is not None and sample.depth_m[0, 0] == pytest.approx(0.7)
 
 
+def test_import_into_a_used_folder_says_what_it_replaced_and_leaves_nothing_stale(tmp_path):
+    """The old photo of another format and the old ignore mask would be taken for the new ones'."""
+    for name, values in (("a", (1, 255)), ("b", (1, 2))):
+        save(tmp_path / f"first/images/{name}.bmp", PHOTO)
+        save(tmp_path / f"first/masks/{name}.png", columns(*values))
+    imported("masks", tmp_path / "first", tmp_path / "out", "void=255")
+    save(tmp_path / "second/images/a.png", PHOTO)
+    save(tmp_path / "second/masks/a.png", columns(3))
+    status, said = imported("masks", tmp_path / "second", tmp_path / "out")
+    assert status == 0 and "1 photo in" in said
+    assert "note: photos and labels that were there before, replaced: 1 in 1 frame, first a" in said
+    assert "note: 1 photo from before stays in" in said
+    found = FolderDataset(tmp_path / "out")
+    assert found.names == ("a", "b") and found[0].ignore is None and found[0].labels[0, 0] == 3
+    assert sorted(path.name for path in (tmp_path / "out/rgb").iterdir()) == ["a.png", "b.bmp"]
+    assert "replaced: 2" not in imported("masks", tmp_path / "second", tmp_path / "new")[1]
+
+
 def test_import_goes_on_past_a_bad_photo_and_fails_without_any(tmp_path):
     root = tmp_path / "src"
     for name in "ab":

@@ -50,7 +50,7 @@ class Import:
     def run(self, console: Console) -> int:
         """Import; return the exit status."""
         from uois_sam.datasets import open_dataset
-        from uois_sam.datasets.importing import import_sample
+        from uois_sam.datasets.importing import count_others, import_sample
         from uois_sam.datasets.notes import sum_notes
         from uois_sam.io.files import make_output_folder
         from uois_sam.runtime.executors import in_order, on_threads
@@ -74,6 +74,9 @@ class Import:
         print_line(console, f"{count(written, 'photo')} in {self.out}")
         for note in (*dataset.notes, *sum_notes(notes)):
             print_line(console, f"note: {note}")
+        if others := count_others(self.out, dataset.names):
+            stay = "stays" if others == 1 else "stay"
+            print_line(console, f"note: {count(others, 'photo')} from before {stay} in {self.out} beside them")
         if failures:
             if not written and len(failures) == 1:
                 raise UOISError(failures[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 from uois_sam.datasets.base import FrameDataset
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import Content, make_output_folder, read_bounded, write_together
-from uois_sam.io.formats import LARGEST_FILE
+from uois_sam.io.formats import IMAGE_SUFFIXES, LARGEST_FILE
 from uois_sam.io.photo_files import is_plain
 from uois_sam.types import FloatArray, Sample
 
 TOO_FAR = "depth pixels beyond 65.535 m written as unknown"
+REPLACED = "photos and labels that were there before, replaced"
 TURNED = "photos written anew as upright 8-bit PNG"
 _STEP_M = 0.001
 
@@ -48,8 +50,26 @@ def import_sample(dataset: FrameDataset, index: int, out: Path) -> tuple[str, di
     for folder in {path.parent for path in contents}:
         if not folder.is_dir():
             make_output_folder(folder)
+    earlier = _earlier(out, sample.name)
+    notes[REPLACED] += int(bool(earlier))
     write_together(contents)
+    for path in earlier:  # another photo or ignore mask of this name would be taken for the new one's
+        if not any(os.path.samefile(path, new) for new in contents):
+            path.unlink()
     return sample.name, {what: number for what, number in notes.items() if number}
+
+
+def count_others(out: Path, names: Sequence[str]) -> int:
+    """Number of labels in a folder that are of none of these samples, from an earlier import."""
+    root, known = out / "label", set(names)
+    return sum(path.relative_to(root).with_suffix("").as_posix() not in known for path in root.rglob("*.png"))
+
+
+def _earlier(out: Path, name: str) -> list[Path]:
+    """Files of an earlier sample of this name."""
+    photos = [out / "rgb" / f"{name}{suffix}" for suffix in sorted(IMAGE_SUFFIXES)]
+    maps = [out / part / f"{name}.png" for part in ("label", "ignore", "depth")]
+    return [path for path in (*photos, *maps) if path.is_file()]
 
 
 def _photo(dataset: FrameDataset, sample: Sample) -> tuple[str, bytes | None]:

@@ -30,6 +30,8 @@ from uois_sam.serve.run import listen, make_server, url_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PATIENCE_MS = 600_000
+WIDTH, HEIGHT, STATUS = 1180, 720, 30
+"""Of the window, and of its last line, which has the time of a machine that is of no interest."""
 PHOTOS: dict[Literal["light", "dark"], tuple[str, ...]] = {
     "light": ("coffee", "scene_bin", "scene_bowl", "scene_crowded"),
     "dark": ("coffee",),
@@ -82,7 +84,7 @@ def take(page: Page, look: Literal["light", "dark"]) -> bytes:
     else:
         page.mouse.move(*point(page, 0.46, 0.42))
     page.wait_for_timeout(1000)
-    return page.screenshot()
+    return page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT - STATUS})
 
 
 def main() -> int:
@@ -99,7 +101,7 @@ def main() -> int:
     with serving(UOISSAM.from_pretrained("compact", device="cpu")) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"], timeout=PATIENCE_MS)
         for look in PHOTOS:
-            page = browser.new_page(viewport={"width": 1180, "height": 720}, color_scheme=look)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=look)
             page.set_default_timeout(PATIENCE_MS)
             page.goto(address)
             page.wait_for_selector("body[data-ready]")

@@ -10,7 +10,7 @@ import tyro
 from tyro.constructors import StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 _HEADINGS: Mapping[str, tuple[str, ...]] = {
-    "output": ("out", "overwrite", "pictures", "formats", "format", "shapes", "name", "title"),
+    "output": ("out", "overwrite", "pictures", "formats", "sharding", "format", "shapes", "name", "title"),
     "data": ("data", "dataset", "kind", "set", "val", "val_set", "every", "offset", "partial", "limit", "held_out"),
     "what to find": ("find",),
     "model": ("model", "base", "sam", "dinov2", "start", "prompts", "scores", "zoom"),

@@ -81,11 +81,7 @@ def test_missing_predictions_are_an_error_unless_asked_otherwise(rectangles: Pat
     with pytest.raises(PredictionError, match="found 0"):
         evaluate(data, PredictionFolder(empty), tmp_path / "out")
     report = evaluate(data, PredictionFolder(empty), tmp_path / "out", Scoring(missing="empty"))
-    assert report["scores"]["predicted_objects"] == 0 and report["method"] == {
-        "name": "empty",
-        "kind": "predictions",
-        "notes": [],
-    }
+    assert report["scores"]["predicted_objects"] == 0 and report["method"] == {"name": "empty", "kind": "predictions"}
     with pytest.raises(PredictionError, match="found no folder"):
         evaluate(data, PredictionFolder(tmp_path / "nowhere"), tmp_path / "out", Scoring(missing="skip"))
 

@@ -156,7 +156,7 @@ def _print_summary(console: Console, report: Report, out: Path) -> None:
     scored, seconds = report["dataset"]["scored"], report["seconds"]["scoring"]
     rate = f"{scored / seconds:.1f} frames/s" if seconds else "at once"
     print_line(console, f"{count(scored, 'frame')} scored ({rate}); report.html and the rest are in {out}")
-    for note in (*report["dataset"]["notes"], *report["method"]["notes"]):
+    for note in (*report["dataset"]["notes"], *report["method"].get("notes", ())):
         print_line(console, f"note: {note}")
     if report["failures"]:
         print_line(console, f"{count(len(report['failures']), 'frame')} failed:")

@@ -36,8 +36,8 @@ class Report(TypedDict):
 
     format: int
     method: dict[str, Any]
-    """``name``, ``kind`` (model, components, predictions), the method's weights and settings, and ``notes`` on what
-    limits left out of its results."""
+    """``name``, ``kind`` (model, components, predictions), the method's weights and settings, and, where limits left
+    something out, ``notes``."""
     dataset: dict[str, Any]
     """``name``, ``title``, number of ``frames``, of frames ``asked`` for and ``scored``, and ``notes``."""
     protocol: dict[str, Any]
@@ -120,13 +120,14 @@ def make_report(
     limits = LimitNotes()
     for result in results:
         limits.add(result.name, result.limits)
+    said_of_limits = limits.lines()
     accumulator = ScoreAccumulator()
     for result in results:
         accumulator.update(result.scores)
     scores = accumulator.compute()
     return {
         "format": FORMAT,
-        "method": {**method.details, "name": method.name, "notes": limits.lines()},
+        "method": {**method.details, "name": method.name, **({"notes": said_of_limits} if said_of_limits else {})},
         "dataset": asdict(replace(dataset, notes=(*said, *found))) | {"asked": len(outcomes), "scored": len(results)},
         "protocol": protocol_json(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),

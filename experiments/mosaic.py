@@ -24,7 +24,7 @@ from uois_sam.errors import UOISError, count
 from uois_sam.evaluation.frame_scores import resize_sample
 from uois_sam.runtime.provenance import summary
 from uois_sam.training.splits import first_images
-from uois_sam.types import BoolArray, LabelMap, Sample
+from uois_sam.types import BoolArray, ImageArray, LabelMap, Sample
 
 SIZE_HW = (480, 640)
 Row = dict[str, Any]
@@ -32,13 +32,12 @@ Row = dict[str, Any]
 
 def met(labels: LabelMap, masks: BoolArray) -> int:
     """Return the number of objects of a label map that a mask overlaps by an IoU above 0.5."""
-    areas, found = np.bincount(labels.ravel()), 0
+    areas = np.bincount(labels.ravel())
     best = np.zeros(len(areas))
     for mask in masks:
         shared = np.bincount(labels[mask], minlength=len(areas))
         best = np.maximum(best, shared / np.maximum(1, areas + np.count_nonzero(mask) - shared))
-    found = int(np.count_nonzero(best[1:] > 0.5))
-    return found
+    return int(np.count_nonzero(best[1:] > 0.5))
 
 
 def look(model: UOISSAM, name: str, samples: list[Sample], words: dict[str, Any]) -> Row:
@@ -52,9 +51,11 @@ def look(model: UOISSAM, name: str, samples: list[Sample], words: dict[str, Any]
 
 def mosaic_of(samples: list[Sample], side: int) -> Sample:
     """Return side x side samples as one."""
-    above, rows, label_rows = 0, [], []
+    above = 0
+    rows: list[ImageArray] = []
+    label_rows: list[LabelMap] = []
     for start in range(0, len(samples), side):
-        labels = []
+        labels: list[LabelMap] = []
         for sample in samples[start : start + side]:
             labels.append(np.where(sample.labels > 0, sample.labels + above, 0).astype(np.uint16))
             above = max(above, int(labels[-1].max()))

@@ -23,6 +23,7 @@ from uois_sam.cli.finetune import FineTune
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.import_labels import Import
 from uois_sam.cli.models import Models
+from uois_sam.cli.node import Node
 from uois_sam.cli.parsing import CommandGroup, parse
 from uois_sam.cli.prelabel import PreLabel
 from uois_sam.cli.segment.command import Segment
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Any] = {
     "segment": Segment,
     "serve": Serve,
     "bag": Bag,
+    "node": Node,
     "evaluate": Evaluate,
     "tables": Tables,
     "benchmark": Benchmark,

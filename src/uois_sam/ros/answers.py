@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.instances import Instances
+from uois_sam.types import FloatArray
 
 IMAGE, DETECTIONS = "sensor_msgs/msg/Image", "vision_msgs/msg/Detection2DArray"
 CLASS = "object"
@@ -25,6 +26,8 @@ class Messages:
     """From a name (``sensor_msgs/msg/Image``) to an empty message."""
     blob: Callable[[bytes], Any]
     """From bytes to what the library holds in a field ``uint8[]``."""
+    floats: Callable[[FloatArray], Any]
+    """From float32 to what it holds in a field ``float32[]``."""
 
 
 def copy_header(target: Any, source: Any) -> None:

@@ -40,7 +40,7 @@ def answer_request(model: Predictor, messages: Messages, request: Any, response:
     found = model.predict(photo.pixels, **words)
     header = request.image.header
     response.masks = [image_message(messages, header, mask.astype(np.uint8), "8UC1") for mask in found.masks]
-    response.scores = found.scores.astype(np.float32)
+    response.scores = messages.floats(found.scores)
     return (*photo.notes, *notes, *found.notes)
 
 

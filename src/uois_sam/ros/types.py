@@ -68,7 +68,11 @@ def ros2_types() -> Typestore:
 
 def messages_of(store: Typestore) -> Messages:
     """Make messages of a store."""
-    return Messages(partial(empty_message, store), lambda content: np.frombuffer(content, np.uint8))
+    return Messages(
+        make=partial(empty_message, store),
+        blob=lambda content: np.frombuffer(content, np.uint8),
+        floats=lambda values: values.astype(np.float32),
+    )
 
 
 def empty_message(store: Typestore, name: str) -> Any:

@@ -26,7 +26,7 @@ LAYERS = [
     {"checkpoints"},
     {"pipeline"},
     {"__init__"},
-    {"datasets", "evaluation", "training", "benchmark", "serve", "ros", "grasping"},
+    {"datasets", "evaluation", "training", "benchmark", "serve", "ros", "cvat", "grasping"},
     {"finetuning"},
     {"cli"},
     {"__main__"},
@@ -211,6 +211,7 @@ def test_the_package_works_without_any_extra() -> None:
         "uvicorn",
         "prometheus_client",
         "rosbags",
+        "cvat_sdk",
         "cyclonedds",
     ]
     code = f"""

@@ -203,7 +203,7 @@ def test_anylabeling_lists_its_model_and_says_what_it_ignores(client: httpx.Clie
 def test_the_document_has_every_route_and_its_examples_are_accepted(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     paths = {"/v1/segment", "/v1/encode", "/v1/prompt", "/v1/label_map", "/api/generate", "/v1/models", "/v1/predict",
-             "/health", "/metrics"}  # fmt: skip
+             "/predict", "/setup", "/health", "/metrics"}  # fmt: skip
     assert set(document["paths"]) == paths
     key = client.post("/v1/encode", json={"image": IMAGE}).json()["id"]
     small = base64.b64encode(photo(300, 400)).decode()

@@ -48,6 +48,9 @@ class Serve:
     """Serve other machines without a token."""
     allow_host: tuple[str, ...] = ()
     """Names by which clients call this machine, beside localhost and IP addresses."""
+    photos: Path | None = None
+    """Folder with Label Studio's photos (its LOCAL_FILES_DOCUMENT_ROOT, or media folder): the only files that clients
+    may name."""
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     workers: int | None = None
     """Photos in the model at the same time, each on its share of the cores; by default one per core for the compact
@@ -98,6 +101,7 @@ class Serve:
             token=read_token(self.token_file),
             open_to_all=self.open_to_all,
             allowed_hosts=self.allow_host,
+            photos=None if self.photos is None else str(self.photos),
             body_mib=self.body_mib,
             megapixels=self.megapixels,
             workers=self.workers or workers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,6 +21,18 @@ _LOCAL_FILES = "/data/local-files/?d="
 _RUN_BITS = (3, 4, 8, 16)
 """Bits of a length, by its class."""
 _LARGEST_RUN = 1 << _RUN_BITS[-1]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Names of the controls of a labelling interface; at least one of brush and polygon."""
+
+    brush: str | None
+    """Of ``BrushLabels``."""
+    polygon: str | None
+    """Of ``PolygonLabels``; preferred for masks without holes."""
+    image: str
+    """Of the ``Image`` that they label."""
 
 
 class LabelStudioFormat(Format):
@@ -49,26 +62,9 @@ class LabelStudioFormat(Format):
         return EncodedPhoto(photo.file_name, photo.stem, files, (task,), notes)
 
     def _regions(self, photo: LabelledPhoto, index: int) -> list[dict[str, Any]]:
-        mask, category = photo.masks[index], photo.category(index)
-        height, width = photo.image_hw
-        common = {
-            "from_name": "label", "to_name": "image", "original_width": width, "original_height": height,
-            "image_rotation": 0, **({} if photo.scores is None else {"score": float(photo.scores[index])}),
-        }  # fmt: skip
-        rings = [] if self.options.shapes == "mask" else edge_polygons(mask, TOLERANCE_PX)
-        if not rings or has_holes(mask):
-            value: dict[str, Any] = {"format": "rle", "rle": brush_rle(mask), "brushlabels": [category]}
-            return [{"id": f"{index + 1}", "type": "brushlabels", "value": value, **common}]
-        percent = np.array([100 / width, 100 / height])
-        return [
-            {
-                "id": f"{index + 1}" if len(rings) == 1 else f"{index + 1}-{piece}",
-                "type": "polygonlabels",
-                "value": {"points": (ring * percent).tolist(), "polygonlabels": [category], "closed": True},
-                **{**common, "from_name": "polygon"},
-            }
-            for piece, ring in enumerate(rings, 1)
-        ]
+        score = None if photo.scores is None else float(photo.scores[index])
+        controls = Controls("label", None if self.options.shapes == "mask" else "polygon", "image")
+        return regions_of(photo.masks[index], photo.category(index), f"{index + 1}", score, controls)
 
     def gather(self, scratch: Scratch) -> Gathering:
         """Begin the list of tasks."""
@@ -95,6 +91,38 @@ class _Tasks(Gathering):
             f'  <PolygonLabels name="polygon" toName="image">\n{labels}  </PolygonLabels>\n</View>\n'
         )
         return {"tasks.json": copied_from(b"[", self.file, b"]\n"), "labels.xml": interface.encode()}
+
+
+def regions_of(mask: BoolArray, label: str, key: str, score: float | None, controls: Controls) -> list[dict[str, Any]]:
+    """One mask as regions of a result: a brush stroke, or a polygon for each piece of a mask without holes.
+
+    Args:
+        mask: (H, W) bool.
+        label: its name in the labelling interface.
+        key: id of the region, to which pieces add their number.
+        score: its score.
+        controls: of the interface; without a brush, polygons take masks with holes as well, by bridges.
+    """
+    height, width = mask.shape
+    common = {
+        "to_name": controls.image, "original_width": width, "original_height": height, "image_rotation": 0,
+        **({} if score is None else {"score": score}),
+    }  # fmt: skip
+    rings = [] if controls.polygon is None else edge_polygons(mask, TOLERANCE_PX)
+    if controls.brush is not None and (not rings or has_holes(mask)):
+        value: dict[str, Any] = {"format": "rle", "rle": brush_rle(mask), "brushlabels": [label]}
+        return [{"id": key, "from_name": controls.brush, "type": "brushlabels", "value": value, **common}]
+    percent = np.array([100 / width, 100 / height])
+    return [
+        {
+            "id": key if len(rings) == 1 else f"{key}-{piece}",
+            "from_name": controls.polygon,
+            "type": "polygonlabels",
+            "value": {"points": (ring * percent).tolist(), "polygonlabels": [label], "closed": True},
+            **common,
+        }
+        for piece, ring in enumerate(rings, 1)
+    ]
 
 
 def brush_rle(mask: BoolArray) -> list[int]:

@@ -19,6 +19,7 @@ from uois_sam.pipeline import UOISSAM
 from uois_sam.serve.compat import AnyLabelingRequest, OsamRequest, anylabeling_routes, osam_routes
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.guard import PAGE_PATH, Guard, problem_response
+from uois_sam.serve.label_studio import LabelStudioPredict, LabelStudioSetup, label_studio_routes
 from uois_sam.serve.metrics import CountRequests
 from uois_sam.serve.openapi import document
 from uois_sam.serve.routes import photo_routes, state_routes
@@ -26,7 +27,8 @@ from uois_sam.serve.schemas import Encode, Error, Found, Health, Kept, Masks, Pr
 from uois_sam.serve.service import Service
 
 PAGE = Path(__file__).parent / "page"
-SCHEMAS = (Segment, Encode, Prompt, Masks, Found, Kept, Health, Error, OsamRequest, AnyLabelingRequest)
+SCHEMAS = (Segment, Encode, Prompt, Masks, Found, Kept, Health, Error, OsamRequest, AnyLabelingRequest,
+           LabelStudioPredict, LabelStudioSetup)  # fmt: skip
 
 
 def make_app(model: UOISSAM, config: ServerConfig) -> FastAPI:
@@ -40,8 +42,8 @@ def make_app(model: UOISSAM, config: ServerConfig) -> FastAPI:
 
     # The usual documentation pages load scripts from a content network: the document itself is enough.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, redirect_slashes=False)
-    for router in (photo_routes(service), osam_routes(service), anylabeling_routes(service), state_routes(service)):
-        app.include_router(router)
+    for routes in (photo_routes, osam_routes, anylabeling_routes, label_studio_routes, state_routes):
+        app.include_router(routes(service))
     _add_page(app)
     _add_errors(app)
     app.add_middleware(CountRequests, metrics=service.metrics)

@@ -15,7 +15,7 @@ from uois_sam.errors import count
 from uois_sam.instances import Instances
 from uois_sam.io.shapes import mask_polygons
 from uois_sam.serve.answers import json_response, mask_png
-from uois_sam.serve.openapi import described
+from uois_sam.serve.openapi import ANY_JSON, described
 from uois_sam.serve.problems import NotHereError, RequestError
 from uois_sam.serve.reading import read_body
 from uois_sam.serve.schemas import MOST_TARGETS, Body, Segment
@@ -25,7 +25,6 @@ from uois_sam.types import BoolArray
 LABEL = "object"
 PROMPTED_LABEL = "AUTOLABEL_OBJECT"
 """X-AnyLabeling asks its user for the label of shapes of this one."""
-ANY_JSON = {"application/json": {"schema": {"type": "object"}}}
 BOX_CORNERS = (2, 3)
 """osam's labels of a box's first and last corner."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
@@ -31,6 +32,8 @@ class ServerConfig:
     """Allow a host that other machines reach without a token."""
     allowed_hosts: tuple[str, ...] = ()
     """Names of this machine that a request's Host header may have, beside localhost and IP addresses."""
+    photos: str | None = None
+    """Folder with Label Studio's photos, the only files that a client may name; None for none."""
     body_mib: Annotated[float, Meta(gt=0, le=1024)] = 32
     """Largest body in MiB."""
     megapixels: Annotated[float, Meta(gt=0, le=178)] = 50
@@ -52,6 +55,8 @@ class ServerConfig:
         check_fields(self)
         if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
             raise UOISError(f"token: expected at least {SHORTEST_TOKEN} ASCII characters, found {len(self.token)}")
+        if self.photos is not None and not Path(self.photos).is_dir():
+            raise UOISError(f"--photos: expected a folder, found {self.photos}")
         if not (self.is_loopback or self.token or self.open_to_all):
             raise UOISError(
                 f"--host {self.host}: expected a token for a server that other machines reach (UOIS_SAM_TOKEN or "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import json
 import logging
@@ -94,8 +95,7 @@ class Guard:
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
             raise OtherSiteError("Sec-Fetch-Site: expected this server's own page, found another site")
         if self.config.token and path not in OPEN_PATHS and not path.startswith(PAGE_PATH):
-            scheme, _, given = headers.get("authorization", "").partition(" ")
-            given = given.strip() if scheme.lower() == "bearer" else headers.get("token", "")
+            given = _token_of(headers)
             if not hmac.compare_digest(given.encode(), self.config.token.encode()):
                 raise NoTokenError(
                     "expected the header Authorization: Bearer TOKEN with this server's token, found another"
@@ -143,6 +143,17 @@ def _unexpected(error: Exception, scope: Scope) -> Response:
         return problem_response(LateError("expected free memory for this photo, found none: try again later"))
     _log.error("%s %s: %s", scope["method"], scope["path"], type(error).__name__, exc_info=error)
     return Response('{"error": "an error inside the server; its log has it"}', 500, media_type="application/json")
+
+
+def _token_of(headers: Headers) -> str:
+    """Token of a request: as a bearer, as the password of Basic (Label Studio), or in a header (X-AnyLabeling)."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given.strip()).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return given.strip() if scheme.lower() == "bearer" else headers.get("token", "")
 
 
 def _host_of(header: str) -> str:

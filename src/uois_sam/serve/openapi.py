@@ -13,6 +13,8 @@ from uois_sam.serve.problems import STATUSES
 from uois_sam.serve.reading import FORM, IMAGE, JSON
 from uois_sam.serve.schemas import Encode, Error, Masks, Prompt, Segment
 
+ANY_JSON = {JSON: {"schema": {"type": "object"}}}
+"""Answers in the form of another program."""
 REF = "#/components/schemas/{model}"
 DESCRIPTION = """A mask for every object in a photo. Send a photo to `POST /v1/segment`:
 

@@ -100,8 +100,9 @@ def check(values: Mapping[str, Any], kind: type[BodyT]) -> BodyT:
     Raises:
         RequestError: unknown or missing fields, or values of other types or out of bounds.
     """
-    for name in values:
-        if name not in kind.model_fields:
+    known = {each.alias or name for name, each in kind.model_fields.items()}
+    for name in values if kind.model_config.get("extra") == "forbid" else ():
+        if name not in known:
             hint = nearest(name, tuple(kind.model_fields))
             raise RequestError(f"unknown field {str(name)[:60]!a}{hint}; the fields are {', '.join(kind.model_fields)}")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -198,4 +199,5 @@ def _extent(look: _Look, mask: Tensor, on: list[tuple[float, float]]) -> tuple[f
 
 def _joined(parts: list[Instances]) -> Instances:
     names = ("masks", "scores", "boxes", "points")
-    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return replace(parts[0], **joined)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -68,6 +69,47 @@ def settle(scene: Scene, assets: Assets = BUILT_IN) -> Scene:
         if np.isfinite(body.xpos).all() and _placed(cloud, pose)[:, 2].mean() > LOWEST_Z_M:
             settled.append(replace(spec, pose=pose))
     return scene.with_objects(tuple(settled))
+
+
+@dataclass(frozen=True)
+class Push:
+    """A hand that moves an object over its support, at a constant speed."""
+
+    index: int
+    """Of the object in ``Scene.objects``."""
+    begin_s: float
+    end_s: float
+    velocity: tuple[float, float]
+    """Metres a second along x and y."""
+
+
+def simulate(
+    scene: Scene, pushes: Sequence[Push], frames: int, frame_s: float, assets: Assets = BUILT_IN
+) -> list[Scene]:
+    """Return a settled scene frame by frame while objects are pushed; what they meet gives way.
+
+    No object is removed: one that falls off the support is where it fell.
+
+    Raises:
+        UnsettledError: if the simulation becomes unstable.
+    """
+    shapes = [_pieces(spec, assets) for spec in scene.objects]
+    model, data = _build_model(scene, shapes, [spec.pose for spec in scene.objects])
+    mujoco.mj_kinematics(model, data)
+    found = []
+    for _ in range(frames):
+        bodies = [data.body(f"object{index}") for index in range(len(shapes))]
+        poses = [Pose(tuple(body.xpos.tolist()), tuple(body.xquat.tolist())) for body in bodies]
+        moved = (replace(spec, pose=pose) for spec, pose in zip(scene.objects, poses, strict=True))
+        found.append(scene.with_objects(tuple(moved)))
+        for _ in range(round(frame_s / TIME_STEP_S)):
+            for push in pushes:
+                if push.begin_s <= data.time < push.end_s:
+                    data.qvel[6 * push.index : 6 * push.index + 2] = push.velocity
+            mujoco.mj_step(model, data)
+        if any(warning.number for warning in data.warning):
+            raise UnsettledError(f"scene {scene.seed}: unstable after {data.time:.1f} s")
+    return found
 
 
 def _build_model(scene: Scene, shapes: list[list[Array]], starts: list[Pose]) -> tuple[mujoco.MjModel, mujoco.MjData]:

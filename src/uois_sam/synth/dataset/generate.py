@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from uois_sam.errors import DatasetError, UOISError, WorkerError
 from uois_sam.io.contact_sheet import Picture, write_contact_sheet
@@ -24,6 +24,8 @@ from uois_sam.synth.dataset.make_scene import Job, MadeScene, assets_of, make_sc
 from uois_sam.synth.dataset.reader import StoredScene, read_descriptions
 from uois_sam.synth.dataset.writer import DatasetWriter
 from uois_sam.synth.rendering.variants import check_variant
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -156,8 +158,8 @@ def _prepare_and_make(config: GenerateConfig, threads: int, job: Job) -> MadeSce
     return make_scene(config, job)
 
 
-def scene_of(job: Job, future: Future[MadeScene]) -> MadeScene:
-    """Return a finished scene.
+def scene_of(job: Job, future: Future[T]) -> T:
+    """Return a finished scene, or whatever else is made of it.
 
     Raises:
         UOISError: if making it failed; the message names the scene.

@@ -91,7 +91,7 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
     assets = assets_of(config)
     with measured() as seconds:
         if job.description is None:
-            scene, rendering, redraws = _draw(config, assets, job.index)
+            scene, rendering, redraws = draw_scene(config, assets, job.index)
         else:
             scene, redraws = job.description, {}
             rendering = _render(config, assets, scene)
@@ -101,7 +101,12 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
     return MadeScene(annotate(job.index, scene, rendering.truth, redraws), files, seconds, peak_mb)
 
 
-def _draw(config: GenerateConfig, assets: Assets, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
+def draw_scene(config: GenerateConfig, assets: Assets, index: int) -> tuple[Scene, Rendering, dict[str, int]]:
+    """Draw, settle and render one scene; the draws thrown away are counted by reason.
+
+    Raises:
+        DatasetError: if ``MAX_DRAWS`` draws in a row fail.
+    """
     redraws: dict[str, int] = {}
     for attempt in range(MAX_DRAWS):
         try:

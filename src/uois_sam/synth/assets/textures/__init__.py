@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -114,11 +114,16 @@ def _checked(path: Path) -> Path:
 
 def paint(texture: Texture, seed: int, size: int, wear: float = 0.0) -> Picture:
     """Paint the texture of one surface, (S, S, 3) uint8: the same arguments give the same pixels."""
+    return _painted(texture, seed, size, wear).copy()  # writable, as Mitsuba requires
+
+
+@lru_cache(maxsize=48)  # the frames of a video show the same surfaces; 21 MB at the side that scenes have
+def _painted(texture: Texture, seed: int, size: int, wear: float) -> Picture:
     rng = np.random.default_rng(seed)
     pixels = texture.paint(rng, size)
     if wear > 0:
         pixels = wear_down(pixels, rng, wear)
-    return np.array(pixels, order="C")  # writable, as Mitsuba requires
+    return np.ascontiguousarray(pixels)
 
 
 def desaturate(pixels: Picture, saturation: float) -> Picture:

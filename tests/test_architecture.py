@@ -26,13 +26,13 @@ LAYERS = [
     {"checkpoints"},
     {"pipeline"},
     {"__init__"},
-    {"datasets", "evaluation", "training", "benchmark", "serve", "ros", "cvat", "grasping"},
+    {"datasets", "evaluation", "training", "benchmark", "serve", "ros", "cvat", "grasping", "tracking", "streams"},
     {"finetuning"},
     {"cli"},
     {"__main__"},
 ]
 """From the ground up; a module imports from its own part and from layers below."""
-BESIDE_EACH_OTHER = {("evaluation", "datasets"), ("training", "datasets"), ("io", "runtime")}
+BESIDE_EACH_OTHER = {("evaluation", "datasets"), ("training", "datasets"), ("io", "runtime"), ("streams", "tracking")}
 """Imports allowed between parts of one layer, besides those of the ground."""
 SYNTH_MAY_USE = GROUND | {"synth", "io", "runtime", "instances", "__init__"}
 """Scenes meet the rest through files only."""
@@ -213,6 +213,8 @@ def test_the_package_works_without_any_extra() -> None:
         "rosbags",
         "cvat_sdk",
         "cyclonedds",
+        "pyrealsense2",
+        "depthai",
     ]
     code = f"""
 import sys

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.errors import ImageError, count
+from uois_sam.errors import ImageError, UOISError, count
 from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Instance:
     """(2,) float32 xy: the point prompt the mask was decoded from."""
     label: int
     """Value of its pixels in :meth:`Instances.label_map` of those it was taken from, counted from 1."""
+    id: int | None = None
+    """Number of the object through a video; None where nothing was tracked."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Instances:
     notes: tuple[str, ...] = ()
     """What a limit left out or a setting chose, one line each as ``"kind: numbers; what to do"``; of the photo, so that
     a selection of the instances keeps them all."""
+    ids: npt.NDArray[np.int64] | None = None
+    """(N,) int64 from 1: number of each object through a video (:class:`uois_sam.tracking.Tracker`); None without."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -94,10 +98,12 @@ class Instances:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"expected the number of one of {count(len(self), 'instance')}, found {index}")
             row = range(len(self))[index]
-            return Instance(self.masks[row], float(self.scores[row]), self.boxes[row], self.points[row], row + 1)
+            own = None if self.ids is None else int(self.ids[row])
+            return Instance(self.masks[row], float(self.scores[row]), self.boxes[row], self.points[row], row + 1, own)
         if not isinstance(index, slice):
             index = np.asarray(index) if len(index) else np.zeros(0, dtype=np.intp)
-        kept = {name: getattr(self, name)[index] for name in ("masks", "scores", "boxes", "points")}
+        tracked = () if self.ids is None else ("ids",)
+        kept = {name: getattr(self, name)[index] for name in ("masks", "scores", "boxes", "points", *tracked)}
         return replace(self, **kept)
 
     def __iter__(self) -> Iterator[Instance]:
@@ -113,6 +119,12 @@ class Instances:
         from uois_sam.io.shapes import paint_masks
 
         return paint_masks(self.masks)
+
+    def id_map(self) -> npt.NDArray[np.int64]:
+        """(H, W) int64: as :meth:`label_map`, with ids for labels; a UOISError where nothing was tracked."""
+        if self.ids is None:
+            raise UOISError("id_map needs ids: expected instances from a Tracker, found none that were tracked")
+        return np.concatenate([[0], self.ids]).astype(np.int64)[self.label_map()]
 
     def visible_areas(self, labels: LabelMap | None = None) -> npt.NDArray[np.int64]:
         """(N,) pixels of each instance in :meth:`label_map`, painted already or not; 0 for one left out of it."""
@@ -253,7 +265,7 @@ class Instances:
             image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
             show_points: mark the point prompts of what is in sight.
             show_scores: write the score beside each object's point.
-            show_numbers: write the number that the object has in the label map there.
+            show_numbers: write the number that the object has in the label map there, or its id where it was tracked.
             labels: :meth:`label_map`, where it has been painted already.
 
         Returns:
@@ -262,14 +274,12 @@ class Instances:
         Raises:
             ImageError: if there is no photo, or its size is not that of the masks.
         """
-        from uois_sam.io.overlay import overlay
+        from uois_sam.io.overlay import overlay, texts_of
 
+        numbers = list(range(1, len(self) + 1)) if self.ids is None else self.ids.tolist()
+        texts = texts_of(numbers if show_numbers else None, self.scores if show_scores else None)
         labels = self.label_map() if labels is None else labels
-        texts = [
-            " ".join([*([str(label)] if show_numbers else []), *([f"{score:.2f}"] if show_scores else [])])
-            for label, score in enumerate(self.scores, start=1)
-        ]
-        return overlay(self._photo(image), labels, self.points, texts, show_points=show_points)
+        return overlay(self._photo(image), labels, self.points, texts, show_points=show_points, numbers=numbers)
 
     def plot(self, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
         """Draw the overlay into Matplotlib axes, with the points as markers, and return the axes (extra ``plot``).
@@ -288,10 +298,7 @@ class Instances:
 
     def _photo(self, image: ImageArray | None) -> ImageArray:
         photo = self.image if image is None else image
-        if photo is None:
-            raise ImageError("expected the photo as `image`, found none (these instances do not keep theirs)")
-        if photo.shape != (*self.image_hw, 3):
-            raise ImageError(
-                f"expected the photo the masks belong to, shape {(*self.image_hw, 3)}, found {photo.shape}"
-            )
+        if photo is None or photo.shape != (*self.image_hw, 3):
+            found = "none (these instances do not keep theirs)" if photo is None else str(photo.shape)
+            raise ImageError(f"expected the photo the masks belong to, shape {(*self.image_hw, 3)}, found {found}")
         return photo

@@ -30,6 +30,7 @@ from uois_sam.cli.segment.command import Segment
 from uois_sam.cli.serve import Serve
 from uois_sam.cli.tables import Tables
 from uois_sam.cli.train import TRAIN
+from uois_sam.cli.watch import Watch
 from uois_sam.errors import UOISError
 from uois_sam.runtime.progress import print_line
 
@@ -44,6 +45,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Any] = {
     "segment": Segment,
+    "watch": Watch,
     "serve": Serve,
     "bag": Bag,
     "node": Node,

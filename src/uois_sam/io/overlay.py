@@ -31,6 +31,7 @@ def overlay(
     texts: Sequence[str] = (),
     *,
     show_points: bool = True,
+    numbers: Sequence[int] | None = None,
 ) -> ImageArray:
     """Tint and outline every object of a photo in its own colour, mark its point prompt and write beside it.
 
@@ -41,6 +42,7 @@ def overlay(
             are not in the map are not drawn.
         texts: what to write of label i + 1 at index i: at its point if that lies on it, else in its midst.
         show_points: mark the points.
+        numbers: number from 1 of label i + 1 at index i, which its colour follows; the labels themselves if left out.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -52,7 +54,7 @@ def overlay(
         raise ImageError(f"expected the photo the masks belong to, shape {(*labels.shape, 3)}, found {image.shape}")
     points = np.zeros((0, 2), dtype=np.float32) if points_xy is None else points_xy
     areas = np.bincount(labels.ravel(), minlength=len(points) + 1)[1:]
-    instance_colours = colours(len(areas))
+    instance_colours = colours(len(areas)) if numbers is None else colours_of(numbers)
     picture = paint_labels(image, labels, instance_colours)
     drawn = [index for index in range(len(points)) if areas[index]]
     for index in drawn if show_points else ():
@@ -63,6 +65,13 @@ def overlay(
         if text and areas[index]
     ]
     return _write(picture, written) if written else picture
+
+
+def texts_of(numbers: Sequence[int] | None, scores: FloatArray | None) -> list[str]:
+    """What to write of each object: number, score, or both."""
+    first = [] if numbers is None else [[str(number) for number in numbers]]
+    second = [] if scores is None else [[f"{score:.2f}" for score in scores]]
+    return [" ".join(words) for words in zip(*first, *second, strict=True)]
 
 
 def paint_labels(image: ImageArray, labels: LabelMap, colours: npt.NDArray[np.uint8]) -> ImageArray:
@@ -117,6 +126,11 @@ def foreground_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:
 def colours(count: int) -> npt.NDArray[np.uint8]:
     """(count, 3) uint8 RGB: the colour of each instance; beyond ``PALETTE_SIZE`` they repeat."""
     return np.asarray(_palette()[np.arange(count) % PALETTE_SIZE], dtype=np.uint8)
+
+
+def colours_of(numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """(N, 3) uint8 RGB: the colour of each number from 1, as :func:`colours` has them."""
+    return np.asarray(_palette()[(np.array(numbers, dtype=np.int64) - 1) % PALETTE_SIZE], dtype=np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -54,6 +54,19 @@ def frame_count(path: str | os.PathLike[str]) -> int | None:
     return count if count > 0 else None
 
 
+def frame_rate(path: str | os.PathLike[str]) -> float | None:
+    """Frames a second that a video is to be shown at; None when it does not say.
+
+    Raises:
+        ImageError: missing or not a video.
+    """
+    import cv2
+
+    with _opened_video(path) as capture:
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+    return rate if 0 < rate < 1000 else None
+
+
 @contextmanager
 def _opened_video(path: str | os.PathLike[str]) -> Iterator[cv2.VideoCapture]:
     import cv2

@@ -18,6 +18,7 @@ from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, 
 from uois_sam.geometry import cut_padding, look_up, map_points
 from uois_sam.instances import Instances
 from uois_sam.models.decoding import make_scorer
+from uois_sam.models.embedding import embed
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.models.networks import Networks
 from uois_sam.models.postprocess import count_too_large, draw_masks, select
@@ -25,7 +26,7 @@ from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
 from uois_sam.pipeline.losses import Losses
 from uois_sam.request import LEAST_INSIDE, Request
-from uois_sam.types import BoolArray, Candidates, ImageArray, PointPrompts, PromptMaps
+from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
 
 ViewT = TypeVar("ViewT", bound="View")
 
@@ -190,6 +191,20 @@ class View(OldSettingsNames):
             model=self.model,
             image=self.image,
         )
+
+    def embeddings(self, masks: BoolArray) -> FloatArray:
+        """What objects look like, to tell them apart or know them again in another photo of the same scene.
+
+        Args:
+            masks: (N, H, W) bool, in the photo.
+
+        Returns:
+            (N, C) float32 of unit length: the mean of the encoder's features inside each mask, less that of the photo.
+            Zeros for an empty mask.
+        """
+        frame = self.features.mask_frame
+        maps = (self.features.mask_features.fine or (self.features.mask_features.grid,))[0]
+        return embed(cut_padding(maps[0], frame).float().cpu().numpy(), masks)
 
     @property
     def _prompt_hw(self) -> tuple[int, int]:

@@ -1,0 +1,47 @@
+"""What a word on the command line stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from uois_sam.errors import UOISError
+from uois_sam.streams.capture import URL, CaptureSource
+from uois_sam.streams.depth_cameras import OakSource, RealSenseSource
+from uois_sam.streams.files import FolderSource, VideoSource
+from uois_sam.streams.frames import FrameSource
+
+
+def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], None] = lambda line: None) -> FrameSource:
+    """Choose the source: a camera's number or device, a URL, a video, a folder, ``realsense`` or ``oak``.
+
+    Args:
+        given: the word; ``realsense:SERIAL`` and ``oak:ID`` choose one of several.
+        idle_s: after how many seconds without a new photo a folder ends; None: never.
+        tell: takes a line about each photo that is left out.
+
+    Raises:
+        UOISError: it stands for nothing.
+        MissingExtraError: the camera's SDK is not installed.
+    """
+    kind, _, which = given.partition(":")
+    if given.isdecimal():
+        return CaptureSource(int(given))
+    if given.startswith("/dev/") or URL.match(given):
+        return CaptureSource(given)
+    if kind == "realsense":
+        return RealSenseSource(which)
+    if kind == "oak":
+        return OakSource(which)
+    path = Path(given)
+    try:
+        if given and path.is_dir():
+            return FolderSource(path, idle_s, tell)
+        if given and path.exists():
+            return VideoSource(path)
+    except (OSError, ValueError):
+        pass
+    raise UOISError(
+        f"{given or 'an empty word'}: expected a camera's number, a device, a URL (rtsp, http), a video, a folder, "
+        "realsense or oak, found nothing of that name"
+    )

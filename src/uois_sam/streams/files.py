@@ -1,0 +1,125 @@
+"""Videos, and folders that fill."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+from uois_sam.errors import ImageError, UOISError
+from uois_sam.io.video import frame_count, frame_rate, read_video
+from uois_sam.streams.frames import StreamFrame, StreamLostError
+
+POLL_S = 0.2
+"""Pause between looks into a folder."""
+SETTLED_S = 1.0
+"""A file that was not changed for so long is complete; a younger one if it is the same at two looks."""
+SLACK = 0.05
+"""Share of its frames that a video may lack: what a file says of its length is an estimate."""
+
+
+class VideoSource:
+    """A video file, every frame of it."""
+
+    live = False
+    reopens = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+        self.rate = frame_rate(path)
+
+    def frames(self, stop: Event) -> Iterator[StreamFrame]:
+        """See :class:`~uois_sam.streams.frames.FrameSource`; a video that is cut short is an error at its end."""
+        expected = frame_count(self.path)
+        found = 0
+        for index, image in read_video(self.path):
+            if stop.is_set():
+                return
+            found = index + 1
+            yield StreamFrame(image, index / (self.rate or 25.0), index)
+        if expected is not None and found + max(2, SLACK * expected) < expected:
+            raise ImageError(f"{self.name}: expected {expected} frames, found {found}: the file is cut short")
+
+
+class FolderSource:
+    """A folder that fills with photos: those that are there, by age, and then each as it comes."""
+
+    live = False
+    reopens = True
+    rate = None
+
+    def __init__(self, folder: Path, idle_s: float | None = None, tell: Callable[[str], None] = lambda line: None):
+        self.folder = folder
+        self.name = str(folder)
+        self.idle_s = idle_s
+        """End after so many seconds without a new photo; None: never."""
+        self.unread = 0
+        """Photos that could not be read."""
+        self._tell = tell
+        self._known: dict[str, tuple[int, int]] = {}
+        """File name to time and size at the last look, of files that are not complete yet."""
+        self._done: set[str] = set()
+
+    def frames(self, stop: Event) -> Iterator[StreamFrame]:
+        """See :class:`~uois_sam.streams.frames.FrameSource`; photos are named, and stamped by their files' times."""
+        if not self.folder.is_dir():
+            raise UOISError(f"{self.name}: expected a folder, found none")
+        latest, index = time.monotonic(), 0
+        while not stop.is_set():
+            for name, stamp_ns in self._complete():
+                if stop.is_set():
+                    return
+                latest = time.monotonic()
+                self._done.add(name)
+                frame = self._read(name, stamp_ns, index)
+                if frame is not None:
+                    yield frame
+                    index += 1
+                    latest = time.monotonic()
+            if self.idle_s is not None and time.monotonic() - latest >= self.idle_s:
+                self.reopens = False
+                return
+            stop.wait(POLL_S)
+
+    def _complete(self) -> list[tuple[str, int]]:
+        """Name and time of photos that are new and not being written any more, oldest first."""
+        from uois_sam.io.formats import readable_suffixes
+
+        looked: dict[str, tuple[int, int]] = {}
+        there: set[str] = set()
+        try:
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in readable_suffixes():
+                        continue
+                    there.add(entry.name)
+                    if entry.name not in self._done and entry.is_file():
+                        status = entry.stat()
+                        looked[entry.name] = status.st_mtime_ns, status.st_size
+        except FileNotFoundError as error:
+            if not self.folder.is_dir():
+                raise StreamLostError(f"{self.name}: the folder is gone") from error
+        except OSError as error:
+            raise StreamLostError(f"{self.name}: expected a folder to look into, found: {error.strerror}") from error
+        now = time.time_ns()
+        ready = {
+            name: status
+            for name, status in looked.items()
+            if status[1] and (now - status[0] > SETTLED_S * 1e9 or self._known.get(name) == status)
+        }
+        self._done &= there  # what was removed is forgotten: the folder of a long run may be emptied as it fills
+        self._known = {name: status for name, status in looked.items() if name not in ready}
+        return [(name, stamp) for name, (stamp, _) in sorted(ready.items(), key=lambda each: (each[1][0], each[0]))]
+
+    def _read(self, name: str, stamp_ns: int, index: int) -> StreamFrame | None:
+        from uois_sam.io.images import read_image
+
+        try:
+            return StreamFrame(read_image(self.folder / name), stamp_ns / 1e9, index, name)
+        except ImageError as error:
+            self.unread += 1
+            self._tell(f"left out: {error}")
+            return None

@@ -1,0 +1,188 @@
+"""The tracker: instances of a frame in, the same with ids out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from uois_sam.errors import count
+from uois_sam.instances import Instances
+from uois_sam.tracking.config import TrackerConfig
+from uois_sam.tracking.likeness import likenesses, overlaps, within_reach
+from uois_sam.tracking.matching import assign, stride_of, thinned
+from uois_sam.tracking.motion import Motion
+from uois_sam.tracking.track import Track
+from uois_sam.types import BoolArray, FloatArray
+
+COVERED = 0.5
+"""Share of a held mask that others may cover for it to be reported."""
+
+JITTER_PX = 0.5
+"""Speed that the outline of a resting object seems to have."""
+
+
+class Frame(Protocol):
+    """A photo after the encoder, as :class:`uois_sam.pipeline.EncodedImage`."""
+
+    def embeddings(self, masks: BoolArray) -> FloatArray:
+        """(N, H, W) bool masks to (N, C) float32 embeddings of unit length."""
+        ...
+
+
+class Tracker:
+    """Gives the objects of a video ids that stay. Holds the state of one video; call :meth:`update` frame by frame.
+
+    Masks and boxes are matched after a shift by constant velocity, together with what objects look like to the model's
+    encoder; what was lost is known again by its look and place. The outline of a still object is voted on by its
+    frames, and one that is missed in a frame or two is held where it was. Memory is bounded by the number of objects
+    found in ``lost_frames`` frames.
+    """
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        self.config = config or TrackerConfig()
+        self.frames = 0
+        """Frames seen so far."""
+        self.born = 0
+        """Ids given so far; the next is one more."""
+        self._tracks: list[Track] = []
+        self._motion = Motion()
+        self._image_hw: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        """Objects that are remembered, found in the last frame or not."""
+        return len(self._tracks)
+
+    def update(self, found: Instances, frame: Frame | None = None) -> Instances:
+        """Take in the next frame.
+
+        Args:
+            found: instances of the frame, without ids.
+            frame: the encoded photo they were found in, from which their look is taken; without, place alone counts.
+
+        Returns:
+            The instances that have an id by now, best first, with ``ids``, outlines of still objects voted on, and held
+            ones. Notes say what was left out, held, or begun anew: the ids of a stream whose frames change their size.
+        """
+        notes = list(found.notes)
+        fresh = self._image_hw != found.image_hw
+        if fresh and self._image_hw is not None:
+            height, width = found.image_hw
+            notes.append(f"new ids: the frames are {width}x{height} from here on; nothing before is known again")
+            self._tracks, self._motion = [], Motion()
+        self._image_hw = found.image_hw
+        looks = None if frame is None else frame.embeddings(found.masks)
+        self._motion.step(np.array([track.lost == 0 for track in self._tracks], dtype=np.bool_))
+        pairs = self._pairs(found, looks)
+        self._take_in(found, looks, pairs)
+        new = sorted(set(range(len(found))) - set(pairs))
+        born = self._begin(found, looks, new)
+        self._forget(set(pairs.values()) | set(born.values()))
+        self.frames += 1
+        self._name({**pairs, **born}, 1 if fresh else self.config.confirm_frames)
+        return self._report(found, {**pairs, **born}, notes)
+
+    def _pairs(self, found: Instances, looks: FloatArray | None) -> dict[int, int]:
+        """Index of an instance to that of its track."""
+        if not self._tracks or not len(found):
+            return {}
+        small, config = thinned(found.masks), self.config
+        overlap = overlaps(small, stride_of(found.image_hw), found.boxes, self._tracks, self._motion)
+        likeness = likenesses(looks, self._tracks, len(found))
+        known = np.isfinite(likeness)
+        alike = np.where(known, likeness, 0).clip(0, 1)
+        weight = np.where(known, config.likeness_weight, 0)
+        similarity = ((1 - weight) * overlap + weight * alike).astype(np.float32)
+        lasting = np.array([track.lost == 0 for track in self._tracks])
+        near = overlap >= config.min_overlap
+        unlike = known & (likeness < config.min_likeness / 2)
+        again = (
+            known & (likeness >= config.min_likeness) & within_reach(found.boxes, self._tracks, self._motion, config)
+        )
+        pairs: dict[int, int] = {}
+        for allowed in (near & lasting, (near & ~unlike) | again):
+            left = allowed.copy()
+            left[list(pairs)] = False
+            left[:, list(pairs.values())] = False
+            pairs |= dict(assign(similarity, left))
+        return pairs
+
+    def _take_in(self, found: Instances, looks: FloatArray | None, pairs: dict[int, int]) -> None:
+        if not pairs:
+            return
+        rows = np.array(list(pairs.values()), dtype=np.intp)
+        self._motion.correct(rows, found.boxes[list(pairs)])
+        speed = np.abs(self._motion.speed[:, :2]).max(axis=1, initial=0)
+        still = speed <= self.config.still * self._motion.size + JITTER_PX
+        for index, row in pairs.items():
+            look = None if looks is None else looks[index]
+            self._tracks[row].see(found, index, look, self.config.vote if still[row] else 1.0)
+
+    def _begin(self, found: Instances, looks: FloatArray | None, new: list[int]) -> dict[int, int]:
+        """Begin tracks for instances that are none of the known ones."""
+        born = [index for index in new if found.scores[index] >= self.config.birth_score]
+        begun = {index: len(self._tracks) + place for place, index in enumerate(born)}
+        if born:
+            self._motion.add(found.boxes[born])
+            self._tracks += [Track(found, index, None if looks is None else looks[index]) for index in born]
+        return begun
+
+    def _forget(self, seen: set[int]) -> None:
+        """Count frames in which a track was not seen; those that never got an id end with the first such frame."""
+        for row, track in enumerate(self._tracks):
+            if row not in seen:
+                track.miss()
+
+    def _name(self, rows: dict[int, int], hits: int) -> None:
+        """Give ids to tracks that were found often enough, best first."""
+        for index in sorted(rows):
+            track = self._tracks[rows[index]]
+            if track.id == 0 and track.hits >= hits:
+                self.born += 1
+                track.id = self.born
+
+    def _report(self, found: Instances, rows: dict[int, int], notes: list[str]) -> Instances:
+        shown = [index for index in sorted(rows) if self._tracks[rows[index]].id]
+        if waiting := len(found) - len(shown):
+            notes.append(f"no id yet: {count(waiting, 'object')} left out until found in more frames (confirm_frames)")
+        reported = [self._tracks[rows[index]].report(found, index) for index in shown]
+        masks = np.array([mask for mask, _ in reported]).reshape(-1, *found.image_hw)
+        boxes = np.array([box for _, box in reported], dtype=np.float32).reshape(-1, 4)
+        ids = np.array([self._tracks[rows[index]].id for index in shown], dtype=np.int64)
+        result = replace(found[shown], masks=masks, boxes=boxes, ids=ids)
+        result = self._with_held(result, np.asarray(found.masks.any(axis=0)), notes)
+        self._drop()
+        return replace(result, notes=tuple(notes))
+
+    def _with_held(self, shown: Instances, taken: BoolArray, notes: list[str]) -> Instances:
+        """Add still objects that were missed in this frame, where nothing else is in their place: (H, W) bool."""
+        held = [
+            (track, mask)
+            for track in self._tracks
+            if track.id and track.still and 0 < track.lost <= self.config.hold_frames
+            for mask in [track.votes.mask(shown.image_hw)]
+            if np.count_nonzero(mask & taken) <= COVERED * np.count_nonzero(mask)
+        ]
+        if not held:
+            return shown
+        assert shown.ids is not None
+        notes.append(f"held: {count(len(held), 'object')} not found in this frame, shown where last seen (hold_frames)")
+        result = replace(
+            shown,
+            masks=np.concatenate([shown.masks, [mask & ~taken for _, mask in held]]),
+            scores=np.concatenate([shown.scores, np.array([track.score for track, _ in held], dtype=np.float32)]),
+            boxes=np.concatenate([shown.boxes, np.array([track.box for track, _ in held], dtype=np.float32)]),
+            points=np.concatenate([shown.points, np.array([track.point for track, _ in held], dtype=np.float32)]),
+            ids=np.concatenate([shown.ids, np.array([track.id for track, _ in held], dtype=np.int64)]),
+        )
+        order: npt.NDArray[np.intp] = np.argsort(-result.scores, kind="stable")
+        return result[order]
+
+    def _drop(self) -> None:
+        most = self.config.lost_frames
+        kept = np.array([track.lost <= (most if track.id else 0) for track in self._tracks], dtype=np.bool_)
+        if not kept.all():
+            self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
+            self._motion.keep(kept)

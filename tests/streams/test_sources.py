@@ -1,0 +1,368 @@
+"""Cameras, URLs, videos, folders and depth cameras, each with what goes wrong with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streams_by_hand import picture
+from uois_sam.errors import ImageError, MissingExtraError, UOISError
+from uois_sam.io.encoding import encode_jpeg, encode_png
+from uois_sam.io.video_writer import VideoWriter
+from uois_sam.streams.capture import CaptureSource
+from uois_sam.streams.choose import source_of
+from uois_sam.streams.files import FolderSource, VideoSource
+from uois_sam.streams.frames import StreamLostError
+from uois_sam.streams.reader import Reader, ReaderConfig
+
+
+def taken_until_lost(frames: Iterator[Any]) -> tuple[list[Any], str]:
+    """The frames before a source is lost or fails, and what it says then."""
+    taken = []
+    try:
+        for frame in frames:
+            taken.append(frame)  # noqa: PERF402  # what came before the error is wanted
+    except UOISError as error:
+        return taken, f"{type(error).__name__}: {error}"
+    return taken, ""
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    begun = time.monotonic()
+    while not happened():
+        assert time.monotonic() - begun < 30
+        time.sleep(0.01)
+
+
+def all_of(source: Any) -> list[Any]:
+    return list(source.frames(threading.Event()))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    with VideoWriter(tmp_path / "clip.mp4", 10) as writer:
+        for number in range(40):
+            writer.add(picture(5 * number), number / 10)
+    return tmp_path / "clip.mp4"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cameras are files on Linux only")
+@pytest.mark.parametrize("given", ["97", "/dev/video97"])
+def test_a_camera_that_does_not_exist_is_told_with_those_that_do(given: str) -> None:
+    with pytest.raises(UOISError, match="expected a camera at /dev/video97, found "):
+        all_of(source_of(given))
+
+
+def test_a_device_that_is_no_camera(tmp_path: Path) -> None:
+    with pytest.raises(UOISError, match="^/dev/null: expected a camera, found none that opens$"):
+        all_of(source_of("/dev/null"))
+
+
+def test_a_url_that_is_refused_is_told_without_its_password() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/video"
+        with pytest.raises(UOISError) as error:
+            all_of(source_of(url))
+    assert str(error.value) == f"{url.replace('user:secret@', '')}: expected a stream, found none that opens"
+
+
+@contextmanager
+def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
+    """A network camera: JPEG after JPEG for ever, as most of them send."""
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            jpeg = encode_jpeg(picture(120), quality=90)
+            try:
+                while not self.server.ended:  # type: ignore[attr-defined]
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                    self.wfile.write(head.encode() + jpeg + b"\r\n")
+                    time.sleep(0.005)
+            except OSError:
+                pass
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Camera)
+    server.ended = False  # type: ignore[attr-defined]
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.ended = True  # type: ignore[attr-defined]
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def test_a_network_camera_that_goes_away_and_comes_back() -> None:
+    lines: list[str] = []
+    with camera_server() as server:
+        port = server.server_address[1]
+        with Reader(CaptureSource(f"http://127.0.0.1:{port}/"), ReaderConfig(retry_s=60), lines.append) as reader:
+            frames = iter(reader)
+            first = next(frames)
+            assert first.image.shape == (48, 64, 3)
+            assert abs(int(first.image.mean()) - 120) < 4
+            server.ended = True  # type: ignore[attr-defined]
+            server.shutdown()
+            server.server_close()
+            until(lambda: bool(lines))
+            with camera_server(port):
+                while not reader.reconnects:
+                    next(frames)
+    assert reader.reconnects == 1
+    assert lines[0].startswith(f"lost: http://127.0.0.1:{port}/: expected a frame, found none; trying again")
+    assert "back after" in lines[1]
+
+
+def test_every_frame_of_a_video(clip: Path) -> None:
+    frames = all_of(source_of(str(clip)))
+    assert len(frames) == 40
+    assert [round(10 * frame.stamp_s) for frame in frames] == list(range(40))
+    assert abs(int(frames[10].image.mean()) - 50) < 6
+
+
+def test_a_video_that_is_cut_short_gives_its_frames_and_then_an_error(clip: Path, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    long = tmp_path / "long.avi"
+    writer = cv2.VideoWriter(str(long), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(40):
+        writer.write(np.random.default_rng(number).integers(0, 255, (48, 64, 3)).astype(np.uint8))
+    writer.release()
+    content = long.read_bytes()
+    (tmp_path / "cut.avi").write_bytes(content[: len(content) // 2])
+    frames, error = taken_until_lost(VideoSource(tmp_path / "cut.avi").frames(threading.Event()))
+    assert (
+        error == f"ImageError: {tmp_path / 'cut.avi'}: expected 40 frames, found {len(frames)}: the file is cut short"
+    )
+    assert 10 < len(frames) < 30
+
+
+def test_a_video_without_its_index_is_refused(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:600])
+    with pytest.raises(ImageError, match="cut.mp4: expected a video"):
+        source_of(str(tmp_path / "cut.mp4"))
+
+
+def test_a_folder_gives_what_is_there_by_age_and_then_what_comes(tmp_path: Path) -> None:
+    for age, name in ((100, "b.png"), (50, "a.png")):
+        (tmp_path / name).write_bytes(encode_png(picture(age)))
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    (tmp_path / "notes.txt").write_text("no photo")
+    with Reader(FolderSource(tmp_path)) as reader:
+        frames = iter(reader)
+        assert [next(frames).name for _ in range(2)] == ["b.png", "a.png"]
+        (tmp_path / "c.png").write_bytes(encode_png(picture(7)))
+        late = next(frames)
+    assert (late.name, late.index, int(late.image[0, 0, 0])) == ("c.png", 2, 7)
+
+
+def test_a_file_is_read_when_it_is_whole_and_one_that_is_none_is_left_out_and_said(tmp_path: Path) -> None:
+    content = encode_png(np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8))
+    lines: list[str] = []
+    (tmp_path / "bad.png").write_bytes(b"no picture at all")
+    os.utime(tmp_path / "bad.png", (time.time() - 60,) * 2)
+    with (tmp_path / "slow.png").open("wb") as file:
+        file.write(content[:100])
+        file.flush()
+        source = FolderSource(tmp_path, idle_s=1.5, tell=lines.append)
+
+        def write_on() -> None:
+            for start in range(100, len(content), 2000):
+                time.sleep(0.05)
+                file.write(content[start : start + 2000])
+                file.flush()
+
+        thread = threading.Thread(target=write_on)
+        thread.start()
+        frames = all_of(source)
+        thread.join()
+    assert [frame.name for frame in frames] == ["slow.png"]
+    assert source.unread == 1
+    assert len(lines) == 1 and "bad.png" in lines[0]
+
+
+def test_a_folder_that_vanishes_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "filling"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encode_png(picture(1)))
+    os.utime(folder / "a.png", (time.time() - 60,) * 2)
+    with Reader(FolderSource(folder), ReaderConfig(retry_s=0)) as reader:
+        frames = iter(reader)
+        next(frames)
+        shutil.rmtree(folder)
+        with pytest.raises(StreamLostError, match="filling: the folder is gone"):
+            next(frames)
+
+
+def test_what_was_removed_from_a_folder_is_forgotten(tmp_path: Path) -> None:
+    source = FolderSource(tmp_path, idle_s=0.3)
+    for number in range(5):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(encode_png(picture(number)))
+        os.utime(path, (time.time() - 60,) * 2)
+        assert len(all_of(source)) == 1
+        path.unlink()
+    all_of(source)
+    assert not source._done and not source._known
+
+
+@pytest.mark.parametrize("given", ["nothing.mp4", "camera", "", "a\0b"])
+def test_a_word_that_stands_for_nothing(given: str) -> None:
+    with pytest.raises(UOISError, match="expected a camera's number, a device, a URL"):
+        source_of(given)
+
+
+@pytest.mark.parametrize(("given", "package"), [("realsense", "pyrealsense2"), ("oak", "depthai")])
+def test_a_camera_whose_sdk_is_missing(given: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package}.*\[{given}\]"):
+        source_of(given)
+
+
+def no_camera(*arguments: Any) -> None:
+    raise RuntimeError("No device connected")
+
+
+class RealSense:
+    """A double of pyrealsense2: two frames, then the cable is pulled."""
+
+    stream = SimpleNamespace(color="color", depth="depth")
+    format = SimpleNamespace(rgb8="rgb8", z16="z16")
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.stopped = 0
+        self.left = 2
+
+    def config(self) -> Any:
+        return SimpleNamespace(enable_device=self.asked.append, enable_stream=lambda *a: self.asked.append(a))
+
+    def pipeline(self) -> Any:
+        return SimpleNamespace(start=self.start, wait_for_frames=self.wait, stop=self.stop)
+
+    def start(self, config: Any) -> Any:
+        sensor = SimpleNamespace(get_depth_scale=lambda: 0.0005)
+        return SimpleNamespace(get_device=lambda: SimpleNamespace(first_depth_sensor=lambda: sensor))
+
+    def align(self, to: str) -> Any:
+        assert to == "color"
+        return SimpleNamespace(process=lambda frames: frames)
+
+    def wait(self, timeout_ms: int) -> Any:
+        if not self.left:
+            raise RuntimeError("Frame didn't arrive within 5000")
+        self.left -= 1
+        colour, depth = np.full((480, 640, 3), (1, 2, 3), np.uint8), np.full((480, 640), 1200, np.uint16)
+        depth[0, 0] = 0
+        return SimpleNamespace(
+            get_color_frame=lambda: SimpleNamespace(get_data=lambda: colour),
+            get_depth_frame=lambda: SimpleNamespace(get_data=lambda: depth),
+        )
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_a_realsense_gives_photos_and_depth_in_metres(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = RealSense()
+    monkeypatch.setitem(sys.modules, "pyrealsense2", sdk)
+    frames, error = taken_until_lost(source_of("realsense:123").frames(threading.Event()))
+    assert error.startswith("StreamLostError: realsense 123: expected a frame, found: Frame didn't arrive")
+    assert len(frames) == 2 and sdk.stopped == 1
+    assert sdk.asked[0] == "123"
+    assert frames[0].image[0, 0].tolist() == [1, 2, 3]
+    assert frames[0].depth_m.dtype == np.float32
+    assert frames[0].depth_m[0, :2].tolist() == [0, pytest.approx(0.6)]
+
+
+def test_a_realsense_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = RealSense()
+    sdk.start = no_camera  # type: ignore[method-assign,assignment]
+    monkeypatch.setitem(sys.modules, "pyrealsense2", sdk)
+    with pytest.raises(UOISError, match="^realsense: expected a RealSense, found: No device connected$"):
+        all_of(source_of("realsense"))
+
+
+class Port:
+    """An output or input of a double's node, which counts what is linked."""
+
+    def __init__(self, links: list[str], name: str) -> None:
+        self.links, self.name = links, name
+
+    def link(self, other: Port) -> None:
+        self.links.append(f"{self.name} > {other.name}")
+
+
+class Oak:
+    """A double of depthai 3: two frames, then the device is gone."""
+
+    CameraBoardSocket = SimpleNamespace(CAM_A="A", CAM_B="B", CAM_C="C")
+
+    class node:  # noqa: N801
+        Camera, StereoDepth, Sync = "Camera", "StereoDepth", "Sync"
+
+    def __init__(self) -> None:
+        self.links: list[str] = []
+        self.ended = False
+        self.left = 2
+
+    def Pipeline(self, *device: Any) -> Any:  # noqa: N802
+        return SimpleNamespace(create=self.create, start=lambda: None, stop=self.stop)
+
+    def create(self, kind: str) -> Any:
+        port = lambda name: Port(self.links, name)  # noqa: E731
+        if kind == "Camera":
+            return SimpleNamespace(
+                build=lambda socket: SimpleNamespace(requestOutput=lambda size, **options: port(socket))
+            )
+        if kind == "StereoDepth":
+            return SimpleNamespace(
+                left=port("left"), right=port("right"), inputAlignTo=port("align"), depth=port("depth")
+            )
+        inputs = {name: port(f"sync {name}") for name in ("colour", "depth")}
+        queue = SimpleNamespace(get=self.get)
+        return SimpleNamespace(inputs=inputs, out=SimpleNamespace(createOutputQueue=lambda size, blocking: queue))
+
+    def get(self) -> Any:
+        if not self.left:
+            raise RuntimeError("Communication exception")
+        self.left -= 1
+        bgr, depth = np.full((480, 640, 3), (3, 2, 1), np.uint8), np.full((480, 640), 800, np.uint16)
+        return {"colour": SimpleNamespace(getCvFrame=lambda: bgr), "depth": SimpleNamespace(getFrame=lambda: depth)}
+
+    def stop(self) -> None:
+        self.ended = True
+
+
+def test_an_oak_gives_photos_and_aligned_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = Oak()
+    monkeypatch.setitem(sys.modules, "depthai", sdk)
+    frames, error = taken_until_lost(source_of("oak").frames(threading.Event()))
+    assert error.startswith("StreamLostError: oak: expected a frame, found: Communication exception")
+    assert len(frames) == 2 and sdk.ended
+    assert frames[0].image[0, 0].tolist() == [1, 2, 3]
+    assert frames[0].depth_m[5, 5] == pytest.approx(0.8)
+    assert sdk.links == ["B > left", "C > right", "A > align", "A > sync colour", "depth > sync depth"]

@@ -1,0 +1,202 @@
+"""The loop and the command, from source to results; and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from live_server import tiny_model
+from streams_by_hand import FindsOneSquare, Numbered, picture
+from uois_sam.cli.main import main
+from uois_sam.errors import ImageError, OutputError
+from uois_sam.io.encoding import encode_png
+from uois_sam.io.video import read_video
+from uois_sam.io.video_writer import VideoWriter
+from uois_sam.streams.outputs import Watched
+from uois_sam.streams.reader import Reader
+from uois_sam.streams.watch import watch
+from uois_sam.tracking import Tracker
+
+
+class Kept:
+    """Keeps results and whether it was closed."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.got: list[Watched] = []
+        self.closed = 0
+        self.fails = fails
+
+    def write(self, watched: Watched) -> None:
+        self.got.append(watched)
+        if self.fails:
+            raise OutputError("cannot write: disk full")
+
+    def close(self) -> list[str]:
+        self.closed += 1
+        return ["kept"]
+
+
+def run(source: Numbered, *outputs: Kept, model: Any = None, **options: Any) -> Any:
+    with Reader(source) as reader:
+        return list(watch(reader, model or FindsOneSquare(), outputs, **options))[-1]
+
+
+def test_every_output_gets_every_frame_and_is_closed_once() -> None:
+    first, second = Kept(), Kept()
+    tally = run(Numbered(5), first, second)
+    assert (tally.frames, tally.objects, tally.lines) == (5, 5, ["kept", "kept"])
+    assert [each.frame.index for each in first.got] == [each.frame.index for each in second.got] == list(range(5))
+    assert (first.closed, second.closed) == (1, 1)
+
+
+def test_outputs_are_closed_when_one_of_them_fails() -> None:
+    good, bad = Kept(), Kept(fails=True)
+    with pytest.raises(OutputError, match="disk full"):
+        run(Numbered(5), good, bad)
+    assert (good.closed, bad.closed) == (1, 1)
+
+
+def test_a_tracker_gives_ids_and_its_notes_are_counted() -> None:
+    kept = Kept()
+    tally = run(Numbered(6, size_of=lambda number: (48, 64) if number < 3 else (64, 96)), kept, tracker=Tracker())
+    assert [each.found.ids.tolist() for each in kept.got] == [[1]] * 3 + [[2]] * 3  # type: ignore[union-attr]
+    assert tally.notes == {"new ids": (1, "frame 3: the frames are 96x64 from here on; nothing before is known again")}
+
+
+def test_results_do_not_keep_the_photo_twice() -> None:
+    kept = Kept()
+    run(Numbered(1), kept)
+    assert kept.got[0].found.image is None
+
+
+def test_it_goes_on_as_long_as_it_is_told() -> None:
+    kept = Kept()
+    run(Numbered(50), kept, going_on=lambda: len(kept.got) < 3)
+    assert (len(kept.got), kept.closed) == (3, 1)
+
+
+def test_a_frame_that_cannot_be_segmented_as_asked_is_named() -> None:
+    with pytest.raises(ImageError, match="^frame 0: "):
+        run(Numbered(3), model=tiny_model().with_request(region=(500, 500, 600, 600)))
+
+
+def test_memory_is_flat_over_a_long_stream() -> None:
+    """What Python holds after a hundred frames and after four hundred is the same, within a part of one frame."""
+    import gc
+    import tracemalloc
+
+    held = []
+    model = FindsOneSquare()
+
+    def look() -> bool:
+        if len(model.seen) in (100, 400):
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+        return True
+
+    tracemalloc.start()
+    try:
+        run(Numbered(401), model=model, tracker=Tracker(), going_on=look)
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < picture(0).nbytes
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_model().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    with VideoWriter(path, 10) as writer:
+        for number in range(8):
+            writer.add(np.roll(pixels, number, axis=1), number / 10)
+    return path
+
+
+def test_the_command_writes_what_it_is_asked_for(
+    clip: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, maps = tmp_path / "out.mp4", tmp_path / "maps"
+    asked = ["--track", "--stride", "2", "--json-masks", "--save-video", str(video), "--label-maps", str(maps)]
+    assert main(["watch", str(clip), "--model", str(model_folder), *asked]) == 0
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["frame"] for line in lines] == [0, 2, 4, 6]
+    assert all({"id", "segmentation"} <= set(each) for line in lines for each in line["objects"])
+    assert len([*read_video(video)]) == 4
+    assert sorted(path.name for path in maps.iterdir()) == [f"{n:06d}_label.png" for n in (0, 2, 4, 6)]
+    assert "4 frames, " in said.err and f"video in {video}" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nothing.mp4"], "expected a camera's number"),
+        (["CLIP", "--stride", "0"], "stride"),
+        (["CLIP", "--fps", "0"], "fps"),
+        (["CLIP", "--retry", "-1"], "retry"),
+        (["CLIP", "--idle", "-1"], "--idle: expected 0 or more seconds, found -1"),
+        (["CLIP", "--save-video", "x.avi"], "ends in .mp4"),
+        (["CLIP", "--model", "nosuch"], "nosuch"),
+        (["CLIP", "--min-score", "7"], "min_score"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(
+    arguments: list[str], expected: str, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["watch", *(str(clip) if word == "CLIP" else word for word in arguments)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and expected in line
+
+
+def test_a_video_that_is_cut_short_ends_with_status_1_and_its_results(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import cv2
+
+    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(30):
+        writer.write(np.random.default_rng(number).integers(0, 255, (48, 64, 3)).astype(np.uint8))
+    writer.release()
+    content = (tmp_path / "a.avi").read_bytes()
+    (tmp_path / "a.avi").write_bytes(content[: len(content) // 2])
+    out = tmp_path / "out.mp4"
+    assert main(["watch", str(tmp_path / "a.avi"), "--model", str(model_folder), "--save-video", str(out)]) == 1
+    assert "error: " in (said := capsys.readouterr().err) and "cut short" in said
+    assert 5 < len([*read_video(out)]) < 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_the_video_whole(number: signal.Signals, model_folder: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "filling", tmp_path / "out.mp4"
+    folder.mkdir()
+    for count in range(3):
+        (folder / f"{count}.png").write_bytes(encode_png(picture(count)))
+        os.utime(folder / f"{count}.png", (time.time() - 60 + count,) * 2)
+    command = [sys.executable, "-m", "uois_sam", "watch", str(folder), "--model", str(model_folder), "--json-lines"]
+    with subprocess.Popen([*command, "--save-video", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
+        assert job.stdout is not None and job.stderr is not None
+        for _ in range(3):
+            assert json.loads(job.stdout.readline())["height"] == 48
+        job.send_signal(number)
+        errors = job.stderr.read().decode()
+        assert job.wait(60) == 0, errors
+    assert "Traceback" not in errors and "3 frames" in errors
+    assert len([*read_video(out)]) >= 3
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -96,3 +97,16 @@ def test_arguments_of_supervision_and_fiftyone(monkeypatch: pytest.MonkeyPatch) 
     first, second = found().to_fiftyone().detections
     assert first.bounding_box == pytest.approx([1 / 6, 1 / 4, 3 / 6, 2 / 4]) and first.mask.shape == (2, 3)
     assert (second.label, second.confidence) == ("object", 0.5)
+
+
+def test_ids_of_tracked_objects_go_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "supervision", stand_in("supervision", "Detections"))
+    plain, tracked = found(), replace(found(), ids=np.array([7, 3]))
+    assert plain.to_supervision().tracker_id is None
+    assert tracked.to_supervision().tracker_id.tolist() == [7, 3]
+    assert [row.get("track_id") for row in plain.to_coco()] == [None, None]
+    assert [row["track_id"] for row in tracked.to_coco()] == [7, 3]
+    assert tracked[[1]].ids.tolist() == [3] and tracked[0].id == 7 and plain[0].id is None
+    assert np.unique(tracked.id_map()).tolist() == [0, 3, 7]
+    with pytest.raises(UOISError, match="id_map needs ids"):
+        plain.id_map()

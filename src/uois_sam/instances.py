@@ -176,7 +176,7 @@ class Instances:
 
         Keys: ``image_id``, ``category_id``, ``segmentation`` (compressed RLE: ``size`` is [height, width], ``counts`` a
         string), ``bbox`` ([x, y, width, height] in pixels), ``score``, ``area`` (pixels of the mask) and, beyond COCO,
-        ``point`` ([x, y], the point prompt).
+        ``point`` ([x, y], the point prompt) and, if tracked, ``track_id``.
 
         Args:
             image_id: written into every dictionary.
@@ -219,10 +219,10 @@ class Instances:
         save(self, Path(folder), name, formats, image)
 
     def to_supervision(self) -> Any:
-        """Return ``supervision.Detections`` with masks and scores; that package must be installed."""
+        """Return ``supervision.Detections`` with masks, scores, and ids if tracked; that package must be installed."""
         from uois_sam.exchange.converters import to_supervision
 
-        return to_supervision(self.labelled(""))
+        return to_supervision(self.labelled(""), self.ids)
 
     def to_fiftyone(self) -> Any:
         """Return ``fiftyone.Detections``, masks inside their boxes; that package must be installed."""

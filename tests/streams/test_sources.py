@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -326,7 +327,7 @@ class Oak:
 
     def __init__(self) -> None:
         self.links: list[str] = []
-        self.ended = False
+        self.ended = self.silent = False
         self.left = 2
 
     def Pipeline(self, *device: Any) -> Any:  # noqa: N802
@@ -346,8 +347,11 @@ class Oak:
         queue = SimpleNamespace(get=self.get)
         return SimpleNamespace(inputs=inputs, out=SimpleNamespace(createOutputQueue=lambda size, blocking: queue))
 
-    def get(self) -> Any:
+    def get(self, timeout: timedelta) -> Any:
+        assert 1 <= timeout.total_seconds() <= 10
         if not self.left:
+            if self.silent:
+                return None
             raise RuntimeError("Communication exception")
         self.left -= 1
         bgr, depth = np.full((480, 640, 3), (3, 2, 1), np.uint8), np.full((480, 640), 800, np.uint16)
@@ -366,3 +370,12 @@ def test_an_oak_gives_photos_and_aligned_depth(monkeypatch: pytest.MonkeyPatch) 
     assert frames[0].image[0, 0].tolist() == [1, 2, 3]
     assert frames[0].depth_m[5, 5] == pytest.approx(0.8)
     assert sdk.links == ["B > left", "C > right", "A > align", "A > sync colour", "depth > sync depth"]
+
+
+def test_an_oak_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = Oak()
+    sdk.silent = True
+    monkeypatch.setitem(sys.modules, "depthai", sdk)
+    frames, error = taken_until_lost(source_of("oak").frames(threading.Event()))
+    assert len(frames) == 2 and sdk.ended
+    assert error == "StreamLostError: oak: expected a frame, found none for 5 s"

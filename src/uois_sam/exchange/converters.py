@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from uois_sam._version import __version__
 from uois_sam.errors import UOISError
@@ -46,7 +47,7 @@ def save(instances: Instances, folder: Path, name: str, formats: Sequence[str], 
         write_photos([instances.labelled(f"{name}.png", photo, labels)], folder, found)
 
 
-def to_supervision(photo: LabelledPhoto) -> Any:
+def to_supervision(photo: LabelledPhoto, ids: npt.NDArray[np.int64] | None = None) -> Any:
     """See :meth:`uois_sam.instances.Instances.to_supervision`."""
     library = _imported("supervision", "to_supervision")
     return library.Detections(
@@ -54,6 +55,7 @@ def to_supervision(photo: LabelledPhoto) -> Any:
         mask=photo.masks,
         confidence=photo.scores,
         class_id=np.zeros(len(photo), np.int64),
+        tracker_id=ids,
         data={"class_name": np.array([photo.category(index) for index in range(len(photo))], dtype=str)},
     )
 

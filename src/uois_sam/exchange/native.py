@@ -38,6 +38,9 @@ def coco_rows(instances: Instances, image_id: int, category_id: int) -> list[dic
                 "point": point,
             }
         )
+    if instances.ids is not None:
+        for row, number in zip(rows, instances.ids.tolist(), strict=True):
+            row["track_id"] = number
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
 from threading import Event
 from typing import Any
@@ -84,7 +85,9 @@ class OakSource:
         try:
             index = 0
             while not stop.is_set():
-                together = queue.get()
+                together = queue.get(timedelta(milliseconds=SILENCE_MS))
+                if together is None:
+                    raise StreamLostError(f"{self.name}: expected a frame, found none for {SILENCE_MS / 1000:g} s")
                 pixels = together["colour"].getCvFrame()
                 image = np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)
                 depth = _metres(together["depth"].getFrame(), 0.001)

@@ -7,7 +7,7 @@ import numpy as np
 from uois_sam.instances import Instances
 from uois_sam.tracking.matching import thinned
 from uois_sam.tracking.votes import Votes
-from uois_sam.types import BoolArray, FloatArray
+from uois_sam.types import FloatArray
 
 NEW_LOOK = 0.1
 """Weight of the latest look in an object's."""
@@ -68,16 +68,9 @@ class Track:
         self.lost += 1
         self.hits = 0
 
-    def report(self, found: Instances, index: int) -> tuple[BoolArray, FloatArray]:
-        """(H, W) mask and (4,) xyxy box to show for an instance of this frame."""
-        if not self.still:
-            return found.masks[index], found.boxes[index]
-        mask = self.votes.mask(found.image_hw)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not len(rows):
-            return found.masks[index], found.boxes[index]
-        self.box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float32)
-        return mask, self.box
+    def voted(self) -> Votes | None:
+        """The outline to show in place of this frame's mask; None for an object that moves."""
+        return self.votes if self.still and self.votes.inside.any() else None
 
     def _remember(self, found: Instances, index: int) -> None:
         self.hits, self.lost = self.hits + 1, 0

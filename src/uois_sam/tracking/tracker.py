@@ -147,33 +147,43 @@ class Tracker:
         shown = [index for index in sorted(rows) if self._tracks[rows[index]].id]
         if waiting := len(found) - len(shown):
             notes.append(f"no id yet: {count(waiting, 'object')} left out until found in more frames (confirm_frames)")
-        reported = [self._tracks[rows[index]].report(found, index) for index in shown]
-        masks = np.array([mask for mask, _ in reported]).reshape(-1, *found.image_hw)
-        boxes = np.array([box for _, box in reported], dtype=np.float32).reshape(-1, 4)
+        masks, boxes = found.masks[shown], found.boxes[shown]
+        for place, index in enumerate(shown):
+            track = self._tracks[rows[index]]
+            votes = track.voted()
+            box = None if votes is None else votes.box()
+            if votes is not None and box is not None:
+                masks[place] = False
+                masks[place][votes.slices] = votes.inside
+                boxes[place] = track.box = box
         ids = np.array([self._tracks[rows[index]].id for index in shown], dtype=np.int64)
-        result = replace(found[shown], masks=masks, boxes=boxes, ids=ids)
-        result = self._with_held(result, np.asarray(found.masks.any(axis=0)), notes)
+        scores, points = found.scores[shown], found.points[shown]
+        result = replace(found, masks=masks, boxes=boxes, scores=scores, points=points, ids=ids)
+        result = self._with_held(result, found.masks, notes)
         self._drop()
         return replace(result, notes=tuple(notes))
 
     def _with_held(self, shown: Instances, taken: BoolArray, notes: list[str]) -> Instances:
-        """Add still objects that were missed in this frame, where nothing else is in their place: (H, W) bool."""
-        held = [
-            (track, mask)
-            for track in self._tracks
-            if track.id and track.still and 0 < track.lost <= self.config.hold_frames
-            for mask in [track.votes.mask(shown.image_hw)]
-            if np.count_nonzero(mask & taken) <= COVERED * np.count_nonzero(mask)
-        ]
+        """Add still objects that were missed in this frame, where none of its masks, (N, H, W) bool, is."""
+        held: list[tuple[Track, BoolArray]] = []
+        for track in self._tracks:
+            if not (track.id and track.still and 0 < track.lost <= self.config.hold_frames):
+                continue
+            inside, window = track.votes.inside, track.votes.slices
+            free = inside & ~taken[:, window[0], window[1]].any(axis=0)
+            if 0 < np.count_nonzero(inside) <= np.count_nonzero(free) / (1 - COVERED):
+                mask = np.zeros(shown.image_hw, dtype=np.bool_)
+                mask[window] = free
+                held.append((track, mask))
         if not held:
             return shown
         assert shown.ids is not None
         notes.append(f"held: {count(len(held), 'object')} not found in this frame, shown where last seen (hold_frames)")
         result = replace(
             shown,
-            masks=np.concatenate([shown.masks, [mask & ~taken for _, mask in held]]),
+            masks=np.concatenate([shown.masks, [mask for _, mask in held]]),
             scores=np.concatenate([shown.scores, np.array([track.score for track, _ in held], dtype=np.float32)]),
-            boxes=np.concatenate([shown.boxes, np.array([track.box for track, _ in held], dtype=np.float32)]),
+            boxes=np.concatenate([shown.boxes, np.array([box_of(mask) for _, mask in held], dtype=np.float32)]),
             points=np.concatenate([shown.points, np.array([track.point for track, _ in held], dtype=np.float32)]),
             ids=np.concatenate([shown.ids, np.array([track.id for track, _ in held], dtype=np.int64)]),
         )
@@ -186,3 +196,9 @@ class Tracker:
         if not kept.all():
             self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
             self._motion.keep(kept)
+
+
+def box_of(mask: BoolArray) -> list[int]:
+    """xyxy, upper ends excluded, around an (H, W) mask that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]

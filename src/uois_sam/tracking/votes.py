@@ -33,11 +33,18 @@ class Votes:
         inside = mask[_slices(window)].copy()
         return cls(inside.astype(np.float32), inside, window)
 
-    def mask(self, image_hw: tuple[int, int]) -> BoolArray:
-        """(H, W) bool: the outline in the image."""
-        found = np.zeros(image_hw, dtype=np.bool_)
-        found[_slices(self.window)] = self.inside
-        return found
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the window in the image."""
+        return _slices(self.window)
+
+    def box(self) -> FloatArray | None:
+        """(4,) float32 xyxy around the outline; None where there is nothing inside."""
+        rows, columns = np.flatnonzero(self.inside.any(axis=1)), np.flatnonzero(self.inside.any(axis=0))
+        if not len(rows):
+            return None
+        corners = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        return np.array(corners, dtype=np.float32) + np.array(self.window[:2] * 2, dtype=np.float32)
 
     def after(self, mask: BoolArray, box: FloatArray, weight: float) -> Votes | None:
         """The votes with one more, or None where it is of another outline.

@@ -122,9 +122,9 @@ class Instances:
 
     def id_map(self) -> npt.NDArray[np.int64]:
         """(H, W) int64: as :meth:`label_map`, with ids for labels; a UOISError where nothing was tracked."""
-        if self.ids is None:
-            raise UOISError("id_map needs ids: expected instances from a Tracker, found none that were tracked")
-        return np.concatenate([[0], self.ids]).astype(np.int64)[self.label_map()]
+        if self.ids is not None:
+            return np.concatenate([[0], self.ids]).astype(np.int64)[self.label_map()]
+        raise UOISError("id_map needs ids: expected instances from a Tracker, found none that were tracked")
 
     def visible_areas(self, labels: LabelMap | None = None) -> npt.NDArray[np.int64]:
         """(N,) pixels of each instance in :meth:`label_map`, painted already or not; 0 for one left out of it."""
@@ -282,11 +282,7 @@ class Instances:
         return overlay(self._photo(image), labels, self.points, texts, show_points=show_points, numbers=numbers)
 
     def plot(self, image: ImageArray | None = None, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
-        """Draw the overlay into Matplotlib axes, with the points as markers, and return the axes (extra ``plot``).
-
-        Args:
-            image: (H, W, 3) uint8 RGB; the photo that was segmented when left out.
-            ax: axes to draw into; new ones when left out.
+        """Draw the overlay of a photo, by default the segmented one, with points as markers into Matplotlib axes.
 
         Raises:
             ImageError: if there is no photo, or its size is not that of the masks.

@@ -93,7 +93,7 @@ def simulate(
     Raises:
         UnsettledError: if the simulation becomes unstable.
     """
-    shapes = [_pieces(spec, assets) for spec in scene.objects]
+    shapes = [pieces_of(spec, assets) for spec in scene.objects]
     model, data = _build_model(scene, shapes, [spec.pose for spec in scene.objects])
     mujoco.mj_kinematics(model, data)
     found = []

@@ -18,8 +18,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
-    ("segment",), ("watch",), ("serve",), ("bag",), ("node",), ("import",), ("models",), ("doctor",), ("evaluate",), ("tables",),
-    ("demo", "grasp"), ("benchmark",), ("generate",), ("convert",), ("prelabel",), ("finetune",),
+    ("segment",), ("watch",), ("serve",), ("bag",), ("node",), ("import",), ("models",), ("doctor",), ("evaluate",),
+    ("tables",), ("demo", "grasp"), ("benchmark",), ("generate",), ("convert",), ("prelabel",), ("finetune",),
     ("train", "heads"), ("train", "compact"), ("train", "shipped"),
 )  # fmt: skip
 HELP_COLUMNS = 80

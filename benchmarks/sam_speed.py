@@ -32,6 +32,7 @@ from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
 from uois_sam.models.decoding import make_scorer
 from uois_sam.models.interfaces import ObjectPrompts
+from uois_sam.models.sam.modules import SamSize
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.provenance import summary
 
@@ -128,7 +129,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     peers = {name: peer for name, peer in peers.items() if name != "before" or options.before}
     result: dict[str, Any] = {}
     if "floor" in options.parts:
-        result["floor_parts"] = lower_bound_by_part(BASES[options.base].sam, precision)
+        size = BASES[options.base].sam
+        if not isinstance(size, SamSize):
+            raise SystemExit(f"floor: expected one of Meta's first SAMs (sam-vit-b, -l, -h), found {options.base}")
+        result["floor_parts"] = lower_bound_by_part(size, precision)
         result["floor"] = sum(result["floor_parts"].values())
     if "decoder" in options.parts:
         embedding = peers[OURS].encode(pixels)

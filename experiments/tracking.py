@@ -73,8 +73,7 @@ def frames_of(folder: Path, model: UOISSAM) -> Iterator[Frame]:
 def truth(scene: StoredScene) -> tuple[BoolArray, npt.NDArray[np.int64]]:
     """(G, H, W) masks and (G,) ids of a frame."""
     labels = scene.labels()
-    ids = np.unique(labels)
-    ids = ids[ids > 0].astype(np.int64)
+    ids: npt.NDArray[np.int64] = np.unique(labels[labels > 0]).astype(np.int64)
     return np.asarray(labels[None] == ids[:, None, None], dtype=np.bool_), ids
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     ("segment",), ("watch",), ("serve",), ("bag",), ("node",), ("import",), ("models",), ("doctor",), ("evaluate",),
     ("tables",), ("demo", "grasp"), ("benchmark",), ("generate",), ("convert",), ("prelabel",), ("finetune",),
     ("train", "heads"), ("train", "compact"), ("train", "shipped"),
+    ("reproduce",),
 )  # fmt: skip
 HELP_COLUMNS = 80
 NOTEBOOKS = {"segment-and-prompt": "segment_and_prompt", "fine-tune": "fine_tune"}

@@ -15,53 +15,35 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from rows import by_column, score_rows, scores_table, summarise
 from uois_sam import UOISSAM
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.config import PromptMode, ScoreMode
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import BOUNDARY_TOLERANCE, DatasetScores
-from uois_sam.evaluation.report.published import TABLE_4, Row
+from uois_sam.evaluation.components import PAPER_VARIANTS, Variant, find_with
 from uois_sam.runtime.provenance import summary
 from uois_sam.training.splits import first_images
 from uois_sam.training.train_compact import COMPACT_SETTINGS
 from uois_sam.types import LabelMap, Sample
 
-
-class Variant(NamedTuple):
-    """One row of Table IV."""
-
-    name: str
-    prompts: PromptMode
-    scores: ScoreMode
-    paper: Row | None = None
-    """The paper's result on OCID, in percent; None without such a row."""
-    vote_iou: float = 0.0
-    zoom: bool = False
-
-    def settings(self) -> dict[str, Any]:
-        """Return the inference settings of the row."""
-        return {name: getattr(self, name) for name in ("prompts", "scores", "vote_iou", "zoom")}
-
-
 VARIANTS = (
-    *(Variant(row.name, cast(PromptMode, row.settings["prompts"]), cast(ScoreMode, row.settings["scores"]), row.result)
-      for row in TABLE_4),
+    *PAPER_VARIANTS,
     Variant("+ mask evidence (ours)", "heatmap", "evidence"),
     Variant("+ votes on outlines (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou),
     Variant("+ closer look (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou, zoom=True),
-)  # fmt: skip
+)
+"""The paper's rows, and ours beyond them."""
 
 
 def score_variants(model: UOISSAM, data: Dataset, variants: Sequence[Variant]) -> dict[str, DatasetScores]:
     """Score all variants, encoding every photo once."""
 
     def predict(sample: Sample) -> dict[str, LabelMap]:
-        encoded = model.encode_image(sample.image)
-        return {each.name: encoded.with_settings(**each.settings()).predict().label_map() for each in variants}
+        found = find_with(model.encode_image(sample.image), variants)
+        return {name: instances.label_map() for name, instances in found.items()}
 
     return {name: summarise(results) for name, results in score_rows(data, predict).items()}
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,18 @@ from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets import Dataset, FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import ModelPredictor, evaluate
+from uois_sam.evaluation.components import WHOLE_METHOD
 from uois_sam.evaluation.report.published import TABLE_5
-from uois_sam.models.networks import Networks
+from uois_sam.reproduce.config import PAPER_SHARES
+from uois_sam.reproduce.shares import fit_share
 from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.runtime.provenance import summary
-from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.splits import first_images
 from uois_sam.training.targets import COMPACT_TARGET
 from uois_sam.training.train_compact import TOKEN_SETTINGS
-from uois_sam.training.train_heads import HeadTrainingConfig, examine_images, train_heads
-
-PERCENTS = (1.0, 5.0, 10.0, 50.0, 100.0)
-WHOLE_METHOD = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom": False}
-"""The last row of Table IV."""
+from uois_sam.training.train_heads import HeadTrainingConfig
 
 
 def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
@@ -53,24 +51,17 @@ def recipe_for(percent: float, epochs: int) -> HeadTrainingConfig:
     )
 
 
-def fit_share(base: Networks, data: Dataset, percent: float, epochs: int, folder: Path) -> tuple[Path, int]:
-    """Fit the heads on a share of the scenes; return their folder and the number of scenes."""
-    watch = ProgressCallback(stage=lambda name, total: _say(f"{percent:g} %: {name}"), advance=lambda done, note: None)
-    processes = start_processes("cpu")
-    recipe = recipe_for(percent, epochs)
-    images = examine_images(data, recipe, watch, processes)
-    return train_heads(base, images, recipe, folder, watch, processes), len(images.split.data)
-
-
 def table(base: str, train: Dataset, test: Dataset, shares: Sequence[float], epochs: int, work: Path) -> dict[str, Any]:
     """Fit and score all shares; return scenes, percentages and ratios by share."""
     frozen = load_base(base, device="cpu", precision="float32")
     rows: dict[str, Any] = {}
     for percent in shares:
-        folder, scenes = fit_share(frozen, train, percent, epochs, work / f"{percent:g}")
+        watch = ProgressCallback(partial(_stage, percent), lambda done, note: None)
+        fitted = fit_share(frozen, train, recipe_for(percent, epochs), work / f"{percent:g}", watch, device="cpu")
+        scenes = fitted.images + fitted.validation
         _say(f"{percent:g} %: scoring {len(test)} frames")
-        model = UOISSAM.from_pretrained(folder, device="cpu", precision="float32")
-        predictor = ModelPredictor(model.with_settings(**WHOLE_METHOD))
+        model = UOISSAM.from_pretrained(fitted.folder, device="cpu", precision="float32")
+        predictor = ModelPredictor(model.with_settings(**WHOLE_METHOD.settings()))
         report = evaluate(test, predictor, work / f"{percent:g}" / "scores", title="test scenes")
         rows[f"{percent:g}"] = {"scenes": scenes, "percent": percent_of(report), "results": report["scores"]}
     return rows
@@ -87,6 +78,10 @@ def markdown(rows: dict[str, Any], title: str) -> str:
     return scores_table([title, "scenes"], lines)
 
 
+def _stage(percent: float, name: str, total: int | None) -> None:
+    _say(f"{percent:g} %: {name}")
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -99,7 +94,7 @@ def main() -> int:
     parser.add_argument("--base", default="compact", help="frozen base (default: compact)")
     parser.add_argument("--scenes", type=int, help="take the first N training scenes as 100 %% (default: all)")
     parser.add_argument("--limit", type=int, help="score only the first N test scenes")
-    parser.add_argument("--percent", type=float, nargs="+", default=PERCENTS, help="shares (default: the paper's)")
+    parser.add_argument("--percent", type=float, nargs="+", default=PAPER_SHARES, help="shares (default: the paper's)")
     parser.add_argument("--epochs", type=int, default=9, help="passes over the features (default: 9; 30 in the paper)")
     parser.add_argument("--work", type=Path, default=Path("runs/table5"), help="folder for caches and heads")
     parser.add_argument("--out", type=Path, help="write everything as JSON")

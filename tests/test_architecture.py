@@ -27,7 +27,7 @@ LAYERS = [
     {"pipeline"},
     {"__init__"},
     {"datasets", "evaluation", "training", "benchmark", "serve", "ros", "cvat", "grasping", "tracking", "streams"},
-    {"finetuning"},
+    {"finetuning", "reproduce"},
     {"cli"},
     {"__main__"},
 ]

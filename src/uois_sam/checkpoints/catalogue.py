@@ -7,11 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from uois_sam.checkpoints.bases import BACKBONES, BASES, Backbone, BaseSpec, Published
+from uois_sam.checkpoints.bases import (
+    BACKBONES,
+    BASES,
+    Backbone,
+    BaseSpec,
+    Published,
+    find_backbone,
+    find_base,
+)
 from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, read_card, read_folder
 from uois_sam.checkpoints.heads import HEADS_KIND, read_heads_card
-from uois_sam.checkpoints.huggingface import cached_files, cached_weights
-from uois_sam.checkpoints.names import BUNDLED
+from uois_sam.checkpoints.huggingface import cached_files, cached_weights, may_download
+from uois_sam.checkpoints.names import BUNDLED, unknown_model
 from uois_sam.errors import MissingExtraError, WeightsError
 
 HUB_CACHE = "hub cache"
@@ -121,3 +129,51 @@ def _described(folder: Path) -> str:
         return f"heads for {heads.base} (base SHA256 {heads.base_sha256[:16]}...), named {card.full_name}"
     except WeightsError as error:
         return f"broken: {error}"
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """The weights of one network of a base, where they are published and whether they are on this machine."""
+
+    network: str
+    """``SAM``, ``DINOv2``, or the name of a bundled model."""
+    what: str
+    """Name of the network."""
+    page: str
+    nbytes: int
+    """Size of the file; of one that is not here, of the download."""
+    licence: str
+    here: str | None
+    """Where they are; None if they are not on this machine."""
+    may_download: bool
+    """Whether they may be downloaded when first used."""
+
+
+def published_weights(base: str, prompts_backbone: str | None = None) -> list[PublishedWeights]:
+    """Return the published weights of a base, network by network; nothing is downloaded.
+
+    A base with random weights needs none.
+
+    Raises:
+        UOISError: if there is no such base or backbone.
+        MissingExtraError: if the base needs the extra ``full``, which is not installed.
+    """
+    if base in BUNDLED:
+        size = (BUNDLED[base] / WEIGHTS_FILE).stat().st_size
+        licence = read_card(BUNDLED[base]).licence
+        return [PublishedWeights(base, base, "comes with the package", size, licence, "bundled", False)]
+    found = find_base(base)
+    if found is None:
+        raise WeightsError(unknown_model(base, (*BUNDLED, *BASES)))
+    spec, random = found
+    backbone, prompts = find_backbone(spec, prompts_backbone)
+    parts = {"SAM": (base, spec.published), "DINOv2": (backbone, prompts.published)}
+    return [] if random else [_published(network, name, part) for network, (name, part) in parts.items()]
+
+
+def _published(network: str, name: str, part: Published) -> PublishedWeights:
+    cached = cached_weights(part.repo)
+    size = round(1e6 * part.download_megabytes) if cached is None else cached.stat().st_size
+    page, here = f"https://huggingface.co/{part.repo}", None if cached is None else HUB_CACHE
+    gated = ", given to those only who have accepted it there" if part.gated else ""
+    return PublishedWeights(network, name, page, size, f"{part.licence}{gated}", here, may_download(gated=part.gated))

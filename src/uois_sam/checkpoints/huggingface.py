@@ -50,6 +50,11 @@ def cached_files(filename: str) -> list[tuple[str, Path]]:
     return [(repo, path) for repo in repos if (path := cached_file(repo, filename)) is not None]
 
 
+def may_download(*, gated: bool = False) -> bool:
+    """Whether HF_HUB_OFFLINE leaves downloads open, and somebody is logged in where that is needed; asks no server."""
+    return not _client().constants.HF_HUB_OFFLINE and not (gated and _client().get_token() is None)
+
+
 def check_reachable(repo: str, instead: str, *, gated: bool = False) -> None:
     """Make sure that published weights are in the cache or may be downloaded; asks no server.
 
@@ -64,7 +69,7 @@ def check_reachable(repo: str, instead: str, *, gated: bool = False) -> None:
     """
     if cached_weights(repo) is not None:
         return
-    if _client().constants.HF_HUB_OFFLINE:
+    if not may_download():
         raise WeightsError(f"{repo} {_forbidden(instead)}")
     if gated and _client().get_token() is None:
         raise WeightsError(_gated(repo, instead))

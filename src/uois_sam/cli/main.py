@@ -26,6 +26,7 @@ from uois_sam.cli.models import Models
 from uois_sam.cli.node import Node
 from uois_sam.cli.parsing import CommandGroup, parse
 from uois_sam.cli.prelabel import PreLabel
+from uois_sam.cli.reproduce import Reproduce
 from uois_sam.cli.segment.command import Segment
 from uois_sam.cli.serve import Serve
 from uois_sam.cli.tables import Tables
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Any] = {
     "train": TRAIN,
     "prelabel": PreLabel,
     "finetune": FineTune,
+    "reproduce": Reproduce,
     "demo": DEMO,
 }
 """Name on the command line to dataclass or group; a new subcommand is one import and one line here."""

@@ -91,7 +91,7 @@ def evaluate(
     else:
         scoring = replace(scoring, request=getattr(predictor, "request", scoring.request))
         folder = PredictionFolder(out / "predictions")
-        details = {"name": predictor.name, **predictor.description, "size": scoring.size_hw}
+        details = claimed_by(predictor, scoring.size_hw)
         folder.claim(details, replace=overwrite)
         predicted = predict_missing(dataset, indices, predictor, folder, scoring.size_hw, anew=overwrite)
         for failure in tracked(predicted, progress, "predicting", len(indices)):
@@ -118,6 +118,11 @@ def evaluate(
         }
     )
     return report
+
+
+def claimed_by(predictor: Predictor, size_hw: tuple[int, int] | None) -> dict[str, Any]:
+    """Return what a folder of predictions notes of the method that fills it."""
+    return {"name": predictor.name, **predictor.description, "size": size_hw}
 
 
 def _given(folder: PredictionFolder, dataset: Dataset, indices: Sequence[int], scoring: Scoring) -> dict[str, Any]:

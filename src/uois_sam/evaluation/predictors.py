@@ -12,6 +12,7 @@ from uois_sam.evaluation.frame_scores import Prediction
 from uois_sam.types import FloatArray, ImageArray
 
 if TYPE_CHECKING:
+    from uois_sam.instances import Instances
     from uois_sam.pipeline import UOISSAM
 
 _FULL = ("heatmap", "hdnet")
@@ -35,9 +36,13 @@ class ModelPredictor:
 
     def __call__(self, image: ImageArray) -> Prediction:
         """Return the label map of the instances, better scores on top; label i has the score of instance i."""
-        instances = self.model.predict(image)
-        scores = {label: float(score) for label, score in enumerate(instances.scores, start=1)}
-        return Prediction(instances.label_map(), scores, notes=instances.notes)
+        return as_prediction(self.model.predict(image))
+
+
+def as_prediction(instances: Instances) -> Prediction:
+    """Return the label map of instances, better scores on top; label i has the score of instance i."""
+    scores = {label: float(score) for label, score in enumerate(instances.scores, start=1)}
+    return Prediction(instances.label_map(), scores, notes=instances.notes)
 
 
 class ComponentsBaseline:

@@ -119,14 +119,14 @@ def predict_missing(
             yield None
             continue
         try:
-            sample = _sample(dataset, index, size_hw)
+            sample = read_sample(dataset, index, size_hw)
             start = time.perf_counter()
             prediction = predictor(sample.image)
             folder.write(name, replace(prediction, seconds=time.perf_counter() - start))
         except OutputError:
             raise
         except Exception as error:
-            yield FrameFailure(name, _reason(error))
+            yield FrameFailure(name, failure_reason(error))
             continue
         yield None
 
@@ -192,7 +192,13 @@ def read_pair(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, inde
     return standing_inside(sample, scoring.request), prediction
 
 
-def _reason(error: Exception) -> str:
+def read_sample(dataset: Dataset, index: int, size_hw: tuple[int, int] | None) -> Sample:
+    """Read one sample, resized if a height and width are given."""
+    sample = dataset[index]
+    return sample if size_hw is None else resize_sample(sample, size_hw)
+
+
+def failure_reason(error: Exception) -> str:
     """Return the reason of a failure in one line; raise errors that are neither the frame's nor the machine's fault."""
     if is_out_of_memory(error):
         return "no free memory for this photo"
@@ -210,11 +216,6 @@ def _check_size(prediction: Prediction, sample: Sample, scoring: Scoring, folder
             f"{folder.root / sample.name}.png: expected a prediction of {expected} pixels like its photo, "
             f"found {width}x{height}; --size brings both to another size"
         )
-
-
-def _sample(dataset: Dataset, index: int, size_hw: tuple[int, int] | None) -> Sample:
-    sample = dataset[index]
-    return sample if size_hw is None else resize_sample(sample, size_hw)
 
 
 def _score_alone(dataset: Dataset, folder: PredictionFolder, scoring: Scoring, index: int) -> FrameOutcome:

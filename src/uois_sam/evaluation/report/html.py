@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from uois_sam.evaluation.error_kinds import ERROR_KINDS, ERROR_MEANINGS, OBJECT_KINDS
 from uois_sam.evaluation.frame_scores import FrameResult
@@ -38,11 +38,9 @@ def render(report: Report, results: Sequence[FrameResult], shown: Iterable[tuple
         results: every scored frame, for the distributions.
         shown: the frames to show, with their pictures.
     """
-    environment = Environment(
-        loader=PackageLoader("uois_sam.evaluation", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.globals.update(percent=percent, kind_colours=KIND_COLOURS)
-    return environment.get_template("report.html.jinja").render(
+    templates = environment()
+    templates.globals.update(percent=percent, kind_colours=KIND_COLOURS)
+    return templates.get_template("report.html.jinja").render(
         report=report,
         coverage=coverage(report),
         table=result_table(report),
@@ -53,6 +51,12 @@ def render(report: Report, results: Sequence[FrameResult], shown: Iterable[tuple
         cards=[_card(choice, pictures) for choice, pictures in shown],
         frames=len(results),
     )
+
+
+def environment(*packages: str) -> Environment:
+    """Return the templates of reports, and of packages whose pages have the same style (``style.css``)."""
+    loaders = [PackageLoader(package) for package in ("uois_sam.evaluation", *packages)]
+    return Environment(loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined)
 
 
 def _object_kinds(report: Report) -> list[tuple[str, int, float]]:

@@ -1,0 +1,126 @@
+"""Milliseconds and memory of a photo by base: encoder, 30 prompts, selection, and transformers' own beside ours.
+
+    python benchmarks/bases.py [--bases compact sam-vit-b sam-vit-l] [--repeats 3] [--device cpu] [--out RESULT.json]
+
+Every base runs in a process of its own (``uois-sam benchmark``), with random weights except for compact: times do not
+depend on them. Ratios are to transformers' model with the same weights and pixels, in turn with ours in the same run.
+On a processor the clock is the process's own processor time with one thread, which other processes disturb less than
+the wall clock; on a GPU it is the wall clock. Peak memory is that of another process, without transformers' model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.checkpoints.bases import BASES
+from uois_sam.errors import UOISError
+from uois_sam.models.sam.modules import SamSize
+from uois_sam.runtime.provenance import summary
+
+HERE = Path(__file__).parent
+KNOWN = ("compact", *BASES)
+PARTS = ("encoder", "prompts", "decoder", "selection", "total")
+
+
+def command(base: str, options: argparse.Namespace, repeats: int, out: Path) -> list[str]:
+    """Return the words of ``uois-sam benchmark`` for one base."""
+    clock = ["--clock", "cpu", "--threads", "1"] if options.device == "cpu" else []
+    random = [] if base == "compact" else ["--random"]
+    fixed = ["--no-floor", "--device", options.device, "--precision", options.precision]
+    return ["-m", "uois_sam", "benchmark", "--model", base, *random, *fixed, *clock,
+            "--repeats", str(repeats), "--out", str(out)]  # fmt: skip
+
+
+def run(words: list[str], base: str) -> str:
+    """Run Python with these words and return what it printed.
+
+    Raises:
+        UOISError: if it fails.
+    """
+    result = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UOISError(f"{base}: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    return result.stdout
+
+
+def measure(base: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one base: times beside transformers', then memory without it."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "record.json"
+        comparable = base != "compact" and isinstance(BASES[base].sam, SamSize)
+        against = [] if not comparable else ["--against", f"transformers-{options.precision}"]
+        run([*command(base, options, options.repeats, out), *against], base)
+        record: dict[str, Any] = json.loads(out.read_text())
+        alone = [sys.executable, *command(base, options, 1, out)]
+        measured = json.loads(run(["-I", "-S", str(HERE / "run_measured.py"), *alone], base).strip().splitlines()[-1])
+        if measured["exit"]:
+            raise UOISError(f"{base}: the run whose memory is measured failed")
+    parts, peers = record["parts_seconds"], record["peers"] or {}
+    theirs = next((row for name, row in peers.items() if name.startswith("transformers")), None)
+    return {
+        "seconds": {
+            "encoder": parts["encoder"]["median"],
+            "prompts": record["stages_seconds"]["hpg"]["median"],
+            "decoder": parts["decoder"]["median"],
+            "selection": parts["selection"]["median"],
+            "total": record["stages_seconds"]["total"]["median"],
+        },
+        "prompts": record["prompts"],
+        "objects": record["objects"],
+        "peak_mib": measured["peak_mib"],
+        "transformers": theirs and {name: theirs[f"{name}_ratio"] for name in ("features", "masks")},
+    }
+
+
+def markdown(rows: dict[str, dict[str, Any]]) -> str:
+    """Format the measurements as a markdown table."""
+    lines = [
+        "| base | encoder | HPG (of a base: DINOv2) | masks | selection | total | prompts | peak MiB "
+        "| transformers: encoder | masks |",
+        "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for base, row in rows.items():
+        times = [f"{1e3 * row['seconds'][part]:.0f} ms" for part in PARTS]
+        theirs = row["transformers"]
+        ratios = [f"x {theirs[part]:.2f}" if theirs else "" for part in ("features", "masks")]
+        cells = [base, *times, str(row["prompts"]), f"{row['peak_mib']:.0f}", *ratios]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the script; exit status 2 on bad input."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bases", nargs="+", choices=KNOWN, default=["compact", "sam-vit-b", "sam-vit-l"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="write everything as JSON; bases that are there already are kept")
+    options = parser.parse_args()
+    try:
+        kept = json.loads(options.out.read_text())["payload"] if options.out and options.out.exists() else {"bases": {}}
+        for base in options.bases:
+            kept["bases"][base] = measure(base, options)
+            print(f"{base} measured", file=sys.stderr, flush=True)
+            clock = "processor seconds, one thread" if options.device == "cpu" else "wall clock"
+            kept |= {"clock": clock, "precision": options.precision, "weights": "random, except for compact"}
+            record = make_record("bases", kept)
+            if options.out:
+                write_record(options.out, record)
+    except UOISError as error:
+        print(f"bases: {error}", file=sys.stderr)
+        return 2
+    print(markdown(kept["bases"]))
+    print(f"\n{kept['clock']}, {kept['precision']}; weights {kept['weights']}. {summary(record['machine'])}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

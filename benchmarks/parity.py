@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import torch
 
 from uois_sam.benchmark.peers import build_official_sam, build_transformers_sam, official_modules
 from uois_sam.benchmark.record import make_record, write_record
-from uois_sam.checkpoints.bases import BACKBONES, BASES, RANDOM
+from uois_sam.checkpoints.bases import BACKBONES, BASES, find_backbone
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
@@ -63,28 +64,39 @@ def compare(photo: Path, weights: Path, base_name: str, count: int) -> dict[str,
             model = build_official_sam(modeling, size)
         model.load_state_dict(tensors, assign=True)
         result["sam_to_meta"] = errors(ours, meta_sam(model, pixels, points))
-    found, expected = dino_features(base, image)
+    found, expected = dino_features(base.encoder.dinov2, image)  # type: ignore[attr-defined]
     result["dinov2_to_transformers"] = errors({"features": found}, {"features": expected})
     return result
 
 
-def compare_family(photo: Path, base_name: str, backbone: str | None, count: int) -> dict[str, Any]:
-    """Make the comparisons with transformers alone, on random weights."""
-    spec, name = BASES[base_name], f"{base_name}{RANDOM}"
-    base = load_base(name, prompts_backbone=backbone, device="cpu", precision="float32")
-    encoder: Any = base.encoder
+def compare_family(photo: Path, base_name: str, backbone: str | None, count: int, layers: int | None) -> dict[str, Any]:
+    """Make the comparisons with transformers alone, on random weights.
+
+    Args:
+        photo: the photo.
+        base_name: name in ``BASES``.
+        backbone: name in ``BACKBONES``; the base's own if None.
+        count: points.
+        layers: of the image encoder, where it is a ViT; the first ones attend inside windows, the last to all.
+    """
+    spec = BASES[base_name]
+    size: Any = spec.sam if layers is None else replace(spec.sam, layers=layers, global_layers=(layers - 1,))  # type: ignore[type-var]
+    networks = size.build()
+    randomise(networks, seed=0)
+    networks.eval().requires_grad_(False)
+    encoder, decoder = size.assemble(networks)
     image = torch.from_numpy(np.array(read_image(photo))).permute(2, 0, 1)
-    pixels = pixels_of(encoder.sam, image)
+    pixels = pixels_of(encoder, image)
     points = torch.rand((count, 2), generator=torch.Generator().manual_seed(0)) * pixels.shape[-1] * 0.7
-    ours = our_outputs(encoder.sam, base.decoder, pixels, points)
-    networks = spec.sam.build()
-    randomise(networks, seed=0)  # as load_base does
-    networks.eval()
-    theirs = their_outputs(spec.sam, networks, pixels, points)
+    ours = our_outputs(encoder, decoder, pixels, points)
+    theirs = their_outputs(size, networks, pixels, points)
     result = {"sam_to_transformers": errors({key: ours[key] for key in theirs}, theirs)}
-    if isinstance(spec.sam, EdgeTamSize) and importlib.util.find_spec("timm"):
-        result["image_encoder_to_timm"] = errors(*repvit_outputs(spec.sam, networks, pixels))
-    found, expected = dino_features(base, image)
+    if isinstance(size, EdgeTamSize) and importlib.util.find_spec("timm"):
+        result["image_encoder_to_timm"] = errors(*repvit_outputs(size, networks, pixels))
+    _, prompts = find_backbone(spec, backbone)
+    network = prompts.size.build()
+    randomise(network, seed=1)
+    found, expected = dino_features(prompts.size.assemble(network.eval().requires_grad_(False)).eval(), image)
     result["prompts_to_transformers"] = errors({"features": found}, {"features": expected})
     return result
 
@@ -112,16 +124,18 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth")
     parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
     parser.add_argument("--prompts-backbone", choices=list(BACKBONES))
+    parser.add_argument("--layers", type=int, help="layers of a ViT, where all of them take too long")
     parser.add_argument("--points", type=int, default=4)
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
         if options.weights is None:
-            result = compare_family(options.photo, options.base, options.prompts_backbone, options.points)
+            chosen = (options.base, options.prompts_backbone, options.points, options.layers)
+            result = compare_family(options.photo, *chosen)
         else:
             result = compare(options.photo, options.weights, options.base, options.points)
-        chosen = {"base": options.base, "prompts_backbone": options.prompts_backbone}
-        record = make_record("parity", {**chosen, **result})
+        asked = {"base": options.base, "prompts_backbone": options.prompts_backbone, "layers": options.layers}
+        record = make_record("parity", {**{name: value for name, value in asked.items() if value}, **result})
         if options.out:
             write_record(options.out, record)
     except UOISError as error:

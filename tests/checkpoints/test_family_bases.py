@@ -158,7 +158,7 @@ def test_backbones_give_what_transformers_gives_for_the_patches(name: str, famil
         precision="float32",
     )  # fmt: skip
     patch = backbone.size.patch
-    found, expected = dino_features(base, random_photo(120, 160))
+    found, expected = dino_features(base.encoder.dinov2, random_photo(120, 160))  # type: ignore[attr-defined]
     assert found.shape == (1, backbone.size.width, 336 // patch, 448 // patch)
     assert expected.std() > 0.1
     assert (found - expected).abs().max() <= 1e-4

@@ -117,9 +117,8 @@ def meta_sam(model: Any, pixels: Tensor, points: Tensor) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def dino_features(base: Networks, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return our features, and those of transformers with eager attention: (1, C, h, w) both."""
-    encoder: Any = base.encoder.dinov2  # type: ignore[attr-defined]
+def dino_features(encoder: Any, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the features of a ``DinoEncoder``, and those of transformers with eager attention: (1, C, h, w) both."""
     model = encoder.model
     config = type(model.config)(**{**model.config.to_dict(), "attn_implementation": "eager"})
     reference: Any = type(model)(config)

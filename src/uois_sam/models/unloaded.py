@@ -45,6 +45,13 @@ def unloaded(what: str) -> Iterator[None]:
         raise MissingExtraError(what, "full", "transformers") from error
 
 
+def _usual(parent: nn.Module, key: str) -> float:
+    """Middle of the values of a vector: scales are near one, but small where many blocks add to each other."""
+    if isinstance(parent, nn.BatchNorm2d) and key == "weight":
+        return 0.3
+    return 1.0 if (isinstance(parent, nn.LayerNorm) and key == "weight") or key == "lambda1" else 0.0
+
+
 @torch.no_grad()
 def randomise(module: nn.Module, seed: int) -> None:
     """Give a module without weights random ones of moderate activations, on the processor. FOR TESTS AND TIMING."""
@@ -60,8 +67,7 @@ def randomise(module: nn.Module, seed: int) -> None:
         elif value.dim() > 1 and key != "positional_embedding":
             filled *= max(1, value[0].numel()) ** -0.5
         elif value.dim() <= 1:
-            scales = (isinstance(parent, nn.LayerNorm | nn.BatchNorm2d) and key == "weight") or key == "lambda1"
-            filled = filled * 0.1 + (1.0 if scales else 0.0)
+            filled = filled * 0.1 + _usual(parent, key)
         if key in parent._parameters:
             parent._parameters[key] = nn.Parameter(filled)
         else:

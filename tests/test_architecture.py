@@ -32,7 +32,8 @@ LAYERS = [
     {"__main__"},
 ]
 """From the ground up; a module imports from its own part and from layers below."""
-BESIDE_EACH_OTHER = {("evaluation", "datasets"), ("training", "datasets"), ("io", "runtime"), ("streams", "tracking")}
+BESIDE_EACH_OTHER = {("evaluation", "datasets"), ("training", "datasets"), ("io", "runtime"), ("streams", "tracking"),
+                     ("streams", "ros")}  # fmt: skip
 """Imports allowed between parts of one layer, besides those of the ground."""
 SYNTH_MAY_USE = GROUND | {"synth", "io", "runtime", "instances", "__init__"}
 """Scenes meet the rest through files only."""

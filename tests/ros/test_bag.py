@@ -103,7 +103,9 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     bag = write_bag(tmp_path / "drive", {COLOUR: [raw(PHOTOS[0])], "/depth": [raw(PHOTOS[0][:, :, 0], "mono8")]})
     out = str(tmp_path / "out.mcap")
     assert main(["bag", str(bag), "--out", out]) == 2
-    assert f"one of them by --topic, found the image topics {COLOUR} (Image, 1), /depth" in capsys.readouterr().err
+    assert (
+        f"the name of one of its topics, found the image topics {COLOUR} (Image, 1), /depth" in capsys.readouterr().err
+    )
     assert main(["bag", str(bag), "--out", out, "--topic", COLOUR, "--device", "cpu"]) == 0
     assert len(read(tmp_path / "out.mcap")["/uois_sam/labels"]) == 1
 
@@ -134,8 +136,8 @@ def test_what_was_guessed_is_said(model: UOISSAM, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("topic", "said"),
     [
-        ("/nowhere", rf"expected --topic /nowhere, found the image topics {COLOUR} \(Image, 1\)"),
-        ("/chatter", r"--topic /chatter: expected sensor_msgs images, found std_msgs/msg/String"),
+        ("/nowhere", rf"expected the topic /nowhere, found the image topics {COLOUR} \(Image, 1\)"),
+        ("/chatter", r"topic /chatter: expected sensor_msgs images, found std_msgs/msg/String"),
     ],
 )
 def test_another_topic(model: UOISSAM, tmp_path: Path, topic: str, said: str) -> None:

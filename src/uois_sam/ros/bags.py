@@ -83,9 +83,9 @@ class Bag:
                 raise BagError(f"{self.path}: expected images on {found[0].name}, found none")
             return found[0]
         if name is not None and (other := next((kind for topic, kind in self._counts if topic == name), None)):
-            raise BagError(f"{self.path}: --topic {name}: expected sensor_msgs images, found {other}")
+            raise BagError(f"{self.path}: topic {name}: expected sensor_msgs images, found {other}")
         if self.topics:
-            what = "one of them by --topic" if name is None else f"--topic {name}"
+            what = "the name of one of its topics" if name is None else f"the topic {name}"
             raise BagError(f"{self.path}: expected {what}, found the image topics {_listed(self.topics)}")
         names = sorted({topic for topic, _ in self._counts})
         there = ", ".join(names[:_LISTED]) or "an empty bag"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uois_sam.errors import UOISError
+from uois_sam.streams.bags import BagSource, bag_of
 from uois_sam.streams.capture import URL, CaptureSource
 from uois_sam.streams.depth_cameras import OakSource, RealSenseSource
 from uois_sam.streams.files import FolderSource, VideoSource
@@ -13,10 +14,11 @@ from uois_sam.streams.frames import FrameSource
 
 
 def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], None] = lambda line: None) -> FrameSource:
-    """Choose the source: a camera's number or device, a URL, a video, a folder, ``realsense`` or ``oak``.
+    """Choose the source: a camera's number or device, a URL, a video, a folder, a bag, ``realsense`` or ``oak``.
 
     Args:
-        given: the word; ``realsense:SERIAL`` and ``oak:ID`` choose one of several.
+        given: the word; ``realsense:SERIAL`` and ``oak:ID`` choose one of several, ``BAG:/topic`` one of
+            several topics.
         idle_s: after how many seconds without a new photo a folder ends; None: never.
         tell: takes a line about each photo that is left out.
 
@@ -33,6 +35,8 @@ def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], Non
         return RealSenseSource(which)
     if kind == "oak":
         return OakSource(which)
+    if bag := bag_of(given):
+        return BagSource(*bag, tell)
     path = Path(given)
     try:
         if given and path.is_dir():
@@ -43,5 +47,5 @@ def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], Non
         pass
     raise UOISError(
         f"{given or 'an empty word'}: expected a camera's number, a device, a URL (rtsp, http), a video, a folder, "
-        "realsense or oak, found nothing of that name"
+        "a bag, realsense or oak, found nothing of that name"
     )

@@ -25,6 +25,8 @@ class Evaluate:
 
         uois-sam evaluate ocid OCID-dataset --out runs/ocid
         uois-sam evaluate osd OSD-0.2-depth --predictions their_labels --out runs/osd
+        uois-sam evaluate osd OSD-0.2-depth --masks sam-vit-l --out runs/osd-sam
+        uois-sam evaluate osd OSD-0.2-depth --peer hf:facebook/sam-vit-base --out runs/osd-automatic
         uois-sam evaluate folder data/val --prompts grid --limit 30 --out runs/val
 
     Writes below --out: predictions/ (label PNGs and scores; a run that was stopped goes on with them), report.json
@@ -45,6 +47,9 @@ class Evaluate:
     model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
     predictions: Path | None = None
     """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
+    peer: Annotated[str | None, tyro.conf.arg(metavar="hf:MODEL")] = None
+    """Instead of a model of this package, one that transformers runs: hf: and a Hugging Face id or a folder. Instance
+    segmenters (MaskFormer, Mask2Former, RF-DETR), and mask generators (SAM and its kin) by their automatic scheme."""
     baseline: Literal["components"] | None = None
     """Instead of the model's objects, the connected components of its foreground."""
 
@@ -108,8 +113,12 @@ class Evaluate:
         return 1 if report["failures"] else 0
 
     def _check(self) -> None:
-        if self.predictions is not None and (self.baseline or self.model != ModelOptions()):
+        if self.predictions is not None and (self.baseline or self.peer or self.model != ModelOptions()):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
+        if self.peer is not None and (self.baseline or self.model != ModelOptions(device=self.model.device)):
+            raise UOISError(
+                "expected --peer with --device at most, found --baseline or options of a model of this package"
+            )
         self.model.find.words_for_many()
         if self.baseline and self.model.find != FindOptions():
             raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
@@ -139,8 +148,10 @@ class Evaluate:
         return Scoring(protocol, self.size, self.missing)
 
     def _load(self) -> Predictor:
-        from uois_sam.evaluation import ComponentsBaseline, ModelPredictor
+        from uois_sam.evaluation import ComponentsBaseline, HuggingFacePeer, ModelPredictor
 
+        if self.peer is not None:
+            return HuggingFacePeer(self.peer, self.model.device)
         model = self.model.load()
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)

@@ -13,6 +13,7 @@ from uois_sam.evaluation.metrics import (
     score_image,
 )
 from uois_sam.evaluation.overlaps import LabelMapError
+from uois_sam.evaluation.peers import HuggingFacePeer
 from uois_sam.evaluation.predictions import PredictionFolder
 from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
 from uois_sam.evaluation.report.report import Report
@@ -25,6 +26,7 @@ __all__ = [
     "UOIS",
     "ComponentsBaseline",
     "DatasetScores",
+    "HuggingFacePeer",
     "ImageScores",
     "LabelMapError",
     "MeanScores",

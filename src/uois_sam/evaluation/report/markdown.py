@@ -19,6 +19,8 @@ from uois_sam.evaluation.report.published import (
     TITLES,
     AblationRow,
     PublishedRow,
+    flag_notes,
+    flagged,
     published_for,
 )
 from uois_sam.evaluation.report.report import Report, percentages
@@ -52,6 +54,8 @@ class ResultTable:
     header: list[str]
     own: list[list[str]]
     published: list[list[str]]
+    notes: list[str]
+    """What to know of the published rows."""
 
 
 def result_table(report: Report) -> ResultTable:
@@ -64,10 +68,20 @@ def result_table(report: Report) -> ResultTable:
     own.append((f"{name}, pooled", scores["pooled"]))
     rows = published_for(dataset)
     blank = ["", ""] if rows else []
+    reference = []
+    if dataset == "ocid" and report["method"].get("kind") == "peer":
+        reference = [[f"SAM's automatic scheme ({OURS_IN_PAPER}, Table IV)", "", "RGB", *numbers(TABLE_4[0].result)]]
     return ResultTable(
         header=["method", *(["training", "input"] if rows else []), *COLUMN_NAMES],
         own=[[label, *blank, *numbers(percentages(mean))] for label, mean in own],
-        published=[[row.name, row.training, row.inputs, *numbers(row.results[dataset])] for row in rows],
+        published=[
+            *reference,
+            *(
+                [flagged(row.name, row.method), row.training, row.inputs, *numbers(row.results[dataset])]
+                for row in rows
+            ),
+        ],
+        notes=flag_notes(rows) if rows else [],
     )
 
 
@@ -80,6 +94,7 @@ def report_page(report: Report) -> str:
         plain(f"# {report['method']['name']} on {data['title']}"),
         plain(coverage(report)),
         table(results.header, [[f"**{first[0]}**", *first[1:]], *rest, *results.published]),
+        *results.notes,
         f"{report['protocol']['words']}.",
         "## What went wrong",
         table(
@@ -158,7 +173,12 @@ def _comparison(
 ) -> str:
     header = ["method", "training", "input", *(f"{TITLES[name]} {column}" for name in datasets for column in COLUMNS)]
     rows = [
-        [row.name, row.training, row.inputs, *(n for name in datasets for n in numbers(row.results[name]))]
+        [
+            flagged(row.name, row.method),
+            row.training,
+            row.inputs,
+            *(n for name in datasets for n in numbers(row.results[name])),
+        ]
         for row in published
     ]
     mine = [report for report in reports if report["dataset"]["name"] in datasets]
@@ -166,7 +186,7 @@ def _comparison(
         by_set = {r["dataset"]["name"]: r for r in mine if r["method"]["name"] == method}
         cells = [cell for name in datasets for cell in _cells(by_set.get(name))]
         rows.append([f"**{method}**", "", "", *cells])
-    return "\n\n".join([f"## {title}", table(header, rows), *_footnotes(mine)])
+    return "\n\n".join([f"## {title}", table(header, rows), *flag_notes(published), *_footnotes(mine)])
 
 
 def _ablation(title: str, published: Sequence[AblationRow], reports: Sequence[Report]) -> str:

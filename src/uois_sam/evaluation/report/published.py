@@ -5,7 +5,7 @@ Every row of numbers is overlap P, R, F, boundary P, R, F, and %75, in percent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 COLUMNS = ("P", "R", "F", "bP", "bR", "bF", "%75")
@@ -53,6 +53,27 @@ class AblationRow:
     settings: Mapping[str, str | float] = field(default_factory=dict)
     """Settings that a report must have to stand beside this row."""
 
+
+FLAGS: Mapping[str, str] = {
+    "depth": "masks with little valid depth are dropped (below 50 % on OCID, 80 % on OSD), or photos cropped to it",
+    "threshold": "score thresholds (0.7, 0.9) are part of the evaluation's code, perhaps chosen on the test sets",
+    "labels": "OSD may be scored against corrected labels",
+    "resized": "photo and labels are brought to 640x480 first; scores are means of three trainings",
+    "unchecked": "its protocol has not been read",
+}
+"""Differences of protocol that make rows hard to compare."""
+METHOD_FLAGS: Mapping[str, tuple[str, ...]] = {
+    "UCN": ("depth",),
+    "UOAIS-Net": ("resized",),
+    "MSMFormer": ("depth", "threshold"),
+    "DA-Fusion": ("depth", "threshold", "labels"),
+    "UCN+": ("unchecked",),
+}
+"""Keys of ``FLAGS`` for methods whose own public evaluation code differs. The paper does not say which of its rows were
+made with that code."""
+ELSEWHERE = ("DA-Fusion", "UCN+")
+"""Methods that publish results on these data sets but are in none of the paper's tables; their figures, of other
+protocols, are not printed."""
 
 TITLES = {"ocid": "OCID", "osd": "OSD", "phocal": "PhoCAL", "housecat6d": "HouseCat6D"}
 
@@ -127,6 +148,23 @@ TABLE_5 = (
     AblationRow("100 %", (84.5, 82.1, 80.0, 77.3, 77.1, 73.3, 80.4), {"percent": 100, **_FULL}),
 )
 # fmt: on
+
+
+def flagged(name: str, method: str | None = None) -> str:
+    """Name of a row in tables with the keys of its method's flags; the method is the name where it is left out."""
+    flags = METHOD_FLAGS.get(method or name, ())
+    return f"{name} [{', '.join(flags)}]" if flags else name
+
+
+def flag_notes(rows: Iterable[PublishedRow]) -> list[str]:
+    """One line for each flag of some rows and of the methods that are published elsewhere, and one that names these."""
+    used = {flag for method in (*(row.method for row in rows), *ELSEWHERE) for flag in METHOD_FLAGS.get(method, ())}
+    notes = [f"[{flag}] {meaning}." for flag, meaning in FLAGS.items() if flag in used]
+    return [
+        "Flags: in what the evaluation of a method's own code differs; which code made these rows is not published. "
+        + " ".join(notes),
+        f"Published under other protocols, and so without figures here: {', '.join(map(flagged, ELSEWHERE))}.",
+    ]
 
 
 def published_for(dataset: str) -> tuple[PublishedRow, ...]:

@@ -31,6 +31,8 @@ NMS_IOU = 0.3
 """Sec. IV-A: non-maximum suppression threshold."""
 MAX_AREA_FRACTION = 200 * 200 / (480 * 640)
 """Sec. IV-A drops masks above 200x200 pixels of a 480x640 image; we keep the fraction (13 %) for any size."""
+MASK_AGREEMENT = 0.5
+"""Beyond the paper: least agreement of a foundation model's mask with the one that it is to replace."""
 LAMBDA_FOREGROUND = 0.1
 """Eq. 4: weight of the foreground loss."""
 LAMBDA_HEATMAP = 1.0
@@ -76,6 +78,11 @@ class InferenceConfig:
     """Islands and holes of a mask smaller than this share of its largest region are removed; 0, as the paper, none."""
     min_area_px: Annotated[int, Meta(ge=0, le=10**9)] = 1
     """Masks with fewer pixels in the photo are dropped."""
+    mask_agreement: Fraction = MASK_AGREEMENT
+    """With masks by a foundation model (``models.redrawing``): agreement with the model's own mask that one of these
+    needs to take its place."""
+    mask_prompts: bool = False
+    """With masks by a foundation model: prompt it with the model's own mask, too."""
 
     def __post_init__(self) -> None:
         check_fields(self)

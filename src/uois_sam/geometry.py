@@ -99,6 +99,23 @@ def look_at_part(
     return torch.nn.functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
 
 
+def onto_grid(maps: Tensor, frame: Frame, grid_hw: tuple[int, int]) -> Tensor:
+    """Bring maps of a photo onto a grid over ``frame.size_hw``, the inverse of :func:`resize_logits`.
+
+    Args:
+        maps: (K, H, W) float32, over the photo.
+        frame: how the photo lies in the frame.
+        grid_hw: rows and columns of the grid (any resolution).
+
+    Returns:
+        (K, h, w) float32, the mean over each cell; 0 in the padding.
+    """
+    inside = (max(1, round(grid_hw[axis] * frame.content_hw[axis] / frame.size_hw[axis])) for axis in (0, 1))
+    height, width = inside
+    means = torch.nn.functional.interpolate(maps[None], size=(height, width), mode="area")[0]
+    return torch.nn.functional.pad(means, (0, grid_hw[1] - width, 0, grid_hw[0] - height))
+
+
 def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Tensor:
     """Bring mask logits from a frame's mask grid to the photo.
 

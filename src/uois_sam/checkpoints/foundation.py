@@ -111,17 +111,26 @@ def check_foundation(name: str, sam: Weights, dinov2: Weights, prompts_backbone:
         MissingExtraError: the extra ``full`` is not installed.
         WeightsError: a file that was given is not there, or a download is forbidden.
     """
+    check_masks(name, sam)
+    spec, random = _base(name)
+    _, backbone = find_backbone(spec, prompts_backbone)
+    if random:
+        _no_files(name, dinov2)
+    else:
+        check_weights(dinov2, backbone.published)
+
+
+def check_masks(name: str, sam: Weights) -> None:
+    """Check the same of the SAM of a base by itself (:func:`load_masks`); errors likewise."""
     try:
         import transformers  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("SAM", "full", "transformers") from error
     spec, random = _base(name)
-    _, backbone = find_backbone(spec, prompts_backbone)
-    for given, published in ((sam, spec.published), (dinov2, backbone.published)):
-        if random:
-            _no_files(name, given)
-        else:
-            check_weights(given, published)
+    if random:
+        _no_files(name, sam)
+    else:
+        check_weights(sam, spec.published)
 
 
 def check_weights(given: Weights, published: Published) -> None:

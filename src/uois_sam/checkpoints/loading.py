@@ -25,6 +25,7 @@ from uois_sam.checkpoints.heads import (
     readme,
 )
 from uois_sam.checkpoints.huggingface import push_folder
+from uois_sam.checkpoints.masks import check_redrawer, load_redrawer
 from uois_sam.checkpoints.names import BUNDLED, find_folder, refuse_foreign_weights, unknown_model
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
@@ -40,6 +41,7 @@ def load(
     *,
     sam: Weights = None,
     dinov2: Weights = None,
+    masks: str | None = None,
     device: str = "auto",
     precision: str = "auto",
 ) -> tuple[Networks, ModelCard, InferenceConfig]:
@@ -47,6 +49,23 @@ def load(
 
     Args and errors: see :meth:`uois_sam.UOISSAM.from_pretrained`.
     """
+    if masks is not None:
+        check_redrawer(masks, sam, device=device, precision=precision)  # before anything is read
+    networks, card, settings = _load(name_or_path, sam, dinov2, masks is not None, device, precision)
+    if masks is not None:
+        networks = replace(networks, redrawer=load_redrawer(masks, sam, device=device, precision=precision))
+    return networks, card, settings
+
+
+def _load(
+    name_or_path: str | os.PathLike[str],
+    sam: Weights,
+    dinov2: Weights,
+    sam_for_masks: bool,
+    device: str,
+    precision: str,
+) -> tuple[Networks, ModelCard, InferenceConfig]:
+    """:func:`load` without masks by another; ``sam_for_masks`` says that SAM's weights may be for these alone."""
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)
     name = os.fspath(name_or_path)
@@ -64,7 +83,7 @@ def load(
         )  # fmt: skip
         hpg, hdnet = load_heads(base, needed, tensors, folder)
         return _fused(replace(base, hpg=hpg, hdnet=hdnet)), card, card_settings(card, folder)
-    refuse_foreign_weights(name, sam, dinov2)
+    refuse_foreign_weights(name, None if sam_for_masks else sam, dinov2)
     model = fill_compact(card, tensors, folder)
     if precision == "auto":
         dtype = torch.float32  # bfloat16 would draw and choose other masks: mean IoU 0.96 with these

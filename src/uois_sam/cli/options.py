@@ -137,9 +137,19 @@ class ModelOptions(WeightOptions):
     scores: ScoreMode | None = None
     """What ranks masks: the decoder's own IoU estimate (sam), HDNet's, or one that has seen the masks (evidence, as
     compact has it); the model's own setting if left out."""
+    masks: str | None = None
+    """Let this base (sam-vit-l; "uois-sam models" lists them) draw the masks of what the model finds; its weights are
+    the published ones, or --sam."""
+    mask_agreement: float | None = None
+    """With --masks: agreement with the model's own mask, 0 to 1, that a drawn one needs to take its place; the model's
+    own setting (0.5) if left out."""
     zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
     find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
+
+    def keywords(self) -> dict[str, Any]:
+        """As in the parent class, with what draws the masks."""
+        return {**super().keywords(), "masks": self.masks}
 
     def load(self) -> UOISSAM:
         """Load the model and give it these settings, and what to find.
@@ -147,8 +157,10 @@ class ModelOptions(WeightOptions):
         Raises:
             UOISError: as :meth:`WeightOptions.load`, and if the model lacks the heads that a setting needs.
         """
+        if self.mask_agreement is not None and self.masks is None:
+            raise UOISError("expected --mask-agreement with --masks, which it is for; found it alone")
         zoom = None if self.zoom is None else self.zoom == "on"
-        given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom}
+        given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom, "mask_agreement": self.mask_agreement}
         model = super().load().with_settings(**{name: value for name, value in given.items() if value is not None})
         return model.with_request(**self.find.words())
 

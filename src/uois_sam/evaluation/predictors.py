@@ -13,6 +13,7 @@ from uois_sam.types import FloatArray, ImageArray
 
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
+    from uois_sam.models.redrawing import Redrawer
     from uois_sam.pipeline import UOISSAM
 
 _FULL = ("heatmap", "hdnet")
@@ -90,4 +91,14 @@ def components(probability: FloatArray, threshold: float, min_fraction: float) -
 def _identity(model: UOISSAM) -> dict[str, Any]:
     precision = str(model.networks.precision).removeprefix("torch.")
     weights = {"model": model.name, "weights_sha256": model.card.weights_sha256, "precision": precision}
-    return {**weights, "training": dict(model.card.training)}
+    drawing = {"masks": _drawn_by(model.networks.redrawer)} if model.networks.redrawer is not None else {}
+    return {**weights, **drawing, "training": dict(model.card.training)}
+
+
+def _drawn_by(redrawer: Redrawer) -> dict[str, str]:
+    from torch import nn
+
+    from uois_sam.models.networks import hash_weights
+
+    parts = [part for part in (redrawer.encoder, redrawer.decoder) if isinstance(part, nn.Module)]
+    return {"by": redrawer.name, "sha256": hash_weights(parts), "precision": str(redrawer.precision)[6:]}

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from uois_sam.geometry import Frame
 from uois_sam.types import PromptMaps, TokenPredictions
 
+CELLS = 4
+"""Rows and columns of a decoder's masks for each of the image embedding's."""
+
 
 @dataclass(frozen=True)
 class MaskFeatures:
@@ -165,6 +168,7 @@ class PointDecoder(Protocol):
 class PromptDecoder(PointDecoder, Protocol):
     """A mask decoder that takes boxes, several points and masks as well, as SAM and its kin do.
 
+    Its masks have ``CELLS`` times the rows and columns of ``features.grid``.
     ``decode_tokens(features, points_xy)`` equals ``decode_prompts(features, ObjectPrompts.of_points(points_xy))``. What
     ``decode_prompts`` gives is drawn by :meth:`upscale` likewise, with ``prompts.anchors_xy`` as its points.
     """

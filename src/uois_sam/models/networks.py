@@ -17,6 +17,7 @@ from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import ImageEncoder, PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
+from uois_sam.models.redrawing import Redrawer
 from uois_sam.runtime.device import inference_precision
 from uois_sam.validation import Channels, Scale, Side
 
@@ -84,6 +85,8 @@ class Networks:
     """Name of the backbone that HPG reads, e.g. ``dinov2-small``; empty where it is part of the encoder."""
     licence: str = "Apache-2.0"
     """Of encoder and decoder."""
+    redrawer: Redrawer | None = None
+    """Draws anew what the others have found; None where their own masks stay."""
 
     @cached_property
     def sha256(self) -> str:

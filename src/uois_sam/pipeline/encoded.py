@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from uois_sam.instances import Instances
 from uois_sam.pipeline.pointing import predict_targets
+from uois_sam.pipeline.redrawing import redraw_targets
 from uois_sam.pipeline.view import View
 from uois_sam.pipeline.views import find_in_views
 
@@ -30,4 +31,4 @@ class EncodedImage(View):
             ImageError: if points have another shape or lie outside the photo.
         """
         asked = self.with_request(**what, **({} if points is None else {"points": points}))
-        return find_in_views(asked) if asked.request.targets is None else predict_targets(asked)
+        return find_in_views(asked) if asked.request.targets is None else redraw_targets(asked, predict_targets(asked))

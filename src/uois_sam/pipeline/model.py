@@ -45,6 +45,7 @@ class UOISSAM(OldSettingsNames):
         *,
         sam: str | os.PathLike[str] | None = None,
         dinov2: str | os.PathLike[str] | None = None,
+        masks: str | None = None,
         device: str = "auto",
         precision: str = "auto",
     ) -> UOISSAM:
@@ -60,6 +61,9 @@ class UOISSAM(OldSettingsNames):
             sam: weights of the SAM of a model that stands on one: its authors' file (``.pth``, ``.pt``), a Hugging
                 Face folder or id. Left out, the published ones, from the cache or downloaded.
             dinov2: weights of the network that its prompt generator reads, likewise.
+            masks: a base whose decoder draws the masks of what the model finds, e.g. ``"sam-vit-l"``; beyond the
+                paper, and nothing is trained (:mod:`uois_sam.models.redrawing`). Its weights are the published ones, or
+                ``sam``.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
                 it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves
@@ -70,12 +74,13 @@ class UOISSAM(OldSettingsNames):
             WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
             MissingExtraError: the model needs the extra ``full``, which is not installed.
         """
-        return cls(*load(name_or_path, sam=sam, dinov2=dinov2, device=device, precision=precision))
+        return cls(*load(name_or_path, sam=sam, dinov2=dinov2, masks=masks, device=device, precision=precision))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write ``model.safetensors`` and ``model.json`` into a folder (created if need be).
 
-        Of a model that stands on SAM and DINOv2 only the heads are written, with the base's name and SHA256.
+        Of a model that stands on SAM and DINOv2 only the heads are written, with the base's name and SHA256. What draws
+        its masks (``masks`` of :meth:`from_pretrained`) is not.
 
         Raises:
             UOISError: if the model has no heads, so that there is nothing to save.
@@ -110,8 +115,12 @@ class UOISSAM(OldSettingsNames):
 
     @property
     def name(self) -> str:
-        """Model name and version, e.g. ``compact-5``; models of your own are named after their training run."""
-        return self.card.full_name
+        """Model name and version, e.g. ``compact-5``; models of your own are named after their training run.
+
+        With masks by a foundation model, that is named behind a plus: ``compact-5+sam-vit-l``.
+        """
+        redrawer = self.networks.redrawer
+        return self.card.full_name if redrawer is None else f"{self.card.full_name}+{redrawer.name}"
 
     def with_settings(self, **changes: Any) -> UOISSAM:
         """Return the same networks under other settings, e.g. ``prompts="grid", scores="sam"``.
@@ -120,7 +129,7 @@ class UOISSAM(OldSettingsNames):
             UOISError: no such setting or mode, or one that needs trained heads, which this model has not.
         """
         settings = changed_settings(self.settings, changes)
-        self.networks.check(settings, self.name)
+        self.networks.check(settings, self.card.full_name)
         return UOISSAM(self.networks, self.card, settings, self.request)
 
     def with_request(self, **what: Any) -> UOISSAM:
@@ -170,7 +179,7 @@ class UOISSAM(OldSettingsNames):
 
     def encode_image(self, image: ImageSource) -> EncodedImage:
         """Run the backbones once; prompt the result as often as needed."""
-        self.networks.check(self.settings, self.name)
+        self.networks.check(self.settings, self.card.full_name)
         pixels = read_image(image)
         return EncodedImage(
             self.networks, encode(self.networks, pixels), pixels, self.settings, self.name, self.request

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from uois_sam._deprecated import OldSettingsNames
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
-from uois_sam.geometry import cut_padding, look_up, map_points
+from uois_sam.geometry import Frame, cut_padding, look_up, map_points
 from uois_sam.instances import Instances
 from uois_sam.models.decoding import make_scorer
 from uois_sam.models.embedding import embed
-from uois_sam.models.interfaces import SceneFeatures
+from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.models.networks import Networks
 from uois_sam.models.postprocess import count_too_large, draw_masks, select
 from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
@@ -29,6 +29,8 @@ from uois_sam.request import LEAST_INSIDE, Request
 from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
 
 ViewT = TypeVar("ViewT", bound="View")
+OF_THE_PHOTO_ALONE = ("maps", "redrawing_features")
+"""What is computed once, whatever the settings and whatever is asked."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,17 @@ class View(OldSettingsNames):
         """Return the same encoded photo under other settings; see :meth:`UOISSAM.with_settings`."""
         settings = changed_settings(self.settings, changes)
         self.networks.check(settings, self.model)
-        return type(self)(self.networks, self.features, self.image, settings, self.model, self.request, self.part)
+        return self._with(settings, self.request)
 
     def with_request(self: ViewT, **what: Any) -> ViewT:
         """Return the same encoded photo with something else asked of it; see :meth:`UOISSAM.with_request`."""
         request = self.request.changed(what)
-        if request is self.request:
-            return self
-        asked = type(self)(self.networks, self.features, self.image, self.settings, self.model, request, self.part)
-        if "maps" in self.__dict__:
-            asked.__dict__["maps"] = self.maps  # they are of the photo alone
-        return asked
+        return self if request is self.request else self._with(self.settings, request)
+
+    def _with(self: ViewT, settings: InferenceConfig, request: Request) -> ViewT:
+        other = type(self)(self.networks, self.features, self.image, settings, self.model, request, self.part)
+        other.__dict__.update({name: self.__dict__[name] for name in OF_THE_PHOTO_ALONE if name in self.__dict__})
+        return other
 
     @property
     def image_hw(self) -> tuple[int, int]:
@@ -133,6 +135,14 @@ class View(OldSettingsNames):
             raise lacks_heads(self.model, "foreground and heatmap need")
         with self.networks.computing():
             return self.networks.hpg.predict(self.features.prompt_features)
+
+    @cached_property
+    def redrawing_features(self) -> tuple[MaskFeatures, Frame]:
+        """Features of the model that draws the masks anew, and how the photo lies in its mask frame."""
+        redrawer = self.networks.redrawer
+        assert redrawer is not None
+        with redrawer.computing():
+            return redrawer.encoder(_as_tensor(self.image, redrawer.device))
 
     @cached_property
     def prompts(self) -> PointPrompts:
@@ -225,4 +235,8 @@ class View(OldSettingsNames):
 def encode(networks: Networks, pixels: ImageArray) -> SceneFeatures:
     """Run the backbones on an (H, W, 3) uint8 RGB photo."""
     with networks.computing():
-        return networks.encoder(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(networks.device))
+        return networks.encoder(_as_tensor(pixels, networks.device))
+
+
+def _as_tensor(pixels: ImageArray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(device)

@@ -12,6 +12,7 @@ from uois_sam.instances import Instances
 from uois_sam.models.tiles import choose_count, frame_around, in_one, lay_tiles, merge, pieces_of
 from uois_sam.models.zoom import Crop, in_photo
 from uois_sam.pipeline.losses import Losses
+from uois_sam.pipeline.redrawing import redraw_found
 from uois_sam.pipeline.view import View
 from uois_sam.request import LEAST_INSIDE
 
@@ -30,9 +31,9 @@ class Found:
 
 def find_in_views(photo: View) -> Instances:
     """Find what a photo's request asks for, which points at nothing."""
-    found = _closer(photo) or Found(*photo.select_counting(photo.candidates(photo.points_in_mask_frame)))
+    found = _closer(photo) or _as_a_whole(photo)
     if photo.request.tiles is not None:
-        found = _tiled(photo, found)
+        found = _redrawn(photo, _tiled(photo, found))
     notes = [*found.losses.notes(photo.in_effect), *found.notes]
     instances, most = found.instances, photo.request.max_objects
     if most is not None and len(instances) > most:
@@ -48,19 +49,31 @@ def find_in_views(photo: View) -> Instances:
     return replace(instances, notes=tuple(notes)) if notes else instances
 
 
+def _as_a_whole(photo: View) -> Found:
+    found = Found(*photo.select_counting(photo.candidates(photo.points_in_mask_frame)))
+    return found if photo.request.tiles is not None else _redrawn(photo, found)
+
+
+def _redrawn(photo: View, found: Found) -> Found:
+    """Masks by a foundation model, where the networks have one."""
+    instances, notes = redraw_found(photo, found.instances)
+    return replace(found, instances=instances, notes=(*found.notes, *notes))
+
+
 def _closer(photo: View) -> Found | None:
     """The part of the photo that holds all objects; None where there is none."""
     if photo.zoomed is None:
         return None
     crop, part = photo.zoomed
-    instances, losses = part.select_counting(part.candidates(part.points_in_mask_frame))
+    found = _as_a_whole(part)
     beyond = _count_beyond(photo, crop)
     share = crop.height * crop.width / (photo.image_hw[0] * photo.image_hw[1])
     said = (
         f"closer look: {count(beyond, 'object')} left out that lie outside the {share:.0%} of the photo looked at; "
         "--zoom off (zoom=False) looks at all of it"
     )
-    return Found(in_photo(instances, crop, photo.image), losses, (said,) if beyond else ())
+    instances = in_photo(found.instances, crop, photo.image)
+    return Found(instances, found.losses, (*((said,) if beyond else ()), *found.notes))
 
 
 def _count_beyond(photo: View, crop: Crop) -> int:

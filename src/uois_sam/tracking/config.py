@@ -31,12 +31,12 @@ class TrackerConfig:
     """Score that a new object needs; one that is known may have less."""
     min_overlap: Fraction = 0.2
     """Overlap (mean IoU of masks and of boxes after the predicted shift) of an object with itself, at least."""
-    min_likeness: Fraction = 0.6
+    min_likeness: Fraction = 0.8
     """Cosine of embeddings from which on an object may be itself without overlap, within reach."""
     reach: Annotated[float, Meta(ge=0, le=100)] = 1.5
     """How far an object may be from where it was predicted without overlap, in units of its size; half as much again
     for each ten frames that it was lost."""
-    likeness_weight: Fraction = 0.35
+    likeness_weight: Fraction = 0.2
     """Weight of likeness beside overlap in choosing between objects."""
     vote: Fraction = 0.3
     """Weight of a new mask in the outline of a still object, on which all frames so far vote; 1 takes each mask as it

@@ -35,9 +35,9 @@ class Watch:
         uois-sam watch clip.mp4 --track --save-video clip_found.mp4
 
     SOURCE is a camera's number, a device (/dev/video0), a URL (rtsp, http), a video, a folder that fills with photos,
-    a ROS bag (with :/topic for one of several; extra ros), realsense or oak (with :SERIAL; extras realsense, oak). From a live source the newest frame is
-    taken and those that came meanwhile are dropped and counted; of a video or folder every frame is. A lost camera or
-    stream is opened again. Ends on Ctrl+C or SIGTERM, with the video whole.
+    a ROS bag (with :/topic for one of several; extra ros), realsense or oak (with :SERIAL; extras of these names).
+    From a live source the newest frame is taken and those that came meanwhile are dropped and counted; of a video or
+    folder every frame is. A lost camera or stream is opened again. Ends on Ctrl+C or SIGTERM, with the video whole.
 
     Exit status: 0 the stream ended or was ended; 1 it was lost, or is cut short, after the first frame; 2 nothing
     could be done.

@@ -20,7 +20,7 @@ GROUND = {"_deprecated", "errors", "types", "config", "geometry", "validation", 
 LAYERS = [
     GROUND,
     {"io", "runtime"},
-    {"exchange"},
+    {"exchange", "depth"},
     {"instances", "request"},
     {"models"},
     {"checkpoints"},

@@ -24,6 +24,10 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 ImageArray = npt.NDArray[np.uint8]
 LabelMap = npt.NDArray[np.uint16]
+Focal = Annotated[float, Meta(gt=0, le=1e6)]
+"""Focal length in pixels."""
+Centre = Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""Coordinate of the principal point in pixels."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,16 @@ class Candidates:
 
 
 @dataclass(frozen=True)
+class Camera:
+    """Pinhole camera without distortion, of the photo as given (upright), in pixels. Pixel centres are at integers."""
+
+    fx: Focal
+    fy: Focal
+    cx: Centre
+    cy: Centre
+
+
+@dataclass(frozen=True)
 class Sample:
     """One labelled image of a data set."""
 
@@ -104,6 +118,8 @@ class Sample:
     """How much of each object is seen: label value to share of its silhouette in [0, 1]; None where that is unknown."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """What was left out, guessed or converted in reading it, in a few words, and how many times."""
+    camera: Camera | None = None
+    """Intrinsics of photo and depth, read with the depth; None where the data set has none."""
 
 
 @dataclass(frozen=True)

@@ -69,12 +69,15 @@ class FakeModel:
     errors: dict[int, BaseException] = field(default_factory=dict)
     notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Height of a photo to the notes of its result."""
+    depths: list[dict] = field(default_factory=list)
+    """What it was given of depth, one entry a photo."""
     settings: InferenceConfig = field(default_factory=InferenceConfig)
     request: Request = field(default_factory=Request)
     card: ModelCard = field(default_factory=lambda: ModelCard("fake", "1", "", {}, {}, {}, {}, weights_sha256="0123"))
     name = "fake-1"
 
-    def encode_image(self, image) -> FakeEncoded:
+    def encode_image(self, image, **depth) -> FakeEncoded:
+        self.depths.append(depth)
         if len(image) in self.errors:
             raise self.errors[len(image)]
         return FakeEncoded(image, self.notes.get(len(image), ()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import FindOptions, ModelOptions, expect_at_least, parse_option
+from uois_sam.cli.options import FindOptions, ModelOptions, expect_at_least, parse_option, read_intrinsics
 from uois_sam.errors import UOISError, count
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.progress import print_line, progress
@@ -52,6 +52,11 @@ class Evaluate:
     segmenters (MaskFormer, Mask2Former, RF-DETR), and mask generators (SAM and its kin) by their automatic scheme."""
     baseline: Literal["components"] | None = None
     """Instead of the model's objects, the connected components of its foreground."""
+
+    depth: bool = False
+    """Give the model the depth of each photo as well, where the data set has it."""
+    intrinsics: str | None = None
+    """With --depth, the camera's fx,fy,cx,cy in pixels, where the data set does not say them."""
 
     every: int | None = None
     """Take every n-th frame in order of names; by default as in published scores (10 for PhoCAL and HouseCat6D)."""
@@ -122,6 +127,12 @@ class Evaluate:
         self.model.find.words_for_many()
         if self.baseline and self.model.find != FindOptions():
             raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
+        if self.depth and (self.predictions is not None or self.baseline or self.size is not None):
+            raise UOISError(
+                "--depth: expected a model at the photos' own size, found --predictions, --baseline or --size"
+            )
+        if self.intrinsics is not None and not self.depth:
+            raise UOISError("--intrinsics: expected --depth as well, found none")
         if self.predictions is None and (self.missing != "error" or self.background_labels != 1):
             raise UOISError("expected --missing and --background-labels with --predictions only, found them without")
         expect_at_least("limit", self.limit, 1)
@@ -132,6 +143,7 @@ class Evaluate:
 
     def _dataset_options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"offset": self.offset, "partial": self.partial}
+        options |= {"depth": True} if self.depth else {}
         if self.every is not None:
             options["every"] = self.every
         return options | dict(parse_option(text) for text in self.set)
@@ -148,11 +160,13 @@ class Evaluate:
         return Scoring(protocol, self.size, self.missing)
 
     def _load(self) -> Predictor:
-        from uois_sam.evaluation import ComponentsBaseline, HuggingFacePeer, ModelPredictor
+        from uois_sam.evaluation import ComponentsBaseline, DepthPredictor, HuggingFacePeer, ModelPredictor
 
         if self.peer is not None:
             return HuggingFacePeer(self.peer, self.model.device)
         model = self.model.load()
+        if self.depth:
+            return DepthPredictor(model, None if self.intrinsics is None else read_intrinsics(self.intrinsics))
         kind = ComponentsBaseline if self.baseline == "components" else ModelPredictor
         return kind(model)
 

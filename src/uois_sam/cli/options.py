@@ -17,6 +17,7 @@ from uois_sam.errors import UOISError
 if TYPE_CHECKING:
     from uois_sam.datasets.base import Dataset
     from uois_sam.pipeline import UOISSAM
+    from uois_sam.types import Camera
 
 Switch = Literal["on", "off"]
 
@@ -82,6 +83,9 @@ class FindOptions:
     tiles: Annotated[str | None, tyro.conf.arg(metavar="auto|N")] = None
     """Look at N x N overlapping tiles as well, for wide shots of many small things; auto only where prompts are used up
     or objects are tiny."""
+    workspace: Annotated[str | None, tyro.conf.arg(metavar="auto|off|X0,X1,Y0,Y1,Z0,Z1")] = None
+    """With --depth, where objects of interest stand: on the support that is found (auto, the default), anywhere (off),
+    or in a box in metres (x right, y down, z forward of the camera)."""
 
     def __post_init__(self) -> None:
         if any(getattr(self, each.name) not in (None, ()) for each in fields(self)):
@@ -95,7 +99,8 @@ class FindOptions:
         """
         from uois_sam.request import Request
 
-        same = ("min_score", "min_foreground", "max_prompts", "max_objects", "min_area", "max_area", "region", "tiles")
+        same = ("min_score", "min_foreground", "max_prompts", "max_objects", "min_area", "max_area", "region", "tiles",
+                "workspace")  # fmt: skip
         words = {name: value for name in same if (value := getattr(self, name)) is not None}
         words |= {"exclude": self.exclude} if self.exclude else {}
         if self.point:
@@ -215,6 +220,23 @@ def parse_option(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except (ValueError, RecursionError):
         return key, value
+
+
+def read_intrinsics(text: str) -> Camera:
+    """Return the camera of ``--intrinsics fx,fy,cx,cy``.
+
+    Raises:
+        UOISError: if it is none.
+    """
+    from uois_sam.types import Camera
+
+    try:
+        fx, fy, cx, cy = (float(each) for each in text.split(","))
+    except ValueError:
+        raise UOISError(f"--intrinsics: expected fx,fy,cx,cy in pixels, found {text!r}") from None
+    if not (0 < fx < float("inf") and 0 < fy < float("inf") and abs(cx) < float("inf") and abs(cy) < float("inf")):
+        raise UOISError(f"--intrinsics: expected fx and fy above 0, all of them finite, found {text!r}")
+    return Camera(fx, fy, cx, cy)
 
 
 def open_datasets(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any] | None = None) -> Dataset:

@@ -14,7 +14,7 @@ from uois_sam.datasets.layout import checked_name
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import is_file
 from uois_sam.io.images import ImageSource, read_photo
-from uois_sam.types import BoolArray, LabelMap, Sample
+from uois_sam.types import BoolArray, Camera, LabelMap, Sample
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FrameOptions:
     offset: int = 0
     """Index of the first frame taken, from 0 to every - 1."""
     depth: bool = False
-    """Also read depth, if available."""
+    """Also read depth and intrinsics, if available."""
     partial: bool = False
     """Accept another number of frames than published; :attr:`FrameDataset.notes` then says so."""
 
@@ -170,7 +170,10 @@ class FrameDataset(ABC):
             depth_m = read_depth(*depth)
             check_same_size(depth[0], depth_m, photo.name, image_hw)
         notes = {**{f"photo {note}": 1 for note in read.notes}, **annotation.notes}
-        return Sample(name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions, notes)
+        camera = self._camera(name) if depth_m is not None else None
+        return Sample(
+            name, image, annotation.labels, annotation.ignore, depth_m, annotation.visible_fractions, notes, camera
+        )
 
     @abstractmethod
     def _photo(self, name: str) -> Path:
@@ -186,6 +189,10 @@ class FrameDataset(ABC):
 
     def _depth(self, name: str) -> tuple[Path, float] | None:
         """Path of a frame's depth image and metres per stored step; None without depth."""
+        return None
+
+    def _camera(self, name: str) -> Camera | None:
+        """Intrinsics of a frame; None where the data set does not have them."""
         return None
 
     def _compare(self, expected: Expected) -> list[str]:

@@ -13,12 +13,14 @@ from uuid import uuid4
 from msgspec import Meta
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, FrameDataset, FrameOptions
+from uois_sam.datasets.cameras import camera_of_matrix
 from uois_sam.datasets.labels import check_same_size, read_label_map
 from uois_sam.datasets.layout import contents, find_root, list_pictures, natural, pair_notes
 from uois_sam.datasets.painting import Painter
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import is_file, stamp
 from uois_sam.io.json_files import read_json
+from uois_sam.types import Camera
 from uois_sam.validation import Fraction, validated
 
 _PHOTO_FOLDERS = ("rgb", "gray")
@@ -136,7 +138,11 @@ class BOPDataset(FrameDataset):
         found = next((file for file in files if is_file(file)), None)
         if found is None:
             return None
-        return found, self._of_image(folder / "scene_camera.json", stem, _depth_scale) * _MILLIMETRE_M
+        return found, self._of_image(folder / "scene_camera.json", stem, _depth_and_camera)[0] * _MILLIMETRE_M
+
+    def _camera(self, name: str) -> Camera | None:
+        scene, _, stem = name.partition("/")
+        return self._of_image(self.scenes / scene / "scene_camera.json", stem, _depth_and_camera)[1]
 
     def _of_image(self, path: Path, stem: str, condense: Callable[[Any, str], T]) -> T:
         """Return the condensed entry of one image in a scene file."""
@@ -171,13 +177,16 @@ def _visible_shares(entry: Any, where: str) -> list[float]:
     return [each.visib_fract for each in validated(entry, list[_Visibility], where, DatasetError)]
 
 
-def _depth_scale(entry: Any, where: str) -> float:
+def _depth_and_camera(entry: Any, where: str) -> tuple[float, Camera | None]:
+    """Millimetres a step, and intrinsics if there are any."""
     known = {name: entry[name] for name in ("depth_scale",) if isinstance(entry, dict) and name in entry}
-    return validated(known, _Camera, where, DatasetError).depth_scale
+    scale = validated(known, _DepthScale, where, DatasetError).depth_scale
+    matrix = entry.get("cam_K") if isinstance(entry, dict) else None
+    return scale, None if matrix is None else camera_of_matrix(matrix, f"{where}: cam_K")
 
 
 @dataclass(frozen=True)
-class _Camera:
+class _DepthScale:
     depth_scale: Annotated[float, Meta(gt=0, le=1e6)]
 
 

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from uois_sam.datasets.base import Annotation, DatasetInfo, FrameDataset, FrameOptions
+from uois_sam.datasets.cameras import read_camera_json
 from uois_sam.datasets.labels import check_same_size, read_depth, read_label_map
 from uois_sam.datasets.layout import LABEL_SUFFIXES, check_all_there, contents, find_root, list_pictures, pair_notes
 from uois_sam.datasets.scene_records import SceneRecords
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import is_file
-from uois_sam.types import FloatArray, LabelMap
+from uois_sam.types import Camera, FloatArray, LabelMap
 
 _LAYOUTS = "rgb/<name>.{png,jpg,...} with label/<name>.png, or <id>.{jpg,png,...} with <id>_label.png"
 _KINDS = ("label", "ignore", "depth")
@@ -40,8 +41,9 @@ class FolderDataset(FrameDataset):
 
     Photos are read in every format that ``uois-sam segment`` takes. Label maps (PNG, TIFF, BMP or PGM) have one channel
     of 8 or 16 bits: 0 is background, every other value one object's visible pixels. Of an ignore map every non-zero
-    pixel is left out of training and scoring. How much of each object is visible comes from ``scenes.jsonl``, where
-    ``uois-sam generate`` has written one.
+    pixel is left out of training and scoring. The camera of a depth map is ``camera/<name>.json`` or
+    ``<id>_camera.json``, of all of them ``camera.json``: fx, fy, cx and cy in pixels. How much of each object is
+    visible, and the camera, come from ``scenes.jsonl``, where ``uois-sam generate`` has written one.
 
     Args:
         root: the folder. Its listing is read here, and the first label and depth map, to see whether they are what
@@ -146,6 +148,11 @@ class FolderDataset(FrameDataset):
 
     def _depth(self, name: str) -> tuple[Path, float]:
         return self._beside(name, "depth"), self.depth_unit_m
+
+    def _camera(self, name: str) -> Camera | None:
+        own = self.root / (f"camera/{name}.json" if self._nested else f"{name}_camera.json")
+        camera = read_camera_json(own) or read_camera_json(self.root / "camera.json")
+        return camera or (self._records.camera(name) if self._records else None)
 
     def _beside(self, name: str, kind: str) -> Path:
         other = self._other.get((kind, name))

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from uois_sam.datasets.base import DatasetInfo, FrameOptions
+from uois_sam.datasets.cameras import read_camera_text
 from uois_sam.datasets.sequences import SequenceDataset
 from uois_sam.errors import DatasetError
+from uois_sam.types import Camera
 
 _DEPTH_UNIT_M = 0.001
 
@@ -57,3 +59,6 @@ class HouseCat6DDataset(SequenceDataset):
 
     def _depth(self, name: str) -> tuple[Path, float]:
         return self._file(name, "depth"), _DEPTH_UNIT_M
+
+    def _camera(self, name: str) -> Camera | None:
+        return read_camera_text(self.root / name.partition("/")[0] / "intrinsics.txt")

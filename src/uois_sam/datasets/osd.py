@@ -10,10 +10,13 @@ from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDatas
 from uois_sam.datasets.labels import read_label_map
 from uois_sam.datasets.layout import as_named, check_all_there, find_root, list_pictures, pair_notes
 from uois_sam.errors import DatasetError
+from uois_sam.types import Camera
 
 _LAYOUT = "OSD's image_color/{learn,test}N.png with annotation/{learn,test}N.png"
 _PUBLISHED = 111
 _DEPTH_UNIT_M = 0.001
+_CAMERA = Camera(525.0, 525.0, 319.5, 239.5)
+"""That of the point clouds that come with the data set."""
 
 
 class OSDDataset(FrameDataset):
@@ -70,6 +73,9 @@ class OSDDataset(FrameDataset):
 
     def _depth(self, name: str) -> tuple[Path, float]:
         return self.root / "disparity" / f"{name}.png", _DEPTH_UNIT_M
+
+    def _camera(self, name: str) -> Camera:
+        return _CAMERA
 
 
 def _missing(names: list[str]) -> str:

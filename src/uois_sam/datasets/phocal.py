@@ -14,10 +14,12 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from uois_sam.datasets.base import DatasetInfo, FrameOptions
+from uois_sam.datasets.cameras import camera_of
 from uois_sam.datasets.sequences import SequenceDataset
 from uois_sam.errors import DatasetError
 from uois_sam.io.files import regular_size, stamp
 from uois_sam.io.json_files import read_json
+from uois_sam.types import Camera
 from uois_sam.validation import validated
 
 _LARGEST_SPLIT = 1 << 26
@@ -78,9 +80,16 @@ class PhoCALDataset(SequenceDataset):
         return f"without {', '.join(missing)}" if missing else ""
 
     def _depth(self, name: str) -> tuple[Path, float]:
+        return self._file(name, "depth"), 1 / self._camera_file(name)[0]
+
+    def _camera(self, name: str) -> Camera | None:
+        return self._camera_file(name)[1]
+
+    def _camera_file(self, name: str) -> tuple[float, Camera | None]:
+        """Depth steps a metre, and intrinsics if the file has them."""
         camera = self.root / name.partition("/")[0] / "scene_camera.json"
         try:
-            return self._file(name, "depth"), 1 / _steps_per_metre(camera, stamp(camera))
+            return _read_camera(camera, stamp(camera))
         except OSError as error:
             raise DatasetError(
                 f"{camera}: expected camera parameters in JSON with depth_scale, found {error.strerror or error}"
@@ -116,11 +125,12 @@ def _split_indices(path: Path, key: str) -> npt.NDArray[np.integer]:
 
 
 @lru_cache(maxsize=64)
-def _steps_per_metre(camera: Path, stamped: tuple[int, int]) -> float:
-    """``depth_scale`` of a PhoCAL camera file, by which stored depth is divided to get metres."""
+def _read_camera(camera: Path, stamped: tuple[int, int]) -> tuple[float, Camera | None]:
+    """``depth_scale`` of a PhoCAL camera file, by which stored depth is divided to get metres, and intrinsics."""
     content: Any = read_json(
         camera, dict[str, Any], what="camera parameters in JSON with depth_scale", error=DatasetError
     )
     content = content.get("rgb", content)
     scale = content.get("depth_scale", _MILLIMETRES) if isinstance(content, dict) else content
-    return validated(scale, _Scale, f"{camera}: depth_scale", DatasetError)
+    steps = validated(scale, _Scale, f"{camera}: depth_scale", DatasetError)
+    return steps, camera_of(content, str(camera))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,13 @@ from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDatas
 from uois_sam.datasets.labels import keep_objects, read_label_map
 from uois_sam.datasets.layout import find_root, natural
 from uois_sam.errors import DatasetError
+from uois_sam.types import Camera
 
 _FOLDERS = {"train": "training_set", "test": "test_set"}
 _SCENES = {"train": 40_000, "test": 4_000}
 _DEPTH_UNIT_M = 0.001
+_FOCAL_PX = 240 / math.tan(math.radians(45) / 2)
+"""Of a vertical field of view of 45 degrees, 480 pixels high."""
 
 
 class TODDataset(FrameDataset):
@@ -69,6 +73,9 @@ class TODDataset(FrameDataset):
 
     def _depth(self, name: str) -> tuple[Path, float]:
         return self._file(name, "depth", ".png"), _DEPTH_UNIT_M
+
+    def _camera(self, name: str) -> Camera:
+        return Camera(_FOCAL_PX, _FOCAL_PX, 319.5, 239.5)
 
     def _file(self, name: str, kind: str, suffix: str) -> Path:
         scene, _, view = name.partition("/")

@@ -15,7 +15,7 @@ from uois_sam.evaluation.metrics import (
 from uois_sam.evaluation.overlaps import LabelMapError
 from uois_sam.evaluation.peers import HuggingFacePeer
 from uois_sam.evaluation.predictions import PredictionFolder
-from uois_sam.evaluation.predictors import ComponentsBaseline, ModelPredictor
+from uois_sam.evaluation.predictors import ComponentsBaseline, DepthPredictor, ModelPredictor
 from uois_sam.evaluation.report.report import Report
 from uois_sam.evaluation.run import Predictor, Scoring
 from uois_sam.evaluation.summary import DatasetScores, MeanScores, ScoreAccumulator
@@ -26,6 +26,7 @@ __all__ = [
     "UOIS",
     "ComponentsBaseline",
     "DatasetScores",
+    "DepthPredictor",
     "HuggingFacePeer",
     "ImageScores",
     "LabelMapError",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from uois_sam.errors import DatasetError
 from uois_sam.evaluation.frame_scores import Prediction
-from uois_sam.types import FloatArray, ImageArray
+from uois_sam.types import Camera, FloatArray, ImageArray, Sample
 
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
@@ -38,6 +39,29 @@ class ModelPredictor:
     def __call__(self, image: ImageArray) -> Prediction:
         """Return the label map of the instances, better scores on top; label i has the score of instance i."""
         return as_prediction(self.model.predict(image))
+
+
+class DepthPredictor(ModelPredictor):
+    """A model that is given the depth of each photo as well."""
+
+    def __init__(self, model: UOISSAM, camera: Camera | None = None) -> None:
+        super().__init__(model)
+        self.camera = camera
+        """Intrinsics of frames whose data set has none."""
+        self.name += " with depth"
+        self.description |= {"depth": {"camera": None if camera is None else asdict(camera)}}
+
+    def of_sample(self, sample: Sample) -> Prediction:
+        """As the call on a photo, with depth.
+
+        Raises:
+            UOISError: if the sample has no depth or no intrinsics.
+        """
+        camera = self.camera or sample.camera
+        if sample.depth_m is None or camera is None:
+            lacking = "depth" if sample.depth_m is None else "intrinsics (--intrinsics fx,fy,cx,cy)"
+            raise DatasetError(f"{sample.name}: expected depth and intrinsics, found no {lacking}")
+        return as_prediction(self.model.predict(sample.image, depth=sample.depth_m, camera=camera))
 
 
 def as_prediction(instances: Instances) -> Prediction:

@@ -23,6 +23,7 @@ from uois_sam.evaluation.frame_scores import FrameResult, Prediction, resize_lab
 from uois_sam.evaluation.metrics import UCN
 from uois_sam.evaluation.metrics import Protocol as MetricProtocol
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
+from uois_sam.evaluation.predictors import DepthPredictor
 from uois_sam.request import Request
 from uois_sam.runtime.executors import in_order, on_processes
 from uois_sam.types import ImageArray, Sample
@@ -121,7 +122,9 @@ def predict_missing(
         try:
             sample = read_sample(dataset, index, size_hw)
             start = time.perf_counter()
-            prediction = predictor(sample.image)
+            prediction = (
+                predictor.of_sample(sample) if isinstance(predictor, DepthPredictor) else predictor(sample.image)
+            )
             folder.write(name, replace(prediction, seconds=time.perf_counter() - start))
         except OutputError:
             raise

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.exchange.format import EMPTY, EncodedPhoto, Format, FormatError
-from uois_sam.exchange.photo import Camera, LabelledPhoto
+from uois_sam.exchange.photo import LabelledPhoto
 from uois_sam.io.encoding import encode_png
+from uois_sam.types import Camera
 
 FACTOR_DEPTH = 1000.0
 """Steps of graspnet-baseline's depth image to a metre."""

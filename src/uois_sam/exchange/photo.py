@@ -11,7 +11,7 @@ import numpy as np
 
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.masks import encode_mask
-from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
+from uois_sam.types import BoolArray, Camera, FloatArray, ImageArray, LabelMap
 
 OBJECT = "object"
 """The one category of objects whose classes nobody knows."""
@@ -19,16 +19,6 @@ Shapes = Literal["mask", "polygon"]
 """How masks are written where a format has both: exactly, or as outlines that can be edited, within a pixel."""
 TOLERANCE_PX = 0.75
 """Largest distance between an edited outline and the mask it was traced from."""
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Pinhole camera without distortion, of the photo as given (upright), in pixels."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from uois_sam.config import InferenceConfig, NmsMode
 from uois_sam.geometry import Enlarger, Frame
 from uois_sam.runtime.device import full_precision
-from uois_sam.types import BoolArray, FloatArray
+from uois_sam.types import BoolArray, Candidates, FloatArray
 
 
 def choose_best(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,6 +93,16 @@ def select(
     shares = masks.flatten(1).float().mean(dim=1)
     fits = (shares > 0) & (shares <= settings.max_area_fraction) & _stand_in(masks, where, least_inside)
     return _suppressed(masks, scores, torch.nonzero(fits)[:, 0], settings)
+
+
+def chosen_of(candidates: Candidates, index: Tensor) -> Candidates:
+    """The candidates in ``index``, (J,) int64, in that order."""
+    return Candidates(
+        candidates.mask_logits[index],
+        candidates.scores[index],
+        candidates.prompt_index[index],
+        candidates.token_index[index],
+    )
 
 
 def count_too_large(

@@ -7,15 +7,26 @@ from typing import Any
 
 import numpy.typing as npt
 
+from uois_sam.depth import read_depth_map
 from uois_sam.instances import Instances
 from uois_sam.pipeline.pointing import predict_targets
 from uois_sam.pipeline.redrawing import redraw_targets
 from uois_sam.pipeline.view import View
 from uois_sam.pipeline.views import find_in_views
+from uois_sam.types import Camera
 
 
 class EncodedImage(View):
     """One photo after the backbones: prompts and masks are cheap from here on."""
+
+    def with_depth(
+        self,
+        depth: npt.ArrayLike,
+        camera: Camera | npt.ArrayLike,
+        depth_scale: float | None = None,
+    ) -> EncodedImage:
+        """Return the same encoded photo with its depth; arguments as for :meth:`UOISSAM.predict`."""
+        return self._with(self.settings, self.request, read_depth_map(depth, camera, depth_scale, self.image_hw))
 
     def predict(self, points: npt.ArrayLike | Sequence[tuple[float, float]] | None = None, **what: Any) -> Instances:
         """Find every object, what is asked for, or one object under each given point.

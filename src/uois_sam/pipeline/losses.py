@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import count
@@ -20,11 +20,15 @@ class Losses:
     """Masks that only the limit on their area kept out."""
     small: int = 0
     """Masks below the smallest area that was asked for."""
+    outside: int = 0
+    """Masks of things that stand outside the workspace, as depth shows."""
+    support: int = 0
+    """Masks that are the support itself."""
+    unasked: int = 0
+    """Peaks that became no prompts, because they lie outside the workspace."""
 
     def __add__(self, other: Losses) -> Losses:
-        return Losses(
-            self.peaks + other.peaks, self.prompts + other.prompts, self.large + other.large, self.small + other.small
-        )
+        return Losses(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
 
     def notes(self, settings: InferenceConfig) -> tuple[str, ...]:
         """Return one note for each limit that left something out, with the option that changes it.
@@ -48,5 +52,15 @@ class Losses:
             found.append(
                 f"too small: {count(self.small, 'mask')} below {count(settings.min_area_px, 'pixel')} left out; "
                 "lower --min-area (min_area)"
+            )
+        if self.outside or self.unasked:
+            found.append(
+                f"outside the workspace: {count(self.outside, 'mask')} and {count(self.unasked, 'prompt')} left out, "
+                "which do not stand on the support that depth shows; --workspace off (workspace) keeps them"
+            )
+        if self.support:
+            found.append(
+                f"support taken for an object: {count(self.support, 'mask')} left out that lie flat on the plane that "
+                "depth shows; without --depth (depth) they are kept"
             )
         return tuple(found)

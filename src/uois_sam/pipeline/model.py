@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from PIL import Image
 
 from uois_sam._deprecated import OldSettingsNames
 from uois_sam.checkpoints.loading import load, push_to_hub, save
 from uois_sam.config import InferenceConfig, changed_settings
+from uois_sam.depth import read_depth_map
 from uois_sam.errors import ImageError
 from uois_sam.instances import Instances
 from uois_sam.io.images import ImageSource, read_image
@@ -20,7 +22,7 @@ from uois_sam.models.networks import Networks
 from uois_sam.pipeline.encoded import EncodedImage
 from uois_sam.pipeline.view import encode
 from uois_sam.request import Request
-from uois_sam.types import ModelCard
+from uois_sam.types import Camera, ModelCard
 
 
 class UOISSAM(OldSettingsNames):
@@ -140,11 +142,24 @@ class UOISSAM(OldSettingsNames):
         """
         return UOISSAM(self.networks, self.card, self.settings, self.request.changed(what))
 
-    def predict(self, image: ImageSource, **what: Any) -> Instances:
+    def predict(
+        self,
+        image: ImageSource,
+        *,
+        depth: npt.ArrayLike | None = None,
+        camera: Camera | npt.ArrayLike | None = None,
+        depth_scale: float | None = None,
+        **what: Any,
+    ) -> Instances:
         """Find every object in one photo, or what is asked for.
 
         Args:
             image: a path, the content of a file (bytes or ``BytesIO``), a PIL image or an (H, W, 3) uint8 RGB array.
+            depth: (H, W) depth along the optical axis, registered to the photo: floats in metres, or integers; 0 or NaN
+                where unknown. Left out, the result is that of the photo alone. Depth that cannot be used (another size,
+                all holes, another unit) is left out as well, and ``notes`` say why.
+            camera: with depth, the intrinsics: a :class:`~uois_sam.types.Camera`, K (3, 3), or (fx, fy, cx, cy).
+            depth_scale: metres a step of integers; 0.001 if left out.
             **what: what to find, in the words of :class:`~uois_sam.request.Request`, which has their defaults:
 
                 - ``min_score``, ``min_foreground``, ``max_prompts``, ``max_objects``: numbers.
@@ -153,6 +168,8 @@ class UOISSAM(OldSettingsNames):
                   path of one. Numbers are pixels, or shares of width and height where all are from 0 to 1.
                 - ``exclude``: where not to look: one such region, or a list of them.
                 - ``tiles``: tiles along each side, or ``"auto"``.
+                - ``workspace``: with depth, where objects of interest stand: ``"auto"``, on the support that is found;
+                  ``"off"``, anywhere; or (x0, x1, y0, y1, z0, z1) in metres (x right, y down, z forward of the camera).
                 - ``points``, ``labels``, ``boxes``: objects that are pointed at, in pixels
                   (:meth:`~uois_sam.request.Request.changed`). Each gets one mask, in the order given.
 
@@ -165,7 +182,7 @@ class UOISSAM(OldSettingsNames):
             ImageError: the image cannot be read or has another shape or dtype, or what is asked for lies outside.
         """
         asked = self.with_request(**what)  # before the photo is encoded
-        return asked.encode_image(image).predict()
+        return asked.encode_image(image, depth=depth, camera=camera, depth_scale=depth_scale).predict()
 
     def predict_batch(self, images: Iterable[ImageSource]) -> list[Instances]:
         """:meth:`predict` for each image, in order. Images may differ in size; one at a time is in memory.
@@ -177,10 +194,20 @@ class UOISSAM(OldSettingsNames):
             raise ImageError(f"expected a list of images, found one, {str(images)[:60]!r}: predict() takes one image")
         return [self.predict(image) for image in images]
 
-    def encode_image(self, image: ImageSource) -> EncodedImage:
-        """Run the backbones once; prompt the result as often as needed."""
+    def encode_image(
+        self,
+        image: ImageSource,
+        *,
+        depth: npt.ArrayLike | None = None,
+        camera: Camera | npt.ArrayLike | None = None,
+        depth_scale: float | None = None,
+    ) -> EncodedImage:
+        """Run the backbones once; prompt the result as often as needed. Arguments as for :meth:`predict`."""
         self.networks.check(self.settings, self.card.full_name)
         pixels = read_image(image)
-        return EncodedImage(
-            self.networks, encode(self.networks, pixels), pixels, self.settings, self.name, self.request
-        )
+        if depth is None and (camera is not None or depth_scale is not None):
+            raise ImageError("camera, depth_scale: expected depth as well, found none")
+        image_hw = (pixels.shape[0], pixels.shape[1])
+        given = None if depth is None else read_depth_map(depth, camera, depth_scale, image_hw)
+        features = encode(self.networks, pixels)
+        return EncodedImage(self.networks, features, pixels, self.settings, self.name, self.request, depth=given)

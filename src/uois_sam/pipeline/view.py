@@ -15,16 +15,18 @@ from torch import Tensor
 
 from uois_sam._deprecated import OldSettingsNames
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
+from uois_sam.depth import Cells, DepthMap, DepthScene, understand
 from uois_sam.geometry import Frame, cut_padding, look_up, map_points
 from uois_sam.instances import Instances
 from uois_sam.models.decoding import make_scorer
 from uois_sam.models.embedding import embed
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.models.networks import Networks
-from uois_sam.models.postprocess import count_too_large, draw_masks, select
+from uois_sam.models.postprocess import chosen_of, count_too_large, draw_masks, select
 from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
 from uois_sam.pipeline.losses import Losses
+from uois_sam.pipeline.standing import with_standing
 from uois_sam.request import LEAST_INSIDE, Request
 from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
 
@@ -40,6 +42,10 @@ class Part:
     photo_hw: tuple[int, int]
     inside: BoolArray | None
     """(H, W) bool of the part: where to look; None for everywhere."""
+    crop: Crop
+    """Where it lies in the photo."""
+    scene: DepthScene | None
+    """What depth says of the photo."""
 
 
 class View(OldSettingsNames):
@@ -54,6 +60,7 @@ class View(OldSettingsNames):
         model: str,
         request: Request | None = None,
         part: Part | None = None,
+        depth: DepthMap | None = None,
     ) -> None:
         self.networks = networks
         self.features = features
@@ -63,6 +70,8 @@ class View(OldSettingsNames):
         self.model = model
         self.request = request or Request()
         self.part = part
+        self.depth = depth
+        """Depth of the whole photo; None without, and for a part, which has what was made of it."""
 
     def with_settings(self: ViewT, **changes: Any) -> ViewT:
         """Return the same encoded photo under other settings; see :meth:`UOISSAM.with_settings`."""
@@ -75,8 +84,9 @@ class View(OldSettingsNames):
         request = self.request.changed(what)
         return self if request is self.request else self._with(self.settings, request)
 
-    def _with(self: ViewT, settings: InferenceConfig, request: Request) -> ViewT:
-        other = type(self)(self.networks, self.features, self.image, settings, self.model, request, self.part)
+    def _with(self: ViewT, settings: InferenceConfig, request: Request, depth: DepthMap | None = None) -> ViewT:
+        depth = depth or self.depth
+        other = type(self)(self.networks, self.features, self.image, settings, self.model, request, self.part, depth)
         other.__dict__.update({name: self.__dict__[name] for name in OF_THE_PHOTO_ALONE if name in self.__dict__})
         return other
 
@@ -97,6 +107,16 @@ class View(OldSettingsNames):
         """(H, W) bool: where to look; None for everywhere."""
         return self.request.inside(self.image_hw) if self.part is None else self.part.inside
 
+    @cached_property
+    def scene(self) -> DepthScene | None:
+        """What depth says of the whole photo; None without depth, or where it cannot be used."""
+        if self.part is not None:
+            return self.part.scene
+        if self.depth is None:
+            return None
+        foreground = None if self.networks.hpg is None else self.maps.foreground.float().cpu().numpy()
+        return understand(self.depth, foreground, self.request.workspace)
+
     def find_objects(self) -> Instances:
         """Find every object in the photo as it was encoded (Fig. 2): maps, prompts, candidates, selection."""
         return self.select(self.candidates(self.points_in_mask_frame))
@@ -116,13 +136,32 @@ class View(OldSettingsNames):
     def select_counting(self, candidates: Candidates) -> tuple[Instances, Losses]:
         """:meth:`select`, and what limits left out."""
         with self.networks.computing():
-            masks = cut_padding(candidates.mask_logits, self.features.mask_frame) > 0
-            where = self._where((masks.shape[1], masks.shape[2]), masks.device)
-            limits = (masks, candidates.scores, self.in_effect, where, LEAST_INSIDE)
+            candidates, elsewhere = self._of_interest(candidates)
+            limits = self._limits(candidates)
             found = self.draw(candidates, select(*limits), self.points_in_mask_frame)
             kept = self._drop_small(found)
             small = len(found) - len(kept) if self.in_effect.min_area_px > 1 else 0
-            return kept, Losses(self.prompts.left_out, len(self.prompts), count_too_large(*limits), small)
+            lost = Losses(self.prompts.left_out, len(self.prompts), count_too_large(*limits), small)
+            return kept, lost + elsewhere
+
+    def _limits(self, candidates: Candidates) -> tuple[Tensor, Tensor, InferenceConfig, Tensor | None, float]:
+        """Arguments of :func:`~uois_sam.models.postprocess.select`."""
+        masks = cut_padding(candidates.mask_logits, self.features.mask_frame) > 0
+        where = self._where((masks.shape[1], masks.shape[2]), masks.device)
+        return masks, candidates.scores, self.in_effect, where, LEAST_INSIDE
+
+    def _of_interest(self, candidates: Candidates) -> tuple[Candidates, Losses]:
+        """Candidates that depth does not show to stand elsewhere or to be the support, and how many would be found."""
+        limits = self._limits(candidates)
+        masks = limits[0]
+        cells = self._cells((masks.shape[1], masks.shape[2]))
+        if cells is None or len(masks) == 0:
+            return candidates, Losses(unasked=self.unasked)
+        verdict = cells.judge(masks.cpu().numpy(), candidates.scores.float().cpu().numpy())
+        chosen = select(*limits).cpu().numpy()
+        outside, support = (int(np.count_nonzero(each[chosen])) for each in (verdict.outside, verdict.support))
+        left = torch.from_numpy(np.flatnonzero(~(verdict.outside | verdict.support))).to(masks.device)
+        return chosen_of(candidates, left), Losses(outside=outside, support=support, unasked=self.unasked)
 
     @cached_property
     def maps(self) -> PromptMaps:
@@ -147,7 +186,22 @@ class View(OldSettingsNames):
     @cached_property
     def prompts(self) -> PointPrompts:
         """Point prompts in the whole photo, where objects may stand. Frame: prompt frame."""
-        where = self._where(self._prompt_hw, self.networks.device)
+        found = self._prompts_in(self._may_stand(self._prompt_hw, self.networks.device))
+        if self.scene is None or self.settings.prompts != "heatmap":
+            return found
+        crop = self.part.crop if self.part else Crop(0, 0, *self.image_hw)
+        return with_standing(found, self.scene, crop, self._prompt_hw, self.in_effect.max_prompts)
+
+    @cached_property
+    def unasked(self) -> int:
+        """Number of prompts that are left out because depth shows them to lie outside the workspace."""
+        if self.scene is None:
+            return 0
+        everywhere = self._prompts_in(self._where(self._prompt_hw, self.networks.device))
+        within = self._prompts_in(self._may_stand(self._prompt_hw, self.networks.device))
+        return max(0, len(everywhere) + everywhere.left_out - len(within) - within.left_out)
+
+    def _prompts_in(self, where: Tensor | None) -> PointPrompts:
         if self.networks.hpg is None:
             return prompts_in(uniform_prompts(PROMPT_FRAME_HW, self.in_effect.grid_side), where)
         return make_prompts(self.maps, self.in_effect, where)
@@ -165,13 +219,16 @@ class View(OldSettingsNames):
             return None
         where = self._where(self._prompt_hw, torch.device("cpu"))
         cells = None if where is None else where.numpy()
-        crop = find_crop(self.maps, self.prompts, self.in_effect.foreground_threshold, self.image_hw, cells)
+        prompts = (
+            self.prompts if self.scene is None else self._prompts_in(self._where(self._prompt_hw, self.networks.device))
+        )
+        crop = find_crop(self.maps, prompts, self.in_effect.foreground_threshold, self.image_hw, cells)
         return None if crop is None else (crop, self.cut(crop))
 
     def cut(self: ViewT, crop: Crop) -> ViewT:
         """A part of the photo, encoded by itself, with the same asked of it."""
         pixels = crop.cut(self.image)
-        part = Part(self.image_hw, None if self.inside is None else crop.cut(self.inside))
+        part = Part(self.image_hw, None if self.inside is None else crop.cut(self.inside), crop, self.scene)
         return type(self)(
             self.networks, encode(self.networks, pixels), pixels, self.settings, self.model, self.request, part
         )
@@ -225,6 +282,21 @@ class View(OldSettingsNames):
     def _where(self, grid_hw: tuple[int, int], device: torch.device) -> Tensor | None:
         """:attr:`inside` on a grid over the photo, (h, w) bool; None for everywhere."""
         return None if self.inside is None else look_up(self.inside, grid_hw).to(device)
+
+    def _cells(self, grid_hw: tuple[int, int]) -> Cells | None:
+        """What depth says, on a grid over this view; None without depth."""
+        if self.scene is None:
+            return None
+        crop = Crop(0, 0, *self.image_hw) if self.part is None else self.part.crop
+        return self.scene.part(crop.top, crop.left, crop.height, crop.width, grid_hw)
+
+    def _may_stand(self, grid_hw: tuple[int, int], device: torch.device) -> Tensor | None:
+        """:meth:`_where`, without what depth shows to lie outside the workspace."""
+        where, cells = self._where(grid_hw, device), self._cells(grid_hw)
+        if cells is None:
+            return where
+        within = torch.from_numpy(~cells.outside).to(device)
+        return within if where is None else where & within
 
     def _drop_small(self, instances: Instances) -> Instances:
         """Leave out masks below ``min_area_px``, and those that vanish at the photo's size."""

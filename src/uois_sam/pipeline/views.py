@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from uois_sam.depth import Box
 from uois_sam.errors import count
 from uois_sam.instances import Instances
 from uois_sam.models.tiles import choose_count, frame_around, in_one, lay_tiles, merge, pieces_of
@@ -34,7 +35,7 @@ def find_in_views(photo: View) -> Instances:
     found = _closer(photo) or _as_a_whole(photo)
     if photo.request.tiles is not None:
         found = _redrawn(photo, _tiled(photo, found))
-    notes = [*found.losses.notes(photo.in_effect), *found.notes]
+    notes = [*found.losses.notes(photo.in_effect), *found.notes, *_depth_notes(photo)]
     instances, most = found.instances, photo.request.max_objects
     if most is not None and len(instances) > most:
         beyond = count(len(instances) - most, "object")
@@ -47,6 +48,17 @@ def find_in_views(photo: View) -> Instances:
             "widen --region (region) or narrow --exclude (exclude)"
         )
     return replace(instances, notes=tuple(notes)) if notes else instances
+
+
+def _depth_notes(photo: View) -> tuple[str, ...]:
+    """What there is to say of the depth as a whole."""
+    if photo.depth is None:
+        if isinstance(photo.request.workspace, Box):
+            return ("workspace not used: it is in metres, and the photo has no depth; give --depth (depth)",)
+        return ()
+    if photo.depth.doubt:
+        return (f"depth not used: {photo.depth.doubt}",)
+    return () if photo.scene is None else photo.scene.notes
 
 
 def _as_a_whole(photo: View) -> Found:
@@ -73,7 +85,8 @@ def _closer(photo: View) -> Found | None:
         "--zoom off (zoom=False) looks at all of it"
     )
     instances = in_photo(found.instances, crop, photo.image)
-    return Found(instances, found.losses, (*((said,) if beyond else ()), *found.notes))
+    losses = replace(found.losses, unasked=photo.unasked)
+    return Found(instances, losses, (*((said,) if beyond else ()), *found.notes))
 
 
 def _count_beyond(photo: View, crop: Crop) -> int:
@@ -123,7 +136,7 @@ def _in_tiles(photo: View, whole: Found, area: Crop, number: int, why: str) -> F
         part = photo.cut(tile)
         instances, lost = part.select_counting(part.candidates(part.points_in_mask_frame))
         pieces += pieces_of(instances, tile, photo.image_hw, view)
-        losses += replace(lost, large=0)
+        losses += replace(lost, large=0, unasked=0)
     found = in_one(merge(pieces, tiles, photo.in_effect.nms_iou), photo.image, photo.model)
     sizes = f"{number}x{number} of {tiles[0].width}x{tiles[0].height} pixels"
     numbers = f"{count(len(whole.instances), 'object')} in the photo as a whole, {len(found)} with tiles"

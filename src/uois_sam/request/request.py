@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import astuple, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from uois_sam.config import InferenceConfig
+from uois_sam.depth.workspace import Box
 from uois_sam.errors import ImageError, UOISError
 from uois_sam.io.regions import Region
 from uois_sam.request.targets import Target, read_targets
@@ -45,6 +46,9 @@ class Request:
     """Where to look; an object stands in it when at least half of its mask does."""
     exclude: tuple[Region, ...] = ()
     """Where not to look: the robot, the gripper, a reflection."""
+    workspace: Box | Literal["auto", "off"] | None = None
+    """Where objects of interest stand, for photos with depth: on the support that is found ("auto", as None), in a box
+    in metres, or anywhere ("off")."""
     targets: tuple[Target, ...] | None = None
     """Objects that are pointed at, one mask for each in this order; None to find all."""
     tiles: Tiles | None = None
@@ -137,6 +141,8 @@ class Request:
         said: dict[str, Any] = {name: getattr(self, name) for name in READERS if getattr(self, name) is not None}
         if self.region is not None:
             said["region"] = self.region.said
+        if isinstance(self.workspace, Box):
+            said["workspace"] = list(astuple(self.workspace))
         said["exclude"] = [each.said for each in self.exclude]
         if self.targets is not None:
             said["points"] = [[list(click) for click in target.clicks] for target in self.targets]

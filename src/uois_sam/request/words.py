@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from msgspec import Meta
 
+from uois_sam.depth.workspace import read_workspace
 from uois_sam.errors import UOISError
 from uois_sam.io.regions import Region, numbers_of
 from uois_sam.validation import AtMostOne, Fraction, validated
@@ -83,6 +84,7 @@ READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "region": _region,
     "exclude": _exclude,
     "tiles": _tiles,
+    "workspace": read_workspace,
 }
 """Word about finding to what reads its value; they have no meaning for objects that are pointed at."""
 WORDS = (*READERS, "points", "labels", "boxes")

@@ -106,7 +106,9 @@ def segment_inputs(
     model = load_model()
     tally = Tally(failures=failures)
     with (
-        open_sink(options.sharding, options.out, model, options.pictures, sources, go_on=not options.overwrite) as sink,
+        open_sink(
+            options.sharding, options.out, model, plan, options.pictures, sources, go_on=not options.overwrite
+        ) as sink,
         _executor(options, plan, model, load_model, sources) as executor,
         FormatWriter(options.out, plan.formats, own_folders=not plan.to_correct) as writer,
         progress(console) as watch,

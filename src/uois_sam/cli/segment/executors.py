@@ -53,10 +53,10 @@ def segment_here(
     with threads_of(share), ThreadPoolExecutor(workers) as computing:
 
         def segment(photo: Photo) -> Result:
-            compute = lambda image: computing.submit(predict, model, pictures.debug_heatmap, image).result()  # noqa: E731
+            compute = lambda *of: computing.submit(predict, model, pictures.debug_heatmap, *of).result()  # noqa: E731
             return segment_photo(photo, compute, record, plan, pictures)
 
-        record = made_by(model)
+        record = made_by(model, plan)
         with on_threads(segment, workers + AHEAD) as executor:
             yield executor
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from uois_sam.cli.options import read_intrinsics
 from uois_sam.cli.segment.inputs import Photo
 from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
     from uois_sam.exchange.format import EncodedPhoto, Format
-    from uois_sam.exchange.photo import Camera, LabelledPhoto
+    from uois_sam.exchange.photo import LabelledPhoto
     from uois_sam.instances import Instances
-    from uois_sam.types import FloatArray, ImageArray, LabelMap
+    from uois_sam.types import Camera, FloatArray, ImageArray, LabelMap
 
 NATIVE = "native"
 """NAME_label.png, NAME_overlay.jpg and NAME.json."""
@@ -32,11 +33,12 @@ class FormatChoice:
     coco_images: Path | None = None
     """Your own COCO file, of which coco takes the ids of images (by file name) and of categories."""
     depth: Path | None = None
-    """Folder of depth images named like the photos (PNG, TIFF; .npy in metres), for grasp."""
+    """Folder of depth images named like the photos and registered to them (PNG, TIFF; .npy in metres): what stands
+    outside the workspace, or is the support, is then not taken for an object. Also for grasp."""
     depth_scale: float = 0.001
     """Metres that one step of the depth images stands for."""
     intrinsics: str | None = None
-    """The camera's fx,fy,cx,cy in pixels, for grasp."""
+    """The camera's fx,fy,cx,cy in pixels, for --depth."""
 
     def plan(self, *, on_cluster: bool = False) -> FormatPlan:
         """Check the choice.
@@ -50,11 +52,12 @@ class FormatChoice:
             raise UOISError(f"--format: expected every format once, found {twice} more often")
         if not names:
             raise UOISError("--format: expected native, coco or another format, found none")
+        depth = self._depth() if self.depth is not None or self.intrinsics is not None else None
+        if depth is not None and on_cluster:
+            raise UOISError("--depth: expected a run on this machine, which has the depth images, found --ray")
         if not others:
             self._expect_unused("coco", self.coco_images, "coco_images")
-            self._expect_unused("grasp", self.depth, "depth")
-            self._expect_unused("grasp", self.intrinsics, "intrinsics")
-            return FormatPlan()
+            return FormatPlan(depth=depth)
         from uois_sam.exchange.coco import read_coco_ids
         from uois_sam.exchange.format import FormatOptions
         from uois_sam.exchange.registry import FORMATS, open_formats
@@ -68,35 +71,28 @@ class FormatChoice:
             self._expect_unused("coco", self.coco_images, "coco_images")
         ids = None if self.coco_images is None else read_coco_ids(self.coco_images)
         formats = open_formats(others, FormatOptions(self.shapes, ids))
-        if not any(each.needs_depth for each in formats):
-            self._expect_unused("grasp", self.depth, "depth")
-            self._expect_unused("grasp", self.intrinsics, "intrinsics")
-            return FormatPlan(NATIVE in names, formats)
-        if on_cluster:
-            raise UOISError("--format grasp: expected a run on this machine, which has the depth images, found --ray")
-        return FormatPlan(NATIVE in names, formats, self._depth())
+        if any(each.needs_depth for each in formats):
+            if on_cluster:
+                raise UOISError(
+                    "--format grasp: expected a run on this machine, which has the depth images, found --ray"
+                )
+            if depth is None:
+                raise UOISError("--format grasp: expected --depth and --intrinsics, found no --depth")
+        return FormatPlan(NATIVE in names, formats, depth)
 
     def _expect_unused(self, of: str, value: object, option: str) -> None:
         if value is not None:
             raise UOISError(f"--{option.replace('_', '-')}: expected {of} among the formats, found {self.format}")
 
     def _depth(self) -> DepthFolder:
-        from uois_sam.exchange.photo import Camera
-
         if self.depth is None or self.intrinsics is None:
             lacking = "--depth" if self.depth is None else "--intrinsics"
-            raise UOISError(f"--format grasp: expected --depth and --intrinsics, found no {lacking}")
+            raise UOISError(f"expected --depth and --intrinsics together, found no {lacking}")
         if not self.depth.is_dir():
             raise UOISError(f"--depth {self.depth}: expected a folder of depth images, found none")
         if not 0 < self.depth_scale <= 1:
             raise UOISError(f"--depth-scale: expected metres a step, above 0 and at most 1, found {self.depth_scale:g}")
-        try:
-            fx, fy, cx, cy = (float(each) for each in self.intrinsics.split(","))
-        except ValueError:
-            raise UOISError(f"--intrinsics: expected fx,fy,cx,cy in pixels, found {self.intrinsics!r}") from None
-        if not (0 < fx < float("inf") and 0 < fy < float("inf") and abs(cx) < float("inf") and abs(cy) < float("inf")):
-            raise UOISError(f"--intrinsics: expected fx and fy above 0, all of them finite, found {self.intrinsics!r}")
-        return DepthFolder(self.depth, self.depth_scale, Camera(fx, fy, cx, cy))
+        return DepthFolder(self.depth, self.depth_scale, read_intrinsics(self.intrinsics))
 
 
 @dataclass(frozen=True)
@@ -122,6 +118,17 @@ class DepthFolder:
             found = " and ".join(path.name for path in there) or "none"
             raise UOISError(f"{photo.name}: expected one depth image {stem}.{{png,tif,tiff,npy}}, found {found}")
         return read_depth(there[0], self.unit_m)
+
+    def beside(self, photo: Photo) -> tuple[dict[str, Any], str]:
+        """Return what the model takes of a photo's depth, and without it the reason."""
+        try:
+            return {"depth": self.read(photo), "camera": self.camera}, ""
+        except UOISError as error:
+            return {}, f"depth not used: {error}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Unit and camera, as records of results hold them."""
+        return {"unit_m": self.unit_m, **asdict(self.camera)}
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,7 @@ class FormatPlan:
         if any(each.needs_photo for each in self.formats) and photo.path is not None:
             content = photo.content if photo.content is not None else photo.path.read_bytes()
             found = replace(found, content=content if photo.path.suffix and is_plain(content) else None)
-        if self.depth is not None:
+        if self.depth is not None and any(each.needs_depth for each in self.formats):
             found = replace(found, depth_m=self.depth.read(photo), camera=self.depth.camera)
         encoded: list[EncodedPhoto | None] = []
         problems = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -76,7 +76,7 @@ class Segmenter(Protocol):
     def request(self) -> Request: ...
     @property
     def card(self) -> ModelCard: ...
-    def encode_image(self, image: ImageArray) -> Encoded: ...
+    def encode_image(self, image: ImageArray, *, depth: Any = None, camera: Any = None) -> Encoded: ...
 
 
 Predicted: TypeAlias = "tuple[Instances, PromptMaps | None]"
@@ -99,15 +99,22 @@ class Result:
     """Whether the results were there already."""
 
 
-def predict(model: Segmenter, debug: bool, image: ImageArray) -> Predicted:
-    """Find the instances in an (H, W, 3) image and, for debugging, keep the prompt generator's maps."""
-    encoded = model.encode_image(image)
+def predict(model: Segmenter, debug: bool, image: ImageArray, depth: Mapping[str, Any]) -> Predicted:
+    """Find the instances in an (H, W, 3) image and, for debugging, keep the prompt generator's maps.
+
+    Args:
+        model: finds them.
+        debug: keep the maps.
+        image: the photo.
+        depth: its depth and camera, as ``encode_image`` takes them; empty without.
+    """
+    encoded = model.encode_image(image, **depth)
     return encoded.predict(), encoded.maps if debug else None
 
 
 def segment_photo(
     photo: Photo,
-    predict: Callable[[ImageArray], Predicted],
+    predict: Callable[[ImageArray, Mapping[str, Any]], Predicted],
     made_by: Mapping[str, Any],
     plan: FormatPlan = NATIVE_ONLY,
     pictures: PictureOptions = PictureOptions(),
@@ -125,7 +132,10 @@ def segment_photo(
         UOISError: if the photo cannot be read.
     """
     image = photo.read()
-    instances, maps = predict(image)
+    depth, without = ({}, "") if plan.depth is None else plan.depth.beside(photo)
+    instances, maps = predict(image, depth)
+    if without:
+        instances = replace(instances, notes=(*instances.notes, without))
     labels = instances.label_map()
     files: dict[str, bytes] = {}
     if plan.native:
@@ -170,7 +180,7 @@ def _record(photo: Photo, instances: Instances, labels: LabelMap, made_by: Mappi
     }
 
 
-def made_by(model: Segmenter) -> dict[str, Any]:
+def made_by(model: Segmenter, plan: FormatPlan = NATIVE_ONLY) -> dict[str, Any]:
     """Return the model and settings that results depend on, as their records hold them."""
     return {
         "model": model.name,
@@ -178,6 +188,7 @@ def made_by(model: Segmenter) -> dict[str, Any]:
         "version": __version__,
         "selection": asdict(model.settings),
         **({"request": request} if (request := model.request.to_json()) else {}),
+        **({} if plan.depth is None else {"depth": plan.depth.to_json()}),
     }
 
 
@@ -207,7 +218,7 @@ def remove_stale_crops(out: Path, stem: Path, objects: int) -> None:
         objects += 1
 
 
-def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> None:
+def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter, plan: FormatPlan = NATIVE_ONLY) -> None:
     """Refuse to add to results of another model, version or setting: nobody could tell them apart later.
 
     Raises:
@@ -215,14 +226,16 @@ def check_earlier(sources: Iterable[Source], out: Path, model: Segmenter) -> Non
     """
     from uois_sam.io.json_files import read_json
 
-    expected = made_by(model)
+    expected = made_by(model, plan)
     for source in sources:
         stem = source.stem.with_name(f"{source.stem.name}_{0:06d}") if source.is_video else source.stem
         path = path_of(out, stem, RECORD)
         if not path.exists():
             continue
         record: dict[str, Any] = read_json(path, dict, what="a record of earlier results", error=OutputError)
-        if differing := [key for key in {**expected, "request": {}} if record.get(key) != expected.get(key)]:
+        if differing := [
+            key for key in {**expected, "request": {}, "depth": {}} if record.get(key) != expected.get(key)
+        ]:
             said = ", ".join(_difference(key, record.get(key), expected.get(key)) for key in differing)
             raise OutputError(
                 f"{path}: expected results of the same model and settings to go on with, found {said}: "

@@ -80,6 +80,7 @@ def open_sink(
     options: ShardOptions,
     out: Path,
     model: Segmenter,
+    plan: FormatPlan,
     pictures: PictureOptions,
     sources: Sequence[Source],
     *,
@@ -91,6 +92,7 @@ def open_sink(
         options: shards, or none.
         out: folder of the results.
         model: whose results they are.
+        plan: formats of the results, and the depth that goes with the photos.
         pictures: to be drawn.
         sources: whose earlier results are looked at.
         go_on: keep earlier results, which must be of the same model and settings.
@@ -100,12 +102,12 @@ def open_sink(
     """
     if options.shards is None:
         if go_on:
-            check_earlier(sources, out, model)
+            check_earlier(sources, out, model, plan)
         yield _Files(out, pictures)
         return
     from uois_sam.io.shards import ShardWriter
 
-    with ShardWriter(out, options.shards, options.shard_size, made_by(model), go_on=go_on) as writer:
+    with ShardWriter(out, options.shards, options.shard_size, made_by(model, plan), go_on=go_on) as writer:
         yield _Shards(writer)
 
 

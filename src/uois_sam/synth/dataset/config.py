@@ -34,6 +34,8 @@ class GenerateConfig:
     """Light paths a pixel before denoising."""
     variant: Literal["auto", "llvm", "scalar", "cuda"] = "auto"
     """Mitsuba back end; auto takes LLVM where a libLLVM that works is installed (Debian: libllvm19), else scalar."""
+    depth_sensor: Literal["none", "structured-light", "stereo", "time-of-flight", "mixed"] = "none"
+    """Camera that depth/ is seen by, with its noise and holes; mixed draws one a scene, none writes exact depth."""
     amodal: bool = False
     """Also write amodal/: the whole shape of every object, hidden parts included, as COCO RLE in JSON."""
     variety: Variety = field(default_factory=Variety)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from uois_sam.errors import DatasetError
 from uois_sam.io.encoding import encode_png
@@ -17,7 +18,8 @@ from uois_sam.synth.assets.collection import Assets
 from uois_sam.synth.dataset.annotations import SceneAnnotation, annotate
 from uois_sam.synth.dataset.config import PNG_LEVEL, GenerateConfig
 from uois_sam.synth.physics import UnsettledError, settle
-from uois_sam.synth.rendering.ground_truth import GroundTruth
+from uois_sam.synth.rendering.depth_sensor import SENSORS, sense_depth, surface_maps
+from uois_sam.synth.rendering.ground_truth import GroundTruth, depth_to_mm
 from uois_sam.synth.rendering.render import Rendering, render
 from uois_sam.synth.rendering.variants import choose_variant, limit_threads
 from uois_sam.synth.sampling.scenes import sample_scene
@@ -96,7 +98,8 @@ def make_scene(config: GenerateConfig, job: Job) -> MadeScene:
             scene, redraws = job.description, {}
             rendering = _render(config, assets, scene)
         with stage("encode"):
-            files = _encode(job.index, rendering, config.amodal)
+            depth_mm = _seen_depth(config, scene, rendering)
+            files = _encode(job.index, rendering, depth_mm, config.amodal)
     peak_mb = (peak_memory_mib() or 0) * 2**20 / 1e6
     return MadeScene(annotate(job.index, scene, rendering.truth, redraws), files, seconds, peak_mb)
 
@@ -141,11 +144,25 @@ def scene_seed(seed: int, index: int, attempt: int) -> int:
     return int(np.random.SeedSequence([seed, index, attempt]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _encode(index: int, rendering: Rendering, amodal: bool) -> dict[str, bytes]:
+def _seen_depth(config: GenerateConfig, scene: Scene, rendering: Rendering) -> npt.NDArray[np.uint16]:
+    """(H, W) millimetres as the data set's depth camera sees them; a scene always looks the same to it."""
+    truth = rendering.truth
+    if config.depth_sensor == "none":
+        return truth.depth_mm
+    rng = np.random.default_rng([scene.seed, 3])
+    kinds = list(SENSORS)
+    drawn = kinds[int(rng.integers(len(kinds)))]
+    kind = drawn if config.depth_sensor == "mixed" else config.depth_sensor
+    metres = (truth.depth_mm / np.float32(1000)).astype(np.float32)
+    clear, shiny = surface_maps(scene, truth.labels)
+    return depth_to_mm(sense_depth(metres, rendering.image, clear, shiny, kind, rng))
+
+
+def _encode(index: int, rendering: Rendering, depth_mm: npt.NDArray[np.uint16], amodal: bool) -> dict[str, bytes]:
     name, truth = f"{index:06d}", rendering.truth
     files = {
         f"rgb/{name}.png": encode_png(rendering.image, PNG_LEVEL),
-        f"depth/{name}.png": encode_png(truth.depth_mm, PNG_LEVEL),
+        f"depth/{name}.png": encode_png(depth_mm, PNG_LEVEL),
         f"label/{name}.png": encode_png(truth.labels, PNG_LEVEL),
     }
     if amodal:

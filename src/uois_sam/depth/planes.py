@@ -11,11 +11,11 @@ from uois_sam.types import BoolArray
 
 Array = npt.NDArray[np.float32]
 
-HYPOTHESES = 192
+HYPOTHESES = 96
 """Planes through three points that are tried for each plane that is found."""
 REACH = 0.12
 """Farthest that the three points lie from each other, as a share of the grid's width: neighbours share a surface."""
-SCORED = 4096
+SCORED = 1536
 """Points that hypotheses are scored on."""
 LEAST_POINTS = 30
 """On which a plane is looked for."""

@@ -112,3 +112,12 @@ def test_of_a_bin_the_floor_is_the_support_and_its_walls_are_inside() -> None:
         0.6 * np.sin(np.deg2rad(70)), abs=0.01
     )
     assert not scene.cells.outside.any()
+
+
+def test_a_seat_as_high_as_the_table_does_not_widen_it() -> None:
+    seat = ((-0.3, 0.7, -0.04), (0.3, 1.2, 0.0))
+    table = ((-0.4, -0.3, -0.04), (0.4, 0.2, 0.0))
+    view = look([table, seat, BLOCK], pitch_deg=35)
+    scene = scene_of(view, things=(2,))
+    assert (view.labels == 1).sum() > 200
+    assert scene.cells.outside[view.labels == 1].mean() > 0.9 and not scene.cells.outside[view.labels == 0].any()

@@ -18,7 +18,11 @@ LEAST_SCORE = 0.25
 TALLEST_M = 0.4
 """Things that stand on a plane rise no higher: what does, stands on another one."""
 LEAST_PIECE = 0.03
-"""Pieces of the support that are smaller than this share of the largest do not widen it."""
+"""Pieces of the support that are smaller than this share of the largest do not widen it ..."""
+LARGEST_GAP_M = 0.15
+"""... and none that lie farther from the rest: seats are as high as tables."""
+REACHES = 3
+"""Times that pieces are added to what was added before."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,7 @@ class Support:
 
     def beyond(self, points: Array) -> Array:
         """Return how far (..., 3) points lie beyond the support's edge, in metres along it; negative within."""
-        along = points @ self.axes.T
-        reach = along @ self.edges[:, :2].T + self.edges[:, 2]
-        return np.asarray(reach.max(axis=-1), dtype=np.float32)
+        return _beyond(np.asarray(points @ self.axes.T, dtype=np.float32), self.edges)
 
 
 def find_support(points: Array, foreground: Array | None, rng: np.random.Generator) -> Support | None:
@@ -100,10 +102,31 @@ def _with_extent(plane: Plane, points: Array, known: BoolArray, score: float) ->
     _, pieces, sizes, _ = cv2.connectedComponentsWithStats(closed, connectivity=4)
     areas = sizes[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    on &= (areas >= LEAST_PIECE * areas.max())[pieces]
     axes = _axes(plane.normal)
-    hull = cv2.convexHull((points[on] @ axes.T).astype(np.float32))
-    return Support(plane, axes, _edges(np.asarray(hull[:, 0], dtype=np.float32)), score)
+    along = (points @ axes.T).astype(np.float32)
+    # What lies near is wide in the picture: of a table and a seat as high as it, the nearer one is the support.
+    kept = [int(areas.argmax())]
+    others = [int(piece) for piece in np.flatnonzero(areas >= LEAST_PIECE * areas.max()) if piece != kept[0]]
+    edges = _edges_around(along[on & (pieces == kept[0])])
+    for _ in range(REACHES):
+        near = [
+            piece for piece in others if _beyond(along[on & (pieces == piece)], edges).min(initial=9) < LARGEST_GAP_M
+        ]
+        if not near:
+            break
+        kept, others = kept + near, [piece for piece in others if piece not in near]
+        edges = _edges_around(along[on & np.isin(pieces, kept)])
+    return Support(plane, axes, edges, score)
+
+
+def _beyond(along: Array, edges: Array) -> Array:
+    """How far (..., 2) coordinates along a plane lie beyond the worst of (E, 3) edges."""
+    return np.asarray((along @ edges[:, :2].T + edges[:, 2]).max(axis=-1), dtype=np.float32)
+
+
+def _edges_around(along: Array) -> Array:
+    """(E, 3) edges of the convex hull of (P, 2) coordinates."""
+    return _edges(np.asarray(cv2.convexHull(along)[:, 0], dtype=np.float32))
 
 
 def _axes(normal: Array) -> Array:

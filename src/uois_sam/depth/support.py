@@ -19,7 +19,7 @@ TALLEST_M = 0.4
 """Things that stand on a plane rise no higher: what does, stands on another one."""
 LEAST_PIECE = 0.03
 """Pieces of the support that are smaller than this share of the largest do not widen it ..."""
-LARGEST_GAP_M = 0.15
+LARGEST_GAP_M = 0.3
 """... and none that lie farther from the rest: seats are as high as tables."""
 REACHES = 3
 """Times that pieces are added to what was added before."""

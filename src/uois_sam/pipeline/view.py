@@ -71,7 +71,6 @@ class View(OldSettingsNames):
         self.request = request or Request()
         self.part = part
         self.depth = depth
-        """Depth of the whole photo; None without, and for a part, which has what was made of it."""
 
     def with_settings(self: ViewT, **changes: Any) -> ViewT:
         """Return the same encoded photo under other settings; see :meth:`UOISSAM.with_settings`."""
@@ -110,10 +109,8 @@ class View(OldSettingsNames):
     @cached_property
     def scene(self) -> DepthScene | None:
         """What depth says of the whole photo; None without depth, or where it cannot be used."""
-        if self.part is not None:
-            return self.part.scene
-        if self.depth is None:
-            return None
+        if self.part is not None or self.depth is None:
+            return self.part.scene if self.part else None
         foreground = None if self.networks.hpg is None else self.maps.foreground.float().cpu().numpy()
         return understand(self.depth, foreground, self.request.workspace)
 

@@ -1,13 +1,18 @@
-"""Prompts on what depth shows to stand, where the prompt generator has none."""
+"""What depth changes about prompts and candidates of a view."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from uois_sam.depth import DepthScene
+from uois_sam.config import InferenceConfig
+from uois_sam.depth import Cells, DepthScene
 from uois_sam.geometry import map_points
+from uois_sam.models.postprocess import chosen_of, select
 from uois_sam.models.zoom import Crop
-from uois_sam.types import PointPrompts
+from uois_sam.pipeline.losses import Losses
+from uois_sam.types import Candidates, PointPrompts
 
 
 def with_standing(
@@ -34,3 +39,26 @@ def with_standing(
         torch.cat([prompts.strengths, prompts.strengths.new_zeros(len(more))]),
         prompts.left_out + len(missing) - len(more),
     )
+
+
+def of_interest(
+    candidates: Candidates,
+    cells: Cells,
+    limits: tuple[Tensor, Tensor, InferenceConfig, Tensor | None, float],
+    unasked: int,
+) -> tuple[Candidates, Losses]:
+    """Return the candidates that depth does not show to stand elsewhere or to be the support, and what is left out.
+
+    Args:
+        candidates: of a view.
+        cells: what depth says, on the grid of their masks.
+        limits: arguments of :func:`~uois_sam.models.postprocess.select`; counted is what that would have chosen.
+        unasked: number of prompts that were left out before.
+    """
+    if len(candidates.scores) == 0:
+        return candidates, Losses(unasked=unasked)
+    verdict = cells.judge(limits[0].cpu().numpy(), candidates.scores.float().cpu().numpy())
+    chosen = select(*limits).cpu().numpy()
+    outside, support = (int(np.count_nonzero(each[chosen])) for each in (verdict.outside, verdict.support))
+    left = torch.from_numpy(np.flatnonzero(~(verdict.outside | verdict.support))).to(limits[0].device)
+    return chosen_of(candidates, left), Losses(outside=outside, support=support, unasked=unasked)

@@ -22,11 +22,11 @@ from uois_sam.models.decoding import make_scorer
 from uois_sam.models.embedding import embed
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.models.networks import Networks
-from uois_sam.models.postprocess import chosen_of, count_too_large, draw_masks, select
+from uois_sam.models.postprocess import count_too_large, draw_masks, select
 from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
 from uois_sam.pipeline.losses import Losses
-from uois_sam.pipeline.standing import with_standing
+from uois_sam.pipeline.standing import of_interest, with_standing
 from uois_sam.request import LEAST_INSIDE, Request
 from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
 
@@ -148,17 +148,10 @@ class View(OldSettingsNames):
         return masks, candidates.scores, self.in_effect, where, LEAST_INSIDE
 
     def _of_interest(self, candidates: Candidates) -> tuple[Candidates, Losses]:
-        """Candidates that depth does not show to stand elsewhere or to be the support, and how many would be found."""
+        """Candidates that depth does not show to stand elsewhere or to be the support, and what that left out."""
         limits = self._limits(candidates)
-        masks = limits[0]
-        cells = self._cells((masks.shape[1], masks.shape[2]))
-        if cells is None or len(masks) == 0:
-            return candidates, Losses(unasked=self.unasked)
-        verdict = cells.judge(masks.cpu().numpy(), candidates.scores.float().cpu().numpy())
-        chosen = select(*limits).cpu().numpy()
-        outside, support = (int(np.count_nonzero(each[chosen])) for each in (verdict.outside, verdict.support))
-        left = torch.from_numpy(np.flatnonzero(~(verdict.outside | verdict.support))).to(masks.device)
-        return chosen_of(candidates, left), Losses(outside=outside, support=support, unasked=self.unasked)
+        cells = self._cells((limits[0].shape[1], limits[0].shape[2]))
+        return (candidates, Losses()) if cells is None else of_interest(candidates, cells, limits, self.unasked)
 
     @cached_property
     def maps(self) -> PromptMaps:

@@ -5,7 +5,7 @@ The four variants of Table IV are settings of one path: where prompts come from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from uois_sam.models.postprocess import count_too_large, draw_masks, select
 from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
 from uois_sam.pipeline.losses import Losses
+from uois_sam.pipeline.part import Part
 from uois_sam.pipeline.standing import of_interest, with_standing
 from uois_sam.request import LEAST_INSIDE, Request
 from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
@@ -33,19 +34,6 @@ from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointP
 ViewT = TypeVar("ViewT", bound="View")
 OF_THE_PHOTO_ALONE = ("maps", "redrawing_features")
 """What is computed once, whatever the settings and whatever is asked."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a part of a photo has to know of the whole."""
-
-    photo_hw: tuple[int, int]
-    inside: BoolArray | None
-    """(H, W) bool of the part: where to look; None for everywhere."""
-    crop: Crop
-    """Where it lies in the photo."""
-    scene: DepthScene | None
-    """What depth says of the photo."""
 
 
 class View(OldSettingsNames):
@@ -176,11 +164,10 @@ class View(OldSettingsNames):
     @cached_property
     def prompts(self) -> PointPrompts:
         """Point prompts in the whole photo, where objects may stand. Frame: prompt frame."""
-        found = self._prompts_in(self._may_stand(self._prompt_hw, self.networks.device))
+        found = self._prompts_in(self._may_stand())
         if self.scene is None or self.settings.prompts != "heatmap":
             return found
-        crop = self.part.crop if self.part else Crop(0, 0, *self.image_hw)
-        return with_standing(found, self.scene, crop, self._prompt_hw, self.in_effect.max_prompts)
+        return with_standing(found, self.scene, self._crop, self._prompt_hw, self.in_effect.max_prompts)
 
     @cached_property
     def unasked(self) -> int:
@@ -188,8 +175,8 @@ class View(OldSettingsNames):
         if self.scene is None:
             return 0
         everywhere = self._prompts_in(self._where(self._prompt_hw, self.networks.device))
-        within = self._prompts_in(self._may_stand(self._prompt_hw, self.networks.device))
-        return max(0, len(everywhere) + everywhere.left_out - len(within) - within.left_out)
+        within = self._prompts_in(self._may_stand())
+        return len(everywhere) + everywhere.left_out - len(within) - within.left_out
 
     def _prompts_in(self, where: Tensor | None) -> PointPrompts:
         if self.networks.hpg is None:
@@ -264,6 +251,10 @@ class View(OldSettingsNames):
         return embed(cut_padding(maps[0], frame).float().cpu().numpy(), masks)
 
     @property
+    def _crop(self) -> Crop:
+        return Crop(0, 0, *self.image_hw) if self.part is None else self.part.crop
+
+    @property
     def _prompt_hw(self) -> tuple[int, int]:
         if self.networks.hpg is None:
             return PROMPT_FRAME_HW
@@ -277,16 +268,14 @@ class View(OldSettingsNames):
         """What depth says, on a grid over this view; None without depth."""
         if self.scene is None:
             return None
-        crop = Crop(0, 0, *self.image_hw) if self.part is None else self.part.crop
+        crop = self._crop
         return self.scene.part(crop.top, crop.left, crop.height, crop.width, grid_hw)
 
-    def _may_stand(self, grid_hw: tuple[int, int], device: torch.device) -> Tensor | None:
-        """:meth:`_where`, without what depth shows to lie outside the workspace."""
-        where, cells = self._where(grid_hw, device), self._cells(grid_hw)
-        if cells is None:
-            return where
-        within = torch.from_numpy(~cells.outside).to(device)
-        return within if where is None else where & within
+    def _may_stand(self) -> Tensor | None:
+        """:meth:`_where` for prompts, without what depth shows to lie outside the workspace."""
+        where, cells = self._where(self._prompt_hw, self.networks.device), self._cells(self._prompt_hw)
+        within = None if cells is None else torch.from_numpy(~cells.outside).to(self.networks.device)
+        return where if within is None else within if where is None else where & within
 
     def _drop_small(self, instances: Instances) -> Instances:
         """Leave out masks below ``min_area_px``, and those that vanish at the photo's size."""

@@ -172,17 +172,32 @@ def save(networks: Networks, card: ModelCard, settings: InferenceConfig, folder:
         UOISError: if a network is missing or is no torch module, so that the folder could not be loaded again.
     """
     kind, _ = architecture_of(card)
-    parts = {} if kind in (HEADS_KIND, BASE_KIND) else {"encoder": "encoder", "decoder": "decoder"}
+    tensors = tensors_of(networks, card.full_name, whole=kind not in (HEADS_KIND, BASE_KIND))
+    save_folder(tensors, replace(card, selection=asdict(settings)), folder)
+
+
+def tensors_of(networks: Networks, name: str, *, whole: bool) -> dict[str, Tensor]:
+    """The tensors of a model folder.
+
+    Args:
+        networks: of the model.
+        name: of the model, for messages.
+        whole: with encoder and decoder, not only the heads.
+
+    Raises:
+        UOISError: as :func:`save`.
+    """
+    parts = {"encoder": "encoder", "decoder": "decoder"} if whole else {}
     parts |= {"hpg": "hpg", "hdnet": "hdnet"}
     if networks.mask_scorer is not None:
         parts["evidence"] = "mask_scorer"  # the name that files have had from the start
     tensors: dict[str, Tensor] = {}
-    for prefix, name in parts.items():
-        part = getattr(networks.saved or networks, name)
+    for prefix, part_name in parts.items():
+        part = getattr(networks.saved or networks, part_name)
         if not isinstance(part, nn.Module):
-            raise UOISError(f"cannot save {card.full_name}: expected a torch module as {name}, found {part!r}")
+            raise UOISError(f"cannot save {name}: expected a torch module as {part_name}, found {part!r}")
         tensors |= {f"{prefix}.{key}": value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
-    save_folder(tensors, replace(card, selection=asdict(settings)), folder)
+    return tensors
 
 
 def push_to_hub(

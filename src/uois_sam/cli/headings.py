@@ -14,7 +14,7 @@ _HEADINGS: Mapping[str, tuple[str, ...]] = {
     "data": ("data", "dataset", "kind", "set", "val", "val_set", "every", "offset", "partial", "limit", "held_out"),
     "what to find": ("find",),
     "model": ("model", "base", "sam", "dinov2", "start", "prompts", "scores", "zoom"),
-    "machine": ("device", "precision", "threads", "workers", "ray"),
+    "machine": ("device", "backend", "precision", "threads", "workers", "ray"),
 }
 """Heading to the options below it, in any command; options of no heading are a command's own."""
 _ORDER = tuple(_HEADINGS)

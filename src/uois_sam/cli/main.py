@@ -19,6 +19,7 @@ from uois_sam.cli.convert import Convert
 from uois_sam.cli.demo import DEMO
 from uois_sam.cli.doctor import Doctor
 from uois_sam.cli.evaluate import Evaluate
+from uois_sam.cli.export import Export
 from uois_sam.cli.finetune import FineTune
 from uois_sam.cli.generate import Generate
 from uois_sam.cli.import_labels import Import
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Any] = {
     "doctor": Doctor,
     "generate": Generate,
     "convert": Convert,
+    "export": Export,
     "import": Import,
     "train": TRAIN,
     "prelabel": PreLabel,

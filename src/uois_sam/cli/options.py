@@ -150,11 +150,13 @@ class ModelOptions(WeightOptions):
     own setting (0.5) if left out."""
     zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+    backend: Literal["torch", "onnxruntime", "openvino", "tensorrt", "torchscript"] | None = None
+    """What runs a model that "uois-sam export" wrote; the usual one for its folder if left out."""
     find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
 
     def keywords(self) -> dict[str, Any]:
-        """As in the parent class, with what draws the masks."""
-        return {**super().keywords(), "masks": self.masks}
+        """As in the parent class, with what draws the masks, and the backend."""
+        return {**super().keywords(), "masks": self.masks, "backend": self.backend}
 
     def load(self) -> UOISSAM:
         """Load the model and give it these settings, and what to find.

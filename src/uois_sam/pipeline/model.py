@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 
 from uois_sam._deprecated import OldSettingsNames
+from uois_sam.backends.loading import load_exported
+from uois_sam.backends.manifest import exported_folder
 from uois_sam.checkpoints.loading import load, push_to_hub, save
 from uois_sam.config import InferenceConfig, changed_settings
 from uois_sam.depth import read_depth_map
-from uois_sam.errors import ImageError
+from uois_sam.errors import ImageError, UOISError
 from uois_sam.instances import Instances
 from uois_sam.io.images import ImageSource, read_image
 from uois_sam.models.networks import Networks
@@ -50,6 +52,7 @@ class UOISSAM(OldSettingsNames):
         masks: str | None = None,
         device: str = "auto",
         precision: str = "auto",
+        backend: str | None = None,
     ) -> UOISSAM:
         """Load a model by name, from a folder that :meth:`save_pretrained` wrote, or from the Hugging Face hub.
 
@@ -71,11 +74,19 @@ class UOISSAM(OldSettingsNames):
                 it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves
                 a quarter of the time and draws other masks.
 
+            backend: what runs a model that ``uois-sam export`` wrote: ``"onnxruntime"``, ``"openvino"``,
+                ``"tensorrt"`` or ``"torchscript"``; the usual one for the folder if left out. ``"torch"`` for others.
+
         Raises:
-            UOISError: unknown device or precision.
+            UOISError: unknown device, precision or backend, or one that does not fit.
             WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
             MissingExtraError: the model needs the extra ``full``, which is not installed.
         """
+        exported = exported_folder(name_or_path, backend)
+        if exported is not None:
+            if (sam, dinov2, masks) != (None, None, None):
+                raise UOISError(f"{exported}: an exported model has its own weights: expected no sam, dinov2 or masks")
+            return cls(*load_exported(exported, backend, device, precision))
         return cls(*load(name_or_path, sam=sam, dinov2=dinov2, masks=masks, device=device, precision=precision))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:

@@ -126,6 +126,12 @@ def in_small_blocks(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+def is_traced() -> bool:
+    """Return whether a graph is being recorded for export, which knows neither views that are written through nor some
+    operators."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
 class Prepared(Generic[Ready]):
     """Cache of values derived from a frozen module's weights for one arithmetic (casts, tables).
 

@@ -55,6 +55,19 @@ def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> Ne
     return faster
 
 
+def traceable(network: NetworkT) -> NetworkT:
+    """The network as it is best exported: folded attention, whose weights are derived from the parameters in every
+    call. An exported graph holds the parameters themselves, once for all graphs, and its run time derives the rest when
+    it is loaded."""
+    if not isinstance(network, nn.Module):
+        return network
+    copied = copy.deepcopy(network)
+    for module in list(copied.modules()):
+        for name in _crossing(module):
+            setattr(module, name, _DerivedAttention(getattr(module, name)))
+    return copied
+
+
 def _can_gain(module: nn.Module) -> bool:
     return bool(_pairs(module)) or bool(_crossing(module))
 
@@ -196,19 +209,20 @@ class FoldedAttention(nn.Module):
     The scale of the scores is part of the query projection.
     """
 
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    out: Tensor
+    query_bias: Tensor
+    key_bias: Tensor
+    value_bias: Tensor
+    out_bias: Tensor
+
     def __init__(self, attention: Attention) -> None:
         super().__init__()
-        heads = attention.heads
-        inner = attention.query.out_features // heads
         self.plain = attention
-        scale = inner**-0.5
-        parts = [(attention.query, scale), (attention.key, 1.0), (attention.value, 1.0)]
-        weights = [(layer.weight.detach() * by).unflatten(0, (heads, inner)).contiguous() for layer, by in parts]
-        biases = [(layer.bias.detach() * by).unflatten(0, (heads, inner)).contiguous() for layer, by in parts]
-        self.query, self.key, self.value = (nn.Buffer(weight) for weight in weights)  # (H, D, C)
-        self.query_bias, self.key_bias, self.value_bias = (nn.Buffer(bias) for bias in biases)  # (H, D)
-        out = attention.out.weight.detach().T.unflatten(0, (heads, inner)).contiguous()
-        self.out, self.out_bias = nn.Buffer(out), nn.Buffer(attention.out.bias.detach().clone())  # (H, D, C), (C,)
+        for name, value in derived(attention, _scale(attention)).items():
+            setattr(self, name, nn.Buffer(value.detach().clone()))
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(M or 1, n, C) queries, (M or 1, P, C) keys and values to (M, n, C), as the plain attention."""
@@ -237,3 +251,41 @@ class FoldedAttention(nn.Module):
         offered = torch.einsum("mnc,hdc->mhnd", values, self.value) + self.value_bias[:, None]
         offered = (offered @ self.out + self.out_bias / heads).flatten(1, 2)  # (M, H n, C)
         return weights.transpose(1, 2) @ offered.to(weights.dtype)
+
+
+class _DerivedAttention(FoldedAttention):
+    """The same with its weights derived in every call."""
+
+    def __init__(self, attention: Attention) -> None:
+        nn.Module.__init__(self)
+        self.plain = attention
+        self.scale = nn.Buffer(_scale(attention))  # a number in the code would be traced as float64
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        for name, value in derived(self.plain, self.scale).items():
+            self.__dict__[name] = value
+        return super().forward(q, k, v)
+
+
+def derived(attention: Attention, scale: Tensor) -> dict[str, Tensor]:
+    """Weights of a :class:`FoldedAttention`.
+
+    Args:
+        attention: H heads of D channels, on vectors of C.
+        scale: of the scores, a number.
+
+    Returns:
+        (H, D, C) query, key, value and out, (H, D) biases of the first three, and the (C,) bias of the last.
+    """
+    heads, found = attention.heads, {}
+    for name, layer in (("query", attention.query), ("key", attention.key), ("value", attention.value)):
+        weight, bias = (layer.weight * scale, layer.bias * scale) if name == "query" else (layer.weight, layer.bias)
+        found[name] = weight.unflatten(0, (heads, -1)).contiguous()
+        found[f"{name}_bias"] = bias.unflatten(0, (heads, -1)).contiguous()
+    found["out"] = attention.out.weight.T.unflatten(0, (heads, -1)).contiguous()
+    found["out_bias"] = attention.out.bias
+    return found
+
+
+def _scale(attention: Attention) -> Tensor:
+    return attention.query.weight.new_tensor((attention.query.out_features // attention.heads) ** -0.5)

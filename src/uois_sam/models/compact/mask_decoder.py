@@ -12,6 +12,7 @@ from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.models.compact.encoder import CompactConfig, grow
 from uois_sam.models.hdnet import mlp
 from uois_sam.models.interfaces import MaskFeatures
+from uois_sam.runtime.device import is_traced
 from uois_sam.types import TokenPredictions
 
 
@@ -32,8 +33,8 @@ class FourierPositions(nn.Module):
 
     def grid(self, height: int, width: int) -> Tensor:
         """(height * width, width_of_features) positions of grid-cell centres, row by row."""
-        ys = (torch.arange(height, device=self.frequencies.device) + 0.5) / height
-        xs = (torch.arange(width, device=self.frequencies.device) + 0.5) / width
+        ys = (torch.arange(height, dtype=self.frequencies.dtype, device=self.frequencies.device) + 0.5) / height
+        xs = (torch.arange(width, dtype=self.frequencies.dtype, device=self.frequencies.device) + 0.5) / width
         y, x = torch.meshgrid(ys, xs, indexing="ij")
         return self(torch.stack([x, y], dim=-1).reshape(-1, 2))
 
@@ -171,12 +172,14 @@ class CompactDecoder(nn.Module):
     def _offsets(self, points_xy: Tensor, grid_hw: torch.Size) -> Tensor:
         """(M, 3, h, w): x and y distance of every cell from the point and their length, in units of the frame."""
         height, width = grid_hw
-        ys = (torch.arange(height, device=points_xy.device) + 0.5) / height
-        xs = (torch.arange(width, device=points_xy.device) + 0.5) / width
+        ys = (torch.arange(height, dtype=points_xy.dtype, device=points_xy.device) + 0.5) / height
+        xs = (torch.arange(width, dtype=points_xy.dtype, device=points_xy.device) + 0.5) / width
         unit = self._unit(points_xy)
         dx = (xs[None, None, :] - unit[:, 0, None, None]).expand(-1, height, -1)
         dy = (ys[None, :, None] - unit[:, 1, None, None]).expand(-1, -1, width) * (self.frame_hw[0] / self.frame_hw[1])
-        return 4 * torch.stack([dx, dy, torch.hypot(dx, dy)], dim=1)
+        # ONNX has no hypot; the root of squares differs in the last digit.
+        length = (dx * dx + dy * dy).sqrt() if is_traced() else torch.hypot(dx, dy)
+        return 4 * torch.stack([dx, dy, length], dim=1)
 
 
 def _add_to(x: Tensor, weight: Tensor, y: Tensor) -> Tensor:
@@ -206,6 +209,8 @@ def _by_image(x: Tensor, images: int) -> Tensor:
 
 def _add_shared(x: Tensor, shared: Tensor) -> Tensor:
     """Add each image's (B, C, h, w) map to all its prompts' (M, C, h, w) maps, in place."""
+    if is_traced():  # graphs have no views to write through
+        return (_by_image(x, len(shared)) + shared[:, None]).flatten(0, 1)
     _by_image(x, len(shared)).add_(shared[:, None])
     return x
 

@@ -1,0 +1,155 @@
+"""Graphs at work: one file each, run by ONNX Runtime, OpenVINO, TensorRT or TorchScript."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from uois_sam.errors import MissingExtraError, UOISError, WeightsError
+
+Backend = Literal["onnxruntime", "openvino", "tensorrt", "torchscript"]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".ts"}
+"""Ending of a graph's file by what it was exported to."""
+READS: Mapping[str, tuple[Backend, ...]] = {
+    "onnx": ("onnxruntime", "openvino", "tensorrt"), "openvino": ("openvino",), "torchscript": ("torchscript",),
+}  # fmt: skip
+"""Backends that run what was exported, the usual one first."""
+PACKAGES: Mapping[str, str] = {
+    "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt", "torchscript": "torch",
+}  # fmt: skip
+
+
+Session = Callable[[Arrays], dict[str, npt.NDArray[Any]]]
+"""A graph that is loaded: arrays by name in and out; inputs that it does not have are left aside."""
+
+
+def choose_backend(target: str, asked: str | None) -> Backend:
+    """Return what runs an export: what is asked for, or else the usual one.
+
+    Raises:
+        UOISError: unknown, or one that does not run what was exported.
+        MissingExtraError: it is not installed.
+    """
+    able = READS[target]
+    if asked is not None and asked not in get_args(Backend):
+        raise UOISError(f"unknown backend {asked!r}: expected one of {', '.join(get_args(Backend))}")
+    if asked is not None and asked not in able:
+        raise UOISError(f"backend {asked}: expected an export that it runs, found {target}, for {', '.join(able)}")
+    found = [each for each in able if importlib.util.find_spec(PACKAGES[each]) is not None]
+    chosen = next((each for each in able if each == asked), found[0] if found else able[0])
+    if chosen not in found:
+        raise MissingExtraError(f"the backend {chosen}", chosen, PACKAGES[chosen])
+    return chosen
+
+
+def open_session(backend: Backend, path: Path, threads: int) -> Session:
+    """Load a graph.
+
+    Raises:
+        WeightsError: the file is none that the backend reads.
+    """
+    try:
+        return _OPENERS[backend](path, threads)
+    except Exception as error:  # each has exceptions of its own, some derived from RuntimeError, some from Exception
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"{path}: expected a graph that {backend} runs, found: {reason[:200]}") from error
+
+
+def _onnxruntime(path: Path, threads: int) -> Session:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Threads that spin while they wait are in the way of whatever else the machine does.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    inputs = {each.name for each in session.get_inputs()}
+    outputs = [each.name for each in session.get_outputs()]
+
+    def run(given: Arrays) -> dict[str, npt.NDArray[Any]]:
+        return dict(zip(outputs, session.run(outputs, {name: given[name] for name in inputs}), strict=True))
+
+    return run
+
+
+def _openvino(path: Path, threads: int) -> Session:
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    inputs, outputs = ([each.names for each in side] for side in (compiled.inputs, compiled.outputs))
+
+    def run(given: Arrays) -> dict[str, npt.NDArray[Any]]:
+        request = compiled.create_infer_request()  # one a call: photos on several threads do not wait for each other
+        found = request.infer([next(given[name] for name in names if name in given) for names in inputs])
+        return {name: found[index] for index, names in enumerate(outputs) for name in names}
+
+    return run
+
+
+def _tensorrt(path: Path, threads: int) -> Session:
+    """Build an engine for this GPU from an ONNX graph; torch holds the memory. Written after TensorRT 10's interface
+    and not run here: no machine with it was at hand."""
+    import tensorrt as trt
+    import torch
+
+    logger = trt.Logger(trt.Logger.WARNING)
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(path)):
+        raise WeightsError(str(parser.get_error(0)))
+    engine = trt.Runtime(logger).deserialize_cuda_engine(
+        builder.build_serialized_network(network, builder.create_builder_config())
+    )
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    takes = {name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
+
+    def run(given: Arrays) -> dict[str, npt.NDArray[Any]]:
+        context = engine.create_execution_context()
+        held = {}
+        for name in names:
+            shape = tuple(engine.get_tensor_shape(name))
+            held[name] = torch.empty(shape, dtype=torch.float32, device="cuda")
+            if name in takes:
+                held[name].copy_(torch.from_numpy(np.ascontiguousarray(given[name])))
+            context.set_tensor_address(name, held[name].data_ptr())
+        stream = torch.cuda.current_stream()
+        context.execute_async_v3(stream.cuda_stream)
+        stream.synchronize()
+        return {name: held[name].cpu().numpy() for name in names if name not in takes}
+
+    return run
+
+
+def _torchscript(path: Path, threads: int) -> Session:
+    import torch
+
+    extra = {"inputs": "", "outputs": ""}
+    module = torch.jit.load(str(path), _extra_files=extra)
+    inputs, outputs = (_text(extra[name]).split() for name in ("inputs", "outputs"))
+
+    def run(given: Arrays) -> dict[str, npt.NDArray[Any]]:
+        with torch.inference_mode():
+            found = module(*(torch.from_numpy(np.ascontiguousarray(given[name])) for name in inputs))
+        found = found if isinstance(found, tuple) else (found,)
+        return {name: value.numpy() for name, value in zip(outputs, found, strict=True)}
+
+    return run
+
+
+def _text(content: str | bytes) -> str:
+    return content.decode() if isinstance(content, bytes) else content
+
+
+_OPENERS: Mapping[str, Callable[[Path, int], Session]] = {
+    "onnxruntime": _onnxruntime, "openvino": _openvino, "tensorrt": _tensorrt, "torchscript": _torchscript,
+}  # fmt: skip

@@ -1,0 +1,62 @@
+"""``uois-sam export``: a model as graphs for ONNX Runtime, OpenVINO, TensorRT or TorchScript."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from uois_sam.errors import UOISError
+from uois_sam.runtime.progress import print_line, progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a model as graphs of fixed shapes, which this package and others run without torch.
+
+        uois-sam export compact --to onnx --out exported
+        uois-sam segment photo.jpg --model exported --backend onnxruntime --out results
+
+    Post-processing is not in the graphs; the package does it as for a model in torch. Names and shapes are in
+    docs/reference/exported-models.md.
+
+    Exit status: 0 success; 2 nothing could be written; 130 interrupted.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Name or folder of a model in torch."""
+    out: Path
+    """Folder for the graphs; created if missing."""
+    to: Literal["onnx", "openvino", "torchscript"] = "onnx"
+    """What to write; onnx serves onnxruntime, openvino and tensorrt."""
+    photo_size: Annotated[str | None, tyro.conf.arg(metavar="WIDTHxHEIGHT")] = None
+    """Also write graphs with preprocessing, which take photos of this size as they are; for other programs."""
+
+    def run(self, console: Console) -> int:
+        """Write the graphs and return the exit status.
+
+        Raises:
+            UOISError: an unknown model or one that is not exported, or a folder that cannot be written.
+        """
+        photo_hw = None if self.photo_size is None else _size(self.photo_size)
+        from uois_sam.export.write import export_model
+        from uois_sam.pipeline import UOISSAM
+
+        model = UOISSAM.from_pretrained(self.model, device="cpu", precision="float32", backend="torch")
+        with progress(console) as watch:
+            files = export_model(model, self.to, self.out, photo_hw=photo_hw, watch=watch)
+        size = sum(path.stat().st_size for path in files)
+        print_line(console, f"{model.name}: {len(files)} files, {size / 1e6:.1f} MB, in {self.out}")
+        return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 0 < int(width) <= 8192 and 0 < int(height) <= 8192):
+        raise UOISError(f"--photo-size: expected WIDTHxHEIGHT in pixels, as 640x480, found {text[:40]!a}")
+    return int(height), int(width)

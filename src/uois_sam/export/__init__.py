@@ -1,0 +1,1 @@
+"""From a model in torch to a folder of fixed-shape graphs (:mod:`uois_sam.backends` reads it)."""

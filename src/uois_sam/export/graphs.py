@@ -1,0 +1,145 @@
+"""The graphs of a model: torch modules of fixed shapes with named inputs and outputs.
+
+Names and shapes are listed in docs/reference/exported-models.md; :mod:`uois_sam.backends.networks` calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.models.compact.encoder import CompactEncoder
+from uois_sam.models.compact.inference import traceable
+from uois_sam.models.compact.mask_scorer import evidence_width
+from uois_sam.models.hdnet import HDNet
+from uois_sam.models.interfaces import MaskFeatures
+from uois_sam.models.networks import Networks
+from uois_sam.types import TokenPredictions
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph, ready to be traced."""
+
+    name: str
+    """``encoder_1``: what it is and its batch."""
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    """Examples of the inputs, by name."""
+    outputs: tuple[str, ...]
+
+
+class Encoder(nn.Module):
+    """A stretched photo to everything that is computed of it once."""
+
+    def __init__(self, encoder: CompactEncoder, hpg: Any) -> None:
+        super().__init__()
+        self.encoder, self.hpg = encoder, hpg
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what is returned."""
+        return ("grid", "fine8", "fine4", *(() if self.hpg is None else ("foreground_logits", "heatmap")))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        features = self.encoder.encode_batch(image)
+        found = (features.mask_features.grid, *features.mask_features.fine)
+        if self.hpg is None:
+            return found
+        maps = self.hpg(features.prompt_features)
+        return (*found, *(F.interpolate(x, self.hpg.frame_hw, mode="bilinear", align_corners=False) for x in maps))
+
+
+class Photo(nn.Module):
+    """The encoder with preprocessing: a photo of one size, as it is in memory."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, ...]:
+        pixels = photo.permute(0, 3, 1, 2).float()
+        size = self.encoder.encoder.input_hw
+        return self.encoder(F.interpolate(pixels, size, mode="bilinear", antialias=True))
+
+
+class Tokens(nn.Module):
+    """Prompts up to tokens and the decoder's own scores."""
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, grid: Tensor, fine4: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+        found = self.decoder.decode_tokens(MaskFeatures(grid, (fine4,)), points)
+        return found.iou_token, found.mask_tokens, found.scores, found.image_state
+
+
+class Refined(nn.Module):
+    """HDNet's scores."""
+
+    def __init__(self, hdnet: HDNet) -> None:
+        super().__init__()
+        self.hdnet = hdnet
+
+    def forward(self, iou_token: Tensor, mask_tokens: Tensor, scores: Tensor) -> Tensor:
+        return self.hdnet(TokenPredictions(iou_token, mask_tokens, scores, scores))
+
+
+class Masks(nn.Module):
+    """All four masks of prompts."""
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, fine8: Tensor, fine4: Tensor, mask_tokens: Tensor, image_state: Tensor, points: Tensor) -> Tensor:
+        every = torch.arange(MASKS_PER_PROMPT).expand(len(points), -1)
+        none = image_state[:, 0, 0]
+        predictions = TokenPredictions(none, mask_tokens, none, image_state)
+        return self.decoder.upscale(MaskFeatures(none, (fine8, fine4)), predictions, points, every)
+
+
+def compact_graphs(networks: Networks, batches: tuple[int, ...], photo_hw: tuple[int, int] | None) -> Iterator[Graph]:
+    """The graphs of a compact model, each for every batch."""
+    plain = networks.saved or networks
+    encoder = plain.encoder
+    assert isinstance(encoder, CompactEncoder)
+    module = Encoder(encoder, plain.hpg).eval()
+    for batch in batches:
+        image = 255 * torch.rand(batch, 3, *encoder.input_hw, generator=torch.Generator().manual_seed(0))
+        yield Graph(f"encoder_{batch}", module, {"image": image}, module.outputs)
+        if photo_hw is not None:
+            photo = torch.zeros(batch, *photo_hw, 3, dtype=torch.uint8)
+            yield Graph(f"photo_{batch}", Photo(module).eval(), {"photo": photo}, module.outputs)
+    with torch.no_grad():
+        features = dict(zip(module.outputs, module(image[:1]), strict=True))
+    for batch in batches:
+        yield from _prompt_graphs(plain, features, batch, encoder.input_hw)
+
+
+def _prompt_graphs(
+    plain: Networks, features: Mapping[str, Tensor], batch: int, frame_hw: tuple[int, int]
+) -> Iterator[Graph]:
+    decoder = traceable(plain.decoder)
+    tokens, names = Tokens(decoder).eval(), ("iou_token", "mask_tokens", "scores", "image_state")
+    known = {**features, "points": torch.rand(batch, 2, generator=torch.Generator().manual_seed(1)) * min(frame_hw)}
+    inputs = {name: known[name] for name in ("grid", "fine4", "points")}
+    yield Graph(f"tokens_{batch}", tokens, inputs, names)
+    with torch.no_grad():
+        known |= dict(zip(names, tokens(*inputs.values()), strict=True))
+    inputs = {name: known[name] for name in ("fine8", "fine4", "mask_tokens", "image_state", "points")}
+    yield Graph(f"masks_{batch}", Masks(decoder).eval(), inputs, ("logits",))
+    if plain.hdnet is not None:
+        inputs = {name: known[name] for name in names[:3]}
+        yield Graph(f"hdnet_{batch}", Refined(plain.hdnet).eval(), inputs, ("refined",))
+    if plain.mask_scorer is not None:
+        width = evidence_width(known["iou_token"].shape[1])
+        evidence = torch.zeros(batch, MASKS_PER_PROMPT, width)
+        yield Graph(f"scorer_{batch}", plain.mask_scorer.eval(), {"evidence": evidence}, ("refined",))

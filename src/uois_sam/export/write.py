@@ -1,0 +1,142 @@
+"""Write the graphs of a model into a folder that :mod:`uois_sam.backends` reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uois_sam._version import __version__
+from uois_sam.backends.manifest import BATCHES, FORMAT, MANIFEST, OPSET, Manifest, Target, sha256_of
+from uois_sam.backends.sessions import SUFFIXES
+from uois_sam.errors import MissingExtraError, UOISError
+from uois_sam.export.graphs import Graph, compact_graphs
+from uois_sam.export.weights import WeightPool
+from uois_sam.io.files import make_output_folder, write_atomically
+from uois_sam.models.compact.encoder import CompactEncoder
+from uois_sam.models.networks import Networks
+from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.progress import SILENT, ProgressCallback
+
+
+def export_model(
+    model: UOISSAM,
+    to: Target,
+    folder: Path,
+    *,
+    photo_hw: tuple[int, int] | None = None,
+    watch: ProgressCallback = SILENT,
+) -> list[Path]:
+    """Write a model's graphs; ``export.json`` is written last and makes the folder one that loads.
+
+    Args:
+        model: in torch and float32.
+        to: what to write.
+        folder: created if need be; an earlier export in it is replaced.
+        photo_hw: rows and columns of photos for a graph that takes them as they are, for other programs.
+        watch: told of every graph.
+
+    Returns:
+        The files.
+
+    Raises:
+        UOISError: a model that is no torch model in float32, or of a kind that is not exported.
+        MissingExtraError: a package that is needed to write is not installed.
+        OutputError: the folder or a file cannot be written.
+    """
+    networks = model.networks
+    if networks.precision != torch.float32 or networks.device.type != "cpu":
+        precision = str(networks.precision).removeprefix("torch.")
+        raise UOISError(
+            f"export: expected a model on cpu in float32, found {precision} on {networks.device}: "
+            "load it with device='cpu', precision='float32'"
+        )
+    _check_packages(to)
+    make_output_folder(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)  # until all is there, the folder holds none
+    graphs = list(_graphs(networks, model.name, photo_hw))
+    pool = WeightPool(folder, networks)
+    write = {"onnx": _write_onnx, "openvino": _write_openvino, "torchscript": _write_torchscript}[to]
+    paths: list[Path] = []
+    watch.stage("exporting", len(graphs))
+    for done, graph in enumerate(graphs):
+        watch.advance(done, graph.name)
+        paths += write(graph, folder / f"{graph.name}{SUFFIXES[to]}", pool)
+    paths += pool.close() if to == "onnx" else []
+    manifest = Manifest(
+        format=FORMAT, version=__version__, target=to, opset=OPSET if to == "onnx" else 0, precision="float32",
+        input_hw=(networks.saved or networks).encoder.input_hw, batches=BATCHES,  # type: ignore[attr-defined]
+        files={path.name: sha256_of(path) for path in paths}, has=_heads(networks), card=model.card, photo_hw=photo_hw,
+    )  # fmt: skip
+    write_atomically(folder / MANIFEST, (json.dumps(manifest.to_json(), indent=1) + "\n").encode())
+    return [*paths, folder / MANIFEST]
+
+
+def _graphs(networks: Networks, name: str, photo_hw: tuple[int, int] | None) -> Iterator[Graph]:
+    plain = networks.saved or networks
+    if isinstance(plain.encoder, CompactEncoder):
+        return compact_graphs(networks, BATCHES, photo_hw)
+    raise UOISError(f"export: expected a compact model, found {name}: models on SAM are not exported yet")
+
+
+def _heads(networks: Networks) -> tuple[str, ...]:
+    return tuple(name for name in ("hpg", "hdnet", "mask_scorer") if getattr(networks, name) is not None)
+
+
+def _check_packages(to: Target) -> None:
+    needed = {"onnx": ("onnx",), "openvino": ("onnx", "openvino"), "torchscript": ()}[to]
+    for name in needed:
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise MissingExtraError(f"export --to {to}", "export", name) from error
+
+
+def _traced(graph: Graph) -> bytes:
+    """The graph as an ONNX model."""
+    content = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # on sizes that become constants, which is what fixed shapes mean
+        torch.onnx.export(
+            graph.module, tuple(graph.inputs.values()), content,  # type: ignore[arg-type]
+            dynamo=False, opset_version=OPSET,
+            input_names=list(graph.inputs), output_names=list(graph.outputs), do_constant_folding=False,
+        )  # fmt: skip
+    return content.getvalue()
+
+
+def _write_onnx(graph: Graph, path: Path, pool: WeightPool) -> list[Path]:
+    write_atomically(path, pool.without_weights(_traced(graph)))
+    return [path]
+
+
+def _write_openvino(graph: Graph, path: Path, pool: WeightPool) -> list[Path]:
+    import openvino
+
+    with tempfile.TemporaryDirectory(dir=path.parent) as place:
+        source = Path(place, "graph.onnx")
+        source.write_bytes(_traced(graph))
+        written = Path(place, path.name)
+        openvino.save_model(openvino.convert_model(str(source)), str(written), compress_to_fp16=False)
+        made = [written.with_suffix(".bin"), written]
+        for each in made:
+            os.replace(each, path.parent / each.name)
+    return [path.parent / each.name for each in made]
+
+
+def _write_torchscript(graph: Graph, path: Path, pool: WeightPool) -> list[Path]:
+    names: dict[str, Any] = {"inputs": " ".join(graph.inputs), "outputs": " ".join(graph.outputs)}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(graph.module, tuple(graph.inputs.values()), check_trace=False)
+    content = io.BytesIO()
+    torch.jit.save(traced, content, _extra_files=names)
+    write_atomically(path, content.getvalue())
+    return [path]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     ("segment",), ("watch",), ("serve",), ("bag",), ("node",), ("import",), ("models",), ("doctor",), ("evaluate",),
     ("tables",), ("demo", "grasp"), ("benchmark",), ("generate",), ("convert",), ("prelabel",), ("finetune",),
-    ("train", "heads"), ("train", "compact"), ("train", "shipped"),
+    ("export",), ("train", "heads"), ("train", "compact"), ("train", "shipped"),
     ("reproduce",),
 )  # fmt: skip
 HELP_COLUMNS = 80

@@ -63,10 +63,12 @@ def test_last_part_is_what_is_bundled() -> None:
     model = UOISSAM.from_pretrained("compact")
     last, training = PARTS[-1], model.card.training
     assert model.settings == COMPACT_SETTINGS
-    assert last.name == "compact-6"
+    assert last.name == "compact-7"
     assert training["recipe"]["base"]["steps"] == last.steps
     assert training["recipe"]["base"]["rate"] == last.rate
     assert training["recipe"]["base"]["composites"] == last.composites
+    assert training["recipe"]["base"]["hard_looks"] == last.hard_looks
+    assert training["recipe"]["start_share"] == last.start_share
     assert training["recipe"]["architecture"]["context_width"] == last.context
     scenes = {new.seed: new.scenes for part in PARTS for new in part.new}
     assert training["images"] == sum(scenes[seed] for seed in (*last.earlier_seeds, *(new.seed for new in last.new)))

@@ -13,7 +13,20 @@ _HEADINGS: Mapping[str, tuple[str, ...]] = {
     "output": ("out", "overwrite", "pictures", "formats", "sharding", "format", "shapes", "name", "title"),
     "data": ("data", "dataset", "kind", "set", "val", "val_set", "every", "offset", "partial", "limit", "held_out"),
     "what to find": ("find",),
-    "model": ("model", "base", "sam", "dinov2", "start", "prompts", "scores", "zoom"),
+    "model": (
+        "model",
+        "base",
+        "sam",
+        "dinov2",
+        "start",
+        "prompts",
+        "prompts_backbone",
+        "random_weights",
+        "scores",
+        "zoom",
+        "masks",
+        "mask_agreement",
+    ),
     "machine": ("device", "backend", "precision", "threads", "workers", "ray"),
 }
 """Heading to the options below it, in any command; options of no heading are a command's own."""

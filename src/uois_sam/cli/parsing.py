@@ -84,6 +84,8 @@ def _choice(group: CommandGroup) -> Any:
     for word, found in group.commands.items():
         inner = isinstance(found, CommandGroup)
         text = found.description if inner else inspect.getdoc(found) or ""
+        if inner and len(found.commands) == 1:  # tyro knows no choice of one
+            (found,), inner = found.commands.values(), False
         summary = " ".join(text.partition("\n\n")[0].split())
         choices.append(Annotated[_choice(found) if inner else found, tyro.conf.subcommand(word, description=summary)])
     return Union[tuple(choices)]  # noqa: UP007

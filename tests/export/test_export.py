@@ -14,6 +14,7 @@ import torch
 from conftest import TINY
 from uois_sam import UOISSAM
 from uois_sam.backends.manifest import MANIFEST
+from uois_sam.backends.networks import batch_for
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.cli.main import main
@@ -143,3 +144,14 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["export", "compact", "--photo-size", "640", "--out", str(tmp_path / "out")]) == 2
     assert "expected WIDTHxHEIGHT" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected"), [(0, [1]), (1, [1]), (2, [1, 1]), (3, [4]), (5, [4, 1]), (6, [8]), (13, [8, 4, 1])]
+)
+def test_prompts_are_split_into_batches_that_they_nearly_fill(prompts: int, expected: list[int]) -> None:
+    found, left = [], prompts
+    while left > 0 or not found:
+        found.append(batch_for(left, (1, 4, 8)))
+        left -= found[-1]
+    assert found == expected

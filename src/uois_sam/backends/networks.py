@@ -24,6 +24,8 @@ from uois_sam.models.networks import Networks
 from uois_sam.types import PromptMaps, TokenPredictions
 
 Arrays = dict[str, npt.NDArray[Any]]
+LEAST_FILLED = 0.7
+"""Share of a batch from which filling it up costs less than several smaller ones."""
 
 
 class Graphs:
@@ -59,14 +61,23 @@ class Graphs:
         """Run a graph for any number of prompts, in the batches that there are; the last one is filled up."""
         given = {key: value.numpy() for key, value in rows.items()}
         common = {key: value.numpy() for key, value in shared.items()}
-        count, largest, found = len(next(iter(given.values()))), max(self.manifest.batches), []
-        for start in range(0, max(count, 1), largest):
-            left = min(count - start, largest)
-            batch = min(each for each in self.manifest.batches if each >= max(1, left))
+        found: list[dict[str, Tensor]] = []
+        count, start = len(next(iter(given.values()))), 0
+        while start < count or not found:
+            batch = batch_for(count - start, self.manifest.batches)
+            left = min(count - start, batch)
             some = {key: _filled(value[start : start + left], batch) for key, value in given.items()}
             out = self.run(name, batch, {**common, **some})
             found.append({key: torch.from_numpy(value)[:left] for key, value in out.items()})
+            start += batch
         return {key: torch.cat([part[key] for part in found]) for key in found[0]}
+
+
+def batch_for(left: int, batches: tuple[int, ...]) -> int:
+    """The batch for so many prompts: one that they nearly fill, or else the largest that they do fill."""
+    holding = min((each for each in batches if each >= left), default=max(batches))
+    full = max((each for each in batches if each <= left), default=holding)
+    return holding if left > LEAST_FILLED * holding else full
 
 
 def _filled(values: npt.NDArray[Any], batch: int) -> npt.NDArray[Any]:

@@ -41,13 +41,13 @@ TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
 """The paper's settings except for two: its area limit of 13 % of the frame would drop objects photographed from close
 by, and the small decoder leaves specks and holes that SAM does not."""
 COMPACT_SETTINGS = replace(
-    TOKEN_SETTINGS, scores="evidence", score_threshold=0.39, vote_iou=0.8, zoom=True, foreground_threshold=0.9, heatmap_threshold=0.35,
-    max_prompts=45,
+    TOKEN_SETTINGS, scores="evidence", score_threshold=0.39, vote_iou=0.8, zoom=True, foreground_threshold=0.9,
+    heatmap_threshold=0.35, max_prompts=45,
 )  # fmt: skip
-"""Score threshold: with the paper's 0.48, compact-7 misses more than it mistakes; on rendered scenes F is the same within
-a point from 0.36 to 0.48, and half of the development photos gain two points. Peaks below 0.35 are seldom objects:
-without them half of the prompts are left, and F is the same. The foreground threshold is higher than the paper's 0.85,
-because rooms are full of things that are not objects. Vote IoUs from 0.75 to 0.85 score the same."""
+"""Score threshold: with the paper's 0.48, compact-7 misses more than it mistakes; on rendered scenes F is the same
+within a point from 0.36 to 0.48, and half of the development photos gain two points. Peaks below 0.35 are seldom
+objects: without them half of the prompts are left, and F is the same. The foreground threshold is higher than the
+paper's 0.85, because rooms are full of things that are not objects. Vote IoUs from 0.75 to 0.85 score the same."""
 LICENCE = "Apache-2.0"
 
 

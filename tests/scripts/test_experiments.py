@@ -56,7 +56,8 @@ def test_pointing_has_a_row_for_each_way_to_point(run: Run, rectangles: Path, tm
     assert record["payload"]["objects"] == 3 and "3 objects in 3 photos" in said
     assert {"one click", "five clicks", "a box"} <= set(means) and len(means) == 11
     assert all(0 <= mean <= 1 for mean in means.values())
-    assert f"| a box | {100 * means['a box']:.1f} |" in said
+    row = next(line for line in said.splitlines() if line.startswith("| a box |"))
+    assert row.endswith(f"| {100 * means['a box']:.1f} |")
 
 
 def test_scene_statistics_have_a_line_a_folder(run: Run, rectangles: Path) -> None:

@@ -111,7 +111,7 @@ def test_the_same_scene_settles_to_the_same_poses() -> None:
 
 def deepest_overlap(scene: Scene) -> float:
     """How far (m) objects of a settled scene reach into each other or into what they stand on."""
-    shapes = [physics._pieces(spec, ASSETS) for spec in scene.objects]
+    shapes = [physics.pieces_of(spec, ASSETS) for spec in scene.objects]
     model, data = physics._build_model(scene, shapes, [spec.pose for spec in scene.objects])
     mujoco.mj_forward(model, data)
     return -min([contact.dist for contact in data.contact], default=0.0)

@@ -44,7 +44,7 @@ class AntipodalPlanner:
         """See :meth:`uois_sam.grasping.grasp.Planner.plan`."""
         points = scene.points()
         seen = np.isfinite(points[..., 2])
-        towards_camera = scene.world_from_camera[:3, 3]
+        camera = scene.world_from_camera[:3, 3]
         grasps: list[Grasp] = []
         for index, mask in enumerate(masks):
             own = points[mask & seen]
@@ -54,7 +54,7 @@ class AntipodalPlanner:
             middle = np.median(own, axis=0)
             near = points[~mask & seen]
             near = near[np.linalg.norm(near - middle, axis=1) < REACH_M + np.ptp(own, axis=0).max()]
-            grasps += self._on_object(index, _thinned(own, rng), _thinned(near, rng), towards_camera - middle, rng)
+            grasps += self._on_object(index, _thinned(own, rng), _thinned(near, rng), camera - middle, rng)
         return sorted(grasps, key=lambda grasp: -grasp.score)
 
     def _on_object(self, mask: int, own: Array, others: Array, view: Array, rng: np.random.Generator) -> list[Grasp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from depth_views import CAMERA, TABLE, Box, look
+from depth_views import CAMERA, HW, TABLE, Box, look
 from uois_sam.depth import DepthMap, DepthScene, understand
 
 NEAR: Box = ((-0.1, -0.15, 0.0), (-0.02, -0.07, 0.06))
@@ -14,7 +14,8 @@ CARD: Box = ((0.15, -0.1, 0.0), (0.25, 0.0, 0.002))
 
 def scene() -> tuple[DepthScene, np.ndarray]:
     view = look([TABLE, NEAR, TALL, CARD], pitch_deg=55)
-    understood = understand(DepthMap(view.depth_m, CAMERA), (view.labels > 0).astype(np.float32), None)
+    foreground = (view.labels > 0).astype(np.float32)
+    understood = understand(np.zeros((*HW, 3), np.uint8), DepthMap(view.depth_m, CAMERA), foreground, None)
     assert understood is not None
     return understood, view.labels
 

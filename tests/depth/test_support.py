@@ -19,7 +19,8 @@ WALL = ((-5, 1.5, -5), (5, 1.6, 5))
 
 def scene_of(view: View, things: tuple[int, ...] = (), workspace: Box | str | None = None) -> DepthScene:
     foreground = np.isin(view.labels, things).astype(np.float32)
-    scene = understand(DepthMap(view.depth_m, CAMERA), foreground if things else None, workspace)  # type: ignore[arg-type]
+    image, known = np.zeros((*HW, 3), np.uint8), foreground if things else None
+    scene = understand(image, DepthMap(view.depth_m, CAMERA), known, workspace)  # type: ignore[arg-type]
     assert scene is not None
     return scene
 
@@ -44,7 +45,7 @@ def test_planes_are_found_with_their_normals_and_distances() -> None:
 def test_no_plane_in_noise() -> None:
     depth = np.random.default_rng(0).uniform(0.3, 3, HW).astype(np.float32)
     assert find_planes(points_of(depth, CAMERA), np.ones(HW, np.float32), 4, 0.2, np.random.default_rng(0)) == []
-    scene = understand(DepthMap(depth, CAMERA), None, None)
+    scene = understand(np.zeros((*HW, 3), np.uint8), DepthMap(depth, CAMERA), None, None)
     assert scene is not None and scene.support is None
     assert scene.notes[0].startswith("no support found: ") and not scene.cells.outside.any()
 

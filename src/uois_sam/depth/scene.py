@@ -11,9 +11,10 @@ import numpy as np
 from uois_sam.depth.pieces import Pieces, find_pieces
 from uois_sam.depth.planes import Array, tolerance
 from uois_sam.depth.reading import DepthMap
+from uois_sam.depth.registration import find_shift
 from uois_sam.depth.support import Support, find_support
 from uois_sam.depth.workspace import AUTO, Box
-from uois_sam.types import BoolArray, Camera, FloatArray
+from uois_sam.types import BoolArray, Camera, FloatArray, ImageArray
 
 COLUMNS = 320
 """Cells across the photo on which depth is looked at."""
@@ -101,11 +102,12 @@ class DepthScene:
 
 
 def understand(
-    depth: DepthMap, foreground: FloatArray | None, workspace: Box | Literal["auto", "off"] | None
+    image: ImageArray, depth: DepthMap, foreground: FloatArray | None, workspace: Box | Literal["auto", "off"] | None
 ) -> DepthScene | None:
     """Find support and workspace in the depth of a photo.
 
     Args:
+        image: (H, W, 3) uint8 RGB, the photo.
         depth: of the photo.
         foreground: probability of an object on any grid over the photo; None where nothing is known.
         workspace: where objects of interest stand; None as "auto".
@@ -123,7 +125,8 @@ def understand(
     step = 2 if known.shape[1] == COLUMNS else 1  # planes are as good on fewer points
     coarse = None if likely is None else likely[::step, ::step]
     support = find_support(sought[::step, ::step], coarse, np.random.default_rng(0))
-    notes = []
+    shift = find_shift(image, depth.metres)
+    notes = [] if shift is None else [shift.note]
     heights = np.zeros(known.shape, dtype=np.float32)
     outside, flat = known & ~inside, np.zeros_like(known)
     if support is None:

@@ -100,7 +100,7 @@ class View(OldSettingsNames):
         if self.part is not None or self.depth is None:
             return self.part.scene if self.part else None
         foreground = None if self.networks.hpg is None else self.maps.foreground.float().cpu().numpy()
-        return understand(self.depth, foreground, self.request.workspace)
+        return understand(self.image, self.depth, foreground, self.request.workspace)
 
     def find_objects(self) -> Instances:
         """Find every object in the photo as it was encoded (Fig. 2): maps, prompts, candidates, selection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -123,6 +124,23 @@ def test_an_upload_that_stops_is_given_up(model: UOISSAM) -> None:
         connection.settimeout(30)
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """Header and body are written one after the other: with Nagle's algorithm the body waits 40 ms for the client."""
+
+    async def no_delay_of_a_connection() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def taken(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listen(ServerConfig(port=0)) as port, socket.create_connection(port.getsockname()[:2]):
+            async with await asyncio.start_server(taken, sock=port):
+                return await asyncio.wait_for(found, 30)
+
+    assert asyncio.run(no_delay_of_a_connection()) == 1
 
 
 def test_a_second_server_on_the_port_says_so(capsys: pytest.CaptureFixture[str]) -> None:

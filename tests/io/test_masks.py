@@ -66,6 +66,26 @@ def test_any_mask_survives(mask):
     np.testing.assert_array_equal(decode_mask(encoded), mask)
 
 
+@given(
+    hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.booleans()),
+    st.tuples(*[st.integers(0, 9)] * 4),
+)
+def test_encoding_agrees_with_pycocotools(piece: np.ndarray, margins: tuple[int, int, int, int]) -> None:
+    top, bottom, left, right = margins
+    mask = np.pad(piece, ((top, bottom), (left, right)))
+    theirs = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    assert encode_mask(mask) == {"size": list(mask.shape), "counts": theirs["counts"].decode()}
+    assert encode_mask(np.asfortranarray(mask)) == encode_mask(mask)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 1), slice(-1, None), slice(2, 3)])
+def test_columns_from_edge_to_edge_are_one_run(rows: slice) -> None:
+    for columns in (slice(None), slice(1, 3), slice(-1, None)):
+        mask = np.zeros((4, 5), np.bool_)
+        mask[rows, columns] = True
+        assert encode_mask(mask)["counts"] == coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+
+
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)), st.booleans())
 def test_decoding_agrees_with_pycocotools(mask: np.ndarray, compressed: bool) -> None:
     encoded: dict[str, Any] = encode_mask(mask)

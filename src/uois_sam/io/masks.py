@@ -36,8 +36,31 @@ class DecodedMask:
 
 def encode_mask(mask: BoolArray) -> dict[str, Any]:
     """Encode one (H, W) bool mask as compressed RLE: ``{"size": [H, W], "counts": str}``."""
-    encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+    height, width = mask.shape
+    changes = _changes(mask)
+    counts = np.diff(changes, prepend=0, append=height * width)
+    runs = counts[:-1] if changes.size and changes[-1] == height * width else counts
+    encoded = coco_mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
+    return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
+
+
+def _changes(mask: BoolArray) -> npt.NDArray[np.int64]:
+    """Where a mask changes, column after column; only its box is looked at, which is small beside the photo."""
+    import cv2
+
+    rows = mask.shape[0]
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask, np.bool_).view(np.uint8))
+    padded = np.zeros((width, height + 1), np.bool_)  # columns that end, one below the other
+    padded[:, :height] = mask[top : top + height, left : left + width].T
+    pixels = padded.ravel()
+    changes = np.flatnonzero(np.concatenate([pixels[:1], pixels[1:] != pixels[:-1]]))
+    column, row = np.divmod(changes, height + 1)
+    found = (left + column) * rows + top + row
+    # A column that reaches the last row ends where one that begins in the first row starts: no change.
+    apart = np.ones(found.size, np.bool_)
+    same = np.flatnonzero(found[1:] == found[:-1])
+    apart[same] = apart[same + 1] = False
+    return found[apart]
 
 
 def decode_mask(segmentation: object, image_hw: tuple[int, int] | None = None) -> BoolArray:

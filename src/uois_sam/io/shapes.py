@@ -32,16 +32,16 @@ def paint_masks(masks: BoolArray) -> LabelMap:
 
     labels = np.zeros(masks.shape[1:], dtype=np.uint16)
     for index, mask in enumerate(masks):
-        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask, np.bool_).view(np.uint8))
         window = slice(y, y + height), slice(x, x + width)
         seen = mask[window] & (labels[window] == 0)
         pixels = np.count_nonzero(seen)
         if not pixels or pixels < LEAST_VISIBLE * np.count_nonzero(mask[window]):
             continue
-        _, pieces, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8), connectivity=8)
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
         kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * pixels
         kept[0] = False
-        labels[window][kept[pieces]] = index + 1
+        np.copyto(labels[window], index + 1, where=seen if kept[1:].all() else kept[pieces])
     return labels
 
 

@@ -130,7 +130,8 @@ def test_nothing_is_written_where_no_image_could_be_read(model: UOISSAM, tmp_pat
 def test_what_was_guessed_is_said(model: UOISSAM, tmp_path: Path) -> None:
     thermal = (PHOTOS[0][:, :, 0].astype("<u2") * 16) + 7
     bag = write_bag(tmp_path / "drive", {COLOUR: [raw(thermal, "16UC1"), raw(thermal, "16UC1")]})
-    assert "note on 2 images, first 16UC1 shown as grey: depth is no photo" in run(model, bag, tmp_path / "o")[1]
+    expected = "note: 16UC1 shown as grey in 2 images, first image 0: depth is no photo"
+    assert expected in run(model, bag, tmp_path / "o")[1]
 
 
 @pytest.mark.parametrize(

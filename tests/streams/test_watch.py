@@ -69,7 +69,9 @@ def test_a_tracker_gives_ids_and_its_notes_are_counted() -> None:
     kept = Kept()
     tally = run(Numbered(6, size_of=lambda number: (48, 64) if number < 3 else (64, 96)), kept, tracker=Tracker())
     assert [each.found.ids.tolist() for each in kept.got] == [[1]] * 3 + [[2]] * 3  # type: ignore[union-attr]
-    assert tally.notes == {"new ids": (1, "frame 3: the frames are 96x64 from here on; nothing before is known again")}
+    assert tally.notes.lines() == [
+        "new ids in 1 frame, frame 3: the frames are 96x64 from here on; nothing before is known again"
+    ]
 
 
 def test_results_do_not_keep_the_photo_twice() -> None:

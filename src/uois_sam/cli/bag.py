@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rich.console import Console
 from uois_sam.cli.options import ModelOptions, expect_at_least
 from uois_sam.errors import OutputError, UOISError, count
 from uois_sam.runtime.executors import in_order, on_threads
+from uois_sam.runtime.notes import LimitNotes
 from uois_sam.runtime.progress import print_line, progress
 
 if TYPE_CHECKING:
@@ -86,16 +86,12 @@ class _Tally:
     objects: list[int] = field(default_factory=list)
     seconds: float = 0
     failures: list[str] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    notes: LimitNotes = field(default_factory=lambda: LimitNotes("image"))
 
-    def add(self, result: Segmented) -> None:
+    def add(self, image: BagImage, result: Segmented) -> None:
         self.objects.append(len(result.instances))
         self.seconds += result.seconds
-        for note in result.notes:
-            kind = note.partition(":")[0]
-            self.notes[kind] += 1
-            self.examples.setdefault(kind, note)
+        self.notes.add(f"image {image.index}", result.notes)
 
 
 def segment_bag(options: Bag, console: Console, load_model: Callable[[], Segmenter]) -> int:
@@ -158,7 +154,7 @@ def _segment(
                 tally.failures.append(f"image {image.index} of {topic.name}: {error}")
             else:
                 keep(image, result)
-                tally.add(result)
+                tally.add(image, result)
             watch.advance(done, count(sum(tally.objects), "object"))
 
 
@@ -238,8 +234,8 @@ def _print_summary(console: Console, options: Bag, topic: ImageTopic, tally: _Ta
     expected = -(-topic.count // options.stride)
     if len(objects) + len(tally.failures) < expected:
         print_line(console, f"note: the bag's index has {expected} such images, {len(objects)} were found")
-    for kind, number in tally.notes.most_common():
-        print_line(console, f"note on {count(number, 'image')}, first {tally.examples[kind]}")
+    for note in tally.notes.lines():
+        print_line(console, f"note: {note}")
     for failure in tally.failures[:_SHOWN_FAILURES]:
         print_line(console, f"failed: {failure}")
     if (more := len(tally.failures) - _SHOWN_FAILURES) > 0:

@@ -147,7 +147,5 @@ def _print_summary(console: Console, reader: Reader, tally: Tally, seconds: floa
     dropped = f"; {reader.dropped} of {reader.read} dropped for newer ones" if reader.dropped else ""
     again = f"; lost and back {count(reader.reconnects, 'time')}" if reader.reconnects else ""
     print_line(console, f"{done}{dropped}{again}")
-    for line in tally.lines:
+    for line in (*tally.lines, *(f"note: {note}" for note in tally.notes.lines())):
         print_line(console, line)
-    for kind, (frames, first) in tally.notes.items():
-        print_line(console, f"note: {kind} in {count(frames, 'frame')}{', first ' if frames > 1 else ', '}{first}")

@@ -12,6 +12,7 @@ from functools import partial
 
 from uois_sam.errors import ImageError
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.notes import LimitNotes
 from uois_sam.streams.outputs import Output, Watched
 from uois_sam.streams.reader import Reader
 from uois_sam.tracking import Tracker
@@ -25,8 +26,8 @@ class Tally:
     objects: int = 0
     busy_s: float = 0.0
     """Seconds that frames were in the model."""
-    notes: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Kind of note to the number of frames that have it, and what it says of the first of them."""
+    notes: LimitNotes = field(default_factory=lambda: LimitNotes("frame"))
+    """What limits left out, and what the tracker says."""
     lines: list[str] = field(default_factory=list)
     """What outputs say at the end."""
 
@@ -85,10 +86,7 @@ def _count(tally: Tally, watched: Watched) -> None:
     tally.frames += 1
     tally.objects += len(watched.found)
     tally.busy_s += watched.seconds
-    for note in watched.found.notes:
-        kind, _, rest = note.partition(": ")
-        frames, first = tally.notes.get(kind, (0, f"frame {watched.frame.index}: {rest}"))
-        tally.notes[kind] = frames + 1, first
+    tally.notes.add(f"frame {watched.frame.index}", watched.found.notes)
 
 
 @contextmanager

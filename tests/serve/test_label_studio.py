@@ -79,6 +79,33 @@ def test_polygons_where_the_interface_has_them(client: httpx.Client, model: UOIS
     assert np.count_nonzero(union ^ model.predict(photo()).masks.any(axis=0)) < 0.1 * 48 * 64
 
 
+def test_the_sdk_of_label_studio_finds_predictions_valid(client: httpx.Client, model: UOISSAM) -> None:
+    """Its package asks for opencv-python, which must not stand beside the headless one: in a folder of its own,
+
+    pip install --no-deps --target DIR label-studio-sdk==2.0.13 lxml xmljson jsf rstr ujson ijson Faker smart_open \\
+        nltk appdirs requests-mock wrapt
+    PYTHONPATH=DIR python -m pytest tests/serve/test_label_studio.py -k sdk
+    """
+    interfaces = pytest.importorskip("label_studio_sdk.label_interface")
+    brush = pytest.importorskip("label_studio_sdk.converter.brush")
+    (outlines,) = predict(client, config=POLYGON).json()["results"]
+    (strokes,) = predict(client).json()["results"]
+    interface = interfaces.LabelInterface(BRUSH)
+    for region, mask in zip(strokes["result"], model.predict(photo()).masks, strict=True):
+        drawn = brush.decode_rle(region["value"]["rle"]).reshape(48, 64, 4)
+        assert np.array_equal(drawn[:, :, 3] > 0, mask)
+        # Its check takes runs for pairs of value and count: it refuses what its own converter writes.
+        theirs = brush.encode_rle(np.repeat(mask.ravel().astype(np.uint8) * 255, 4))
+        assert not interface.validate_region({**region, "value": {**region["value"], "rle": theirs}})
+        region["value"]["rle"] = [255, 1]
+    for config, row in ((POLYGON, outlines), (BRUSH, strokes)):
+        interface = interfaces.LabelInterface(config)
+        assert row["result"]
+        assert interface.validate_prediction(row, return_errors=True) == []
+        wrong = {**row, "result": [{**row["result"][0], "to_name": "another"}]}
+        assert interface.validate_prediction(wrong, return_errors=True)  # it does look
+
+
 def test_clicks_and_boxes_of_an_annotator(client: httpx.Client, model: UOISSAM) -> None:
     size = {"original_width": 64, "original_height": 48}
     on = {"type": "keypointlabels", "value": {"x": 25, "y": 50, "width": 1, "keypointlabels": ["Cup"]}, **size}

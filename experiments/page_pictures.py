@@ -74,12 +74,13 @@ def take(page: Page, look: Literal["light", "dark"]) -> bytes:
         page.set_input_files("#files", [EXAMPLES / f"{photo}.jpg"])
         settled(page, photo)
     if look == "dark":
-        page.mouse.click(*point(page, 0.69, 0.20))
-        page.wait_for_timeout(3000)
+        with page.expect_response("**/v1/prompt", timeout=PATIENCE_MS):
+            page.mouse.click(*point(page, 0.69, 0.20))
+        expect(page.locator("#keep")).to_be_enabled()
         page.keyboard.down("Shift")
-        page.mouse.click(*point(page, 0.50, 0.30))
+        with page.expect_response("**/v1/prompt", timeout=PATIENCE_MS):
+            page.mouse.click(*point(page, 0.50, 0.30))
         page.keyboard.up("Shift")
-        page.wait_for_timeout(3000)
         page.mouse.move(*point(page, 0.52, 0.33))
     else:
         page.mouse.move(*point(page, 0.46, 0.42))

@@ -53,7 +53,11 @@ def their_outputs(size: MaskArchitecture, networks: nn.Module, pixels: Tensor, p
     if isinstance(size, SamHqSize):
         return _sam_hq(networks, pixels, points)
     if isinstance(size, SamSize):
-        return transformers_sam(build_transformers_sam(size, networks.state_dict()), pixels, points)
+        sam = build_transformers_sam(size, networks.state_dict())
+        with _Seen(sam.mask_decoder.transformer) as seen:
+            found = transformers_sam(sam, pixels, points)
+        tokens = seen[0][0][0]
+        return {**found, "IoU token": tokens[:, 0], "mask tokens": tokens[:, 1:5]}
     model = _around_own_encoder(size, networks) if isinstance(size, EdgeTamSize) else networks
     return _sam2(model, pixels, points)
 

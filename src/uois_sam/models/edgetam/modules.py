@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uois_sam.models.edgetam.repvit import RepViT
 from uois_sam.models.sam.modules import SamPointDecoder
-from uois_sam.models.sam2.modules import Sam2ImageEncoder, assemble, decoder_config, top_down
+from uois_sam.models.sam2.modules import DrawnPyramid, Sam2ImageEncoder, assemble, decoder_config
 from uois_sam.models.unloaded import unloaded
 
 
@@ -57,11 +58,12 @@ class EdgeTamSize:
 
     def assemble(self, networks: nn.Module) -> tuple[Sam2ImageEncoder, SamPointDecoder]:
         """Encoder and decoder around what :meth:`build` made, with weights by now."""
-        return assemble(networks, networks.get_submodule("vision_encoder"), self.image_side)
+        neck, masks = networks.get_submodule("vision_encoder"), networks.get_submodule("mask_decoder")
+        return assemble(networks, DrawnPyramid(neck, masks), self.image_side)
 
 
 class EdgeTamVision(nn.Module):
-    """RepViT and the neck (a :class:`uois_sam.models.sam2.modules.Pyramid`)."""
+    """RepViT and the neck, for :class:`uois_sam.models.sam2.modules.DrawnPyramid`."""
 
     def __init__(self, size: EdgeTamSize) -> None:
         super().__init__()
@@ -73,3 +75,18 @@ class EdgeTamVision(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """(1, 3, side, side) to three maps."""
         return top_down(self.backbone["timm_model"](pixels), self.neck["convs"])
+
+
+def top_down(stages: list[Tensor], convs: Any) -> tuple[Tensor, ...]:
+    """The neck: 1x1 convolutions of four stages, the third with the fourth added at twice its size.
+
+    Args:
+        stages: (1, Ci, hi, wi), fine to coarse.
+        convs: one for each, coarse to fine.
+
+    Returns:
+        The finest three, fine to coarse.
+    """
+    laterals = [conv(stage) for conv, stage in zip(reversed(convs), stages, strict=True)]
+    above = F.interpolate(laterals[3].float(), scale_factor=2.0, mode="nearest")
+    return laterals[0], laterals[1], laterals[2] + above.to(laterals[2].dtype)

@@ -1,4 +1,4 @@
-"""SAM 2.1's image encoder on transformers' modules; its decoder is SAM's, driven with other tokens and finer maps.
+"""SAM 2.1 on transformers' modules: its image encoder; the decoder is SAM's, with other tokens and finer maps.
 
 transformers' own ``Sam2MaskDecoder.forward`` drops one of the four masks and returns no IoU token; Sec. III-B needs
 both. EdgeTAM and SAM 3's tracker have other image encoders and this decoder.
@@ -17,20 +17,19 @@ from uois_sam.geometry import Frame
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.sam.modules import SamPointDecoder, TokenLayout
+from uois_sam.models.sam2.hiera import PreparedHiera
 from uois_sam.models.unloaded import unloaded
-from uois_sam.runtime.device import full_precision
+from uois_sam.runtime.device import Prepared, current_precision, full_precision
 
 TOKENS = TokenLayout(("obj_score_token", "iou_token", "mask_tokens"), iou=1)
 """Whether there is an object at all comes first, and is not asked here: the whole family scores masks."""
-LEVELS = 3
-"""Maps of the pyramid that the decoder reads."""
 
 
 class Pyramid(Protocol):
-    """An image encoder of the family."""
+    """An image encoder of the family, with the decoder's convolutions of the two finer maps."""
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(1, 3, side, side) to three maps of as many channels as tokens have, each half as fine as the one before."""
+        """(1, 3, side, side) to the two maps that masks are drawn with, finest first, and the image embedding."""
         ...
 
 
@@ -90,7 +89,8 @@ class Sam2Size:
 
     def assemble(self, networks: nn.Module) -> tuple[Sam2ImageEncoder, SamPointDecoder]:
         """Encoder and decoder around what :meth:`build` made, with weights by now."""
-        return assemble(networks, HieraPyramid(networks.get_submodule("vision_encoder")), self.image_side)
+        pyramid = HieraPyramid(networks.get_submodule("vision_encoder"), networks.get_submodule("mask_decoder"))
+        return assemble(networks, pyramid, self.image_side)
 
 
 class DecoderSize(Protocol):
@@ -145,7 +145,7 @@ def assemble(
     """
     prompts, masks = networks.get_submodule("prompt_encoder"), networks.get_submodule("mask_decoder")
     no_memory = networks.get_parameter("no_memory_embedding")
-    return Sam2ImageEncoder(pyramid, masks, no_memory, side, mean, std), SamPointDecoder(prompts, masks, TOKENS)
+    return Sam2ImageEncoder(pyramid, no_memory, side, mean, std), SamPointDecoder(prompts, masks, TOKENS)
 
 
 class Sam2ImageEncoder(nn.Module):
@@ -153,7 +153,6 @@ class Sam2ImageEncoder(nn.Module):
 
     Args:
         pyramid: a :class:`Pyramid`.
-        mask_decoder: its ``conv_s0`` and ``conv_s1`` make the maps that masks are drawn with.
         no_memory: (1, 1, C), added to the embedding of an image that is no frame of a video.
         side: side of the input, pixels.
         mean: of the input, in shares of 255.
@@ -166,7 +165,6 @@ class Sam2ImageEncoder(nn.Module):
     def __init__(
         self,
         pyramid: nn.Module,
-        mask_decoder: nn.Module,
         no_memory: nn.Parameter,
         side: int,
         mean: tuple[float, ...],
@@ -174,8 +172,6 @@ class Sam2ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.pyramid = pyramid
-        parts: Any = mask_decoder
-        self.finest, self.finer = parts.conv_s0, parts.conv_s1
         self.no_memory = no_memory
         self.side = side
         self.register_buffer("mean", torch.tensor(mean)[:, None, None] * 255, persistent=False)
@@ -189,7 +185,6 @@ class Sam2ImageEncoder(nn.Module):
     def features(self, pixels: Tensor) -> MaskFeatures:
         """(1, 3, side, side) float32 to the embedding and two finer maps, float32, in the precision around it."""
         finest, finer, grid = self.pyramid(pixels)
-        finest, finer = self.finest(finest), self.finer(finer)
         return MaskFeatures(grid.float() + self.no_memory[0, 0, :, None, None], (finer.float(), finest.float()))
 
     def prepare(self, image: Tensor) -> Tensor:
@@ -205,28 +200,40 @@ class Sam2ImageEncoder(nn.Module):
 
 
 class HieraPyramid(nn.Module):
-    """transformers' ``Sam2VisionModel`` without the position maps, which only a memory of videos reads."""
-
-    def __init__(self, vision_encoder: nn.Module) -> None:
-        super().__init__()
-        self.vision_encoder: Any = vision_encoder
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """See :class:`Pyramid`."""
-        stages = self.vision_encoder.backbone(pixels).intermediate_hidden_states
-        return top_down([stage.permute(0, 3, 1, 2) for stage in stages], self.vision_encoder.neck.convs)
-
-
-def top_down(stages: list[Tensor], convs: Any) -> tuple[Tensor, ...]:
-    """The neck: 1x1 convolutions of four stages, the third with the fourth added at twice its size.
+    """transformers' ``Sam2VisionModel`` by our own forward pass (:mod:`uois_sam.models.sam2.hiera`).
 
     Args:
-        stages: (1, Ci, hi, wi), fine to coarse.
-        convs: one for each, coarse to fine.
-
-    Returns:
-        The finest three, fine to coarse.
+        vision_encoder: the model.
+        mask_decoder: its ``conv_s0`` and ``conv_s1`` make the maps that masks are drawn with.
     """
-    laterals = [conv(stage) for conv, stage in zip(reversed(convs), stages, strict=True)]
-    above = F.interpolate(laterals[3].float(), scale_factor=2.0, mode="nearest")
-    return laterals[0], laterals[1], laterals[2] + above.to(laterals[2].dtype)
+
+    def __init__(self, vision_encoder: nn.Module, mask_decoder: nn.Module) -> None:
+        super().__init__()
+        convs = {name: mask_decoder.get_submodule(name) for name in ("conv_s0", "conv_s1")}
+        self.parts = nn.ModuleDict({"vision_encoder": vision_encoder, **convs})
+        self._prepared = Prepared(self.parts, PreparedHiera.of)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See :class:`Pyramid`; in the precision around it."""
+        encoder = self._prepared.get(current_precision(pixels.device))
+        with full_precision(pixels.device):  # what is cast to what is said in there
+            return encoder(pixels)
+
+
+class DrawnPyramid(nn.Module):
+    """A :class:`Pyramid` of a neck's three maps and the decoder's convolutions.
+
+    Args:
+        neck: (1, 3, side, side) to three maps of as many channels as tokens have, each half as fine as the one before.
+        mask_decoder: likewise.
+    """
+
+    def __init__(self, neck: nn.Module, mask_decoder: nn.Module) -> None:
+        super().__init__()
+        parts: Any = mask_decoder
+        self.neck, self.finest, self.finer = neck, parts.conv_s0, parts.conv_s1
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See :class:`Pyramid`."""
+        finest, finer, grid = self.neck(pixels)
+        return self.finest(finest), self.finer(finer), grid

@@ -8,7 +8,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from uois_sam.models.sam.modules import SamPointDecoder
-from uois_sam.models.sam2.modules import Sam2ImageEncoder, assemble, decoder_config, without_second_positions
+from uois_sam.models.sam2.modules import (
+    DrawnPyramid,
+    Sam2ImageEncoder,
+    assemble,
+    decoder_config,
+    without_second_positions,
+)
 from uois_sam.models.unloaded import unloaded
 
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -72,11 +78,12 @@ class Sam3Size:
 
     def assemble(self, networks: nn.Module) -> tuple[Sam2ImageEncoder, SamPointDecoder]:
         """Encoder and decoder around what :meth:`build` made, with weights by now."""
-        pyramid = Sam3Pyramid(networks.get_submodule("vision_encoder"), self.image_side // self.patch)
+        neck = Sam3Neck(networks.get_submodule("vision_encoder"), self.image_side // self.patch)
+        pyramid = DrawnPyramid(neck, networks.get_submodule("mask_decoder"))
         return assemble(networks, pyramid, self.image_side, MEAN, STD)
 
 
-class Sam3Pyramid(nn.Module):
+class Sam3Neck(nn.Module):
     """transformers' ``Sam3VisionModel`` without the position maps, which only a memory of videos reads."""
 
     def __init__(self, vision_encoder: nn.Module, side: int) -> None:
@@ -85,7 +92,7 @@ class Sam3Pyramid(nn.Module):
         self.side = side
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, image side, image side) to three maps (:class:`uois_sam.models.sam2.modules.Pyramid`)."""
+        """(1, 3, image side, image side) to three maps, for :class:`uois_sam.models.sam2.modules.DrawnPyramid`."""
         tokens = self.vision_encoder.backbone(pixels).last_hidden_state
         grid = tokens.transpose(1, 2).unflatten(2, (self.side, self.side))
         return tuple(layer(grid) for layer in self.vision_encoder.neck.fpn_layers)

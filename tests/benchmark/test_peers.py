@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from tiny_base import NAME, SAM, TinyBase, random_photo
+from tiny_family import FAMILIES
 from uois_sam.benchmark.lower_bound import encoder_lower_bound, lower_bound_by_part
-from uois_sam.benchmark.peers import OURS, PEERS, prepared_pixels, random_sam, sam_peers, sam_size
+from uois_sam.benchmark.peers import OURS, PEERS, mask_frame, prepared_pixels, random_sam, sam_peers, sam_size
+from uois_sam.checkpoints.bases import BASES
 from uois_sam.errors import UOISError
+from uois_sam.geometry import Frame
 from uois_sam.pipeline import UOISSAM
 
 POINTS = torch.tensor([[3.0, 4.0], [20.5, 30.0], [63.0, 0.0]])
@@ -47,6 +50,35 @@ def test_peers_decode_the_same_masks(tiny_base: TinyBase) -> None:
     assert (masks - theirs).abs().max() < 1e-4
     for name in ("official-bfloat16", "transformers-bfloat16"):
         peers[name].decode(embedding, POINTS)
+
+
+@pytest.fixture
+def sam2(tiny_base: TinyBase, monkeypatch: pytest.MonkeyPatch) -> UOISSAM:
+    monkeypatch.setitem(BASES, "sam2-tiny", FAMILIES["sam2-tiny"])
+    return random_sam("sam2-tiny")
+
+
+def test_sam_2_has_transformers_as_its_peer(sam2: UOISSAM) -> None:
+    peers = sam_peers(sam2, ["transformers"])
+    assert list(peers) == [OURS, "transformers-float32", "transformers-bfloat16"]
+    pixels = prepared_pixels(sam2, random_photo())
+    assert mask_frame(sam2, (50, 70)) == Frame.stretched((96, 96))
+    ours, theirs = (peers[name].encode(pixels) for name in (OURS, "transformers-float32"))
+    for one, other in zip((*ours.fine[::-1], ours.grid), theirs, strict=True):
+        assert one.shape == other.shape
+        assert (one - other).abs().max() < 1e-4
+    best, scores = peers[OURS].decode(ours, POINTS)
+    found = peers["transformers-float32"].decode(theirs, POINTS)
+    assert best.shape == (3, 1, 24, 24)
+    matching = (found.pred_masks[0] - best).abs().flatten(2).amax(dim=2).amin(dim=1) < 1e-4
+    assert (matching | (found.iou_scores[0].amax(dim=1) < scores[:, 0])).all()  # theirs leave the first mask out
+    low = peers["transformers-bfloat16"]
+    low.decode(low.encode(pixels), POINTS)
+
+
+def test_metas_modules_are_no_peer_of_sam_2(sam2: UOISSAM) -> None:
+    with pytest.raises(UOISError, match="a peer of SAM only, found sam2-tiny-random"):
+        sam_peers(sam2, ["official-float32"])
 
 
 def test_an_unknown_peer_is_told_with_the_known_ones(tiny_base: TinyBase) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from uois_sam.benchmark.lower_bound import encoder_lower_bound
-from uois_sam.benchmark.peers import OURS, prepared_pixels, sam_peers, sam_size
+from uois_sam.benchmark.peers import OURS, mask_frame, prepared_pixels, sam_peers, sam_size
 from uois_sam.benchmark.stages import (
     PAPER_SECONDS,
     POINTS,
@@ -23,7 +23,7 @@ from uois_sam.benchmark.stages import (
     to_tensor,
 )
 from uois_sam.benchmark.sweeps import Sweep, sweep
-from uois_sam.geometry import Frame, map_points
+from uois_sam.geometry import map_points
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder
 from uois_sam.pipeline import UOISSAM
@@ -146,7 +146,7 @@ def _peers(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Part
     tensor = to_tensor(model, image)
     pixels = prepared_pixels(model, tensor)
     height, width = image.shape[:2]
-    frame = Frame.padded((height, width), pixels.shape[-1])
+    frame = mask_frame(model, (height, width))
     points = torch.from_numpy(spread_points((height, width), POINTS)).to(model.device)
     points_xy = map_points(points, (height, width), frame.content_hw)
     device, repeats, warm_up = model.device, request.repeats, min(1, request.warm_up)

@@ -1,4 +1,4 @@
-"""Peers for timing: the same SAM weights in transformers' model and in Meta's modules.
+"""Peers for timing: the same SAM or SAM 2.1 weights in transformers' model, and SAM's in Meta's modules.
 
 Importing this loads neither; building a peer needs the extra ``full`` (transformers) or ``parity`` (Meta's modules).
 """
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uois_sam.checkpoints.bases import RANDOM
+from uois_sam.checkpoints.bases import RANDOM, find_base
 from uois_sam.checkpoints.foundation import load_foundation
 from uois_sam.checkpoints.heads import UNTRAINED_SETTINGS, base_card
 from uois_sam.checkpoints.key_mapping.sam import sam_for_transformers
@@ -26,6 +26,7 @@ from uois_sam.geometry import Frame
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.networks import FoundationEncoder
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, transformers_config
+from uois_sam.models.sam2.modules import HieraPyramid, Sam2ImageEncoder, Sam2Size
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.device import inference_precision
 
@@ -42,7 +43,7 @@ class Peer:
     encode: Callable[[Tensor], Any]
     """Prepared pixels, (1, 3, side, side) float32 (see :func:`prepared_pixels`), to the image embedding."""
     decode: Callable[[Any, Tensor], Any]
-    """The embedding and (M, 2) float32 xy points in the mask frame to masks and scores.
+    """What ``encode`` gave and (M, 2) float32 xy points in the mask frame to masks and scores.
 
     Ours upscales the best of four masks of every prompt; the others their three.
     """
@@ -55,11 +56,11 @@ def sam_peers(model: UOISSAM, against: Sequence[str]) -> dict[str, Peer]:
     Meta's, which cannot be, runs under autocast.
 
     Args:
-        model: a model on SAM, with our precision.
+        model: a model on SAM or SAM 2.1, with our precision.
         against: names from ``PEERS``, or ``"transformers"``, ``"official"`` for both precisions of each.
 
     Raises:
-        UOISError: if the model is not on SAM, or a peer is unknown.
+        UOISError: if the model is on neither, a peer is unknown, or Meta's modules are asked for SAM 2.1.
         MissingExtraError: if a peer's package is not installed.
     """
     encoder, decoder = _sam_parts(model)
@@ -70,8 +71,13 @@ def sam_peers(model: UOISSAM, against: Sequence[str]) -> dict[str, Peer]:
     peers = {OURS: _ours(model, encoder, decoder)}
     for name in dict.fromkeys(names):
         kind, precision = name.rsplit("-", 1)
-        build = transformers_peer if kind == "transformers" else official_peer
-        peers[name] = build(sam_size(encoder, decoder), _tensors(encoder, decoder), getattr(torch, precision), name)
+        dtype, tensors = getattr(torch, precision), _tensors(encoder, decoder)
+        if kind == "transformers":
+            peers[name] = transformers_peer(_in_transformers(model, encoder, decoder, tensors), dtype, name)
+        elif isinstance(encoder, SamImageEncoder):
+            peers[name] = official_peer(sam_size(encoder, decoder), tensors, dtype, name)
+        else:
+            raise UOISError(f"{name}: Meta's modules are a peer of SAM only, found {model.name}; use transformers")
     return peers
 
 
@@ -79,10 +85,20 @@ def prepared_pixels(model: UOISSAM, image: Tensor) -> Tensor:
     """Return the input of every peer's encoder for a (3, H, W) uint8 photo: (1, 3, side, side) float32, normalised.
 
     Raises:
-        UOISError: if the model is not on SAM.
+        UOISError: if the model is on neither SAM nor SAM 2.1.
     """
     encoder, _ = _sam_parts(model)
-    return encoder.prepare(image.to(encoder.mean.device), Frame.padded((image.shape[1], image.shape[2]), encoder.side))
+    image = image.to(encoder.mean.device)
+    if isinstance(encoder, SamImageEncoder):
+        return encoder.prepare(image, mask_frame(model, (image.shape[1], image.shape[2])))
+    return encoder.prepare(image)
+
+
+def mask_frame(model: UOISSAM, image_hw: tuple[int, int]) -> Frame:
+    """Return how a photo lies in the input of every peer's encoder; errors as for :func:`prepared_pixels`."""
+    encoder, _ = _sam_parts(model)
+    padded = isinstance(encoder, SamImageEncoder)
+    return Frame.padded(image_hw, encoder.side) if padded else Frame.stretched((encoder.side, encoder.side))
 
 
 def sam_size(encoder: SamImageEncoder, decoder: SamPointDecoder) -> SamSize:
@@ -112,18 +128,18 @@ def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = 
     return UOISSAM(base, base_card(base), UNTRAINED_SETTINGS)
 
 
-def transformers_peer(size: SamSize, tensors: Mapping[str, Tensor], dtype: torch.dtype, name: str) -> Peer:
-    """Build transformers' ``SamModel`` with its fastest attention and all weights in ``dtype``."""
-    model = build_transformers_sam(size, tensors).to(dtype)
+def transformers_peer(model: Any, dtype: torch.dtype, name: str) -> Peer:
+    """Time transformers' ``SamModel`` or ``Sam2Model`` with its fastest attention and all weights in ``dtype``."""
+    model.to(dtype)
 
     @torch.inference_mode()
-    def encode(pixels: Tensor) -> Tensor:
+    def encode(pixels: Tensor) -> Any:
         return model.get_image_embeddings(pixels.to(dtype))
 
     @torch.inference_mode()
-    def decode(embedding: Tensor, points_xy: Tensor) -> Any:
-        points = points_xy[None, :, None]
-        return model(image_embeddings=embedding.to(dtype), input_points=points, multimask_output=True)
+    def decode(embedding: Any, points_xy: Tensor) -> Any:
+        maps = embedding.to(dtype) if isinstance(embedding, Tensor) else embedding
+        return model(image_embeddings=maps, input_points=points_xy[None, :, None].to(dtype), multimask_output=True)
 
     return Peer(name, encode, decode)
 
@@ -161,6 +177,14 @@ def build_transformers_sam(size: SamSize, tensors: Mapping[str, Tensor]) -> Any:
     converted = sam_for_transformers(tensors)
     positions = converted["prompt_encoder.shared_embedding.positional_embedding"]
     model.load_state_dict({**converted, "shared_image_embedding.positional_embedding": positions}, assign=True)
+    return model
+
+
+def build_transformers_sam2(size: Sam2Size, tensors: Mapping[str, Tensor]) -> Any:
+    """Build transformers' ``Sam2Model`` around tensors under its own names, without copying."""
+    model: Any = size.build().eval()
+    model.load_state_dict(tensors, assign=True)
+    model.shared_image_embedding = model.prompt_encoder.shared_embedding
     return model
 
 
@@ -211,14 +235,14 @@ def official_tensors(model: Any, tensors: Mapping[str, Tensor]) -> dict[str, Ten
     return {names[int(index)]: tensors[theirs] for theirs, index in numbered.items()}
 
 
-def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) -> Peer:
-    def encode(pixels: Tensor) -> Tensor:
+def _ours(model: UOISSAM, encoder: SamImageEncoder | Sam2ImageEncoder, decoder: SamPointDecoder) -> Peer:
+    def encode(pixels: Tensor) -> Any:
         with model.networks.computing():
-            return encoder.embed(pixels)
+            return encoder.embed(pixels) if isinstance(encoder, SamImageEncoder) else encoder.features(pixels)
 
-    def decode(embedding: Tensor, points_xy: Tensor) -> Any:
+    def decode(embedding: Any, points_xy: Tensor) -> Any:
         with model.networks.computing():
-            features = MaskFeatures(embedding)
+            features = MaskFeatures(embedding) if isinstance(embedding, Tensor) else embedding
             predictions = decoder.decode_tokens(features, points_xy)
             best = predictions.scores.argmax(dim=1, keepdim=True)
             return decoder.upscale(features, predictions, points_xy, best), predictions.scores.gather(1, best)
@@ -226,19 +250,38 @@ def _ours(model: UOISSAM, encoder: SamImageEncoder, decoder: SamPointDecoder) ->
     return Peer(OURS, encode, decode)
 
 
-def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder, SamPointDecoder]:
+def _sam_parts(model: UOISSAM) -> tuple[SamImageEncoder | Sam2ImageEncoder, SamPointDecoder]:
     encoder, decoder = model.networks.encoder, model.networks.decoder
     sam = encoder.sam if isinstance(encoder, FoundationEncoder) else None
-    if type(sam) is not SamImageEncoder or not isinstance(decoder, SamPointDecoder):  # SAM-HQ's is another
-        raise UOISError(f"expected a model on SAM, found {model.name}")
+    one = type(sam) is SamImageEncoder  # SAM-HQ's is another
+    two = isinstance(sam, Sam2ImageEncoder) and isinstance(sam.pyramid, HieraPyramid)
+    if not (one or two) or not isinstance(decoder, SamPointDecoder):
+        raise UOISError(f"expected a model on SAM or SAM 2.1, found {model.name}")
+    assert isinstance(sam, SamImageEncoder | Sam2ImageEncoder)
     return sam, decoder
 
 
-def _tensors(encoder: SamImageEncoder, decoder: SamPointDecoder) -> dict[str, Tensor]:
-    """SAM's weights under transformers' names, shared with the model."""
+def _in_transformers(
+    model: UOISSAM,
+    encoder: SamImageEncoder | Sam2ImageEncoder,
+    decoder: SamPointDecoder,
+    tensors: Mapping[str, Tensor],
+) -> Any:
+    if isinstance(encoder, SamImageEncoder):
+        return build_transformers_sam(sam_size(encoder, decoder), tensors)
+    base = find_base(model.networks.name)
+    if base is None or not isinstance(base[0].sam, Sam2Size):
+        raise UOISError(f"{model.networks.name}: expected the name of a SAM 2.1, such as sam2.1-hiera-tiny")
+    return build_transformers_sam2(base[0].sam, tensors)
+
+
+def _tensors(encoder: SamImageEncoder | Sam2ImageEncoder, decoder: SamPointDecoder) -> dict[str, Tensor]:
+    """The weights under transformers' names, shared with the model."""
+    pyramid: Any = None if isinstance(encoder, SamImageEncoder) else encoder.pyramid
     parts = {
-        "vision_encoder": encoder.vision_encoder,
+        "vision_encoder": encoder.vision_encoder if pyramid is None else pyramid.parts["vision_encoder"],
         "prompt_encoder": decoder.prompt_encoder,
         "mask_decoder": decoder.mask_decoder,
     }
-    return {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
+    tensors = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
+    return tensors if isinstance(encoder, SamImageEncoder) else {**tensors, "no_memory_embedding": encoder.no_memory}

@@ -38,7 +38,7 @@ class Benchmark:
 
     A base without heads (sam-vit-l) is timed with 30 points spread over the photo.
 
-    Every run is timed with a monotonic clock after the accelerator has finished; the first three are not counted. The
+    Every run is timed with a monotonic clock after the accelerator has finished; the first ones are not counted. The
     table gives medians and interquartile ranges, the paper's times beside them (another machine), the floor (the
     model's own matrix products, convolutions and attention calls, each repeated by itself), the roofline (their
     arithmetic and memory traffic at this machine's measured peaks), and ratios to peers that were timed in the same
@@ -59,6 +59,8 @@ class Benchmark:
     """Height, likewise."""
     repeats: int = 20
     """Number of runs that are counted."""
+    warm_up: int = 3
+    """Number of runs before them."""
     against: tuple[str, ...] = ()
     """Peers with the same weights in the same run, for models that stand on SAM: transformers, official, or one
     precision of either (transformers-bfloat16); several with commas or spaces between."""
@@ -90,12 +92,13 @@ class Benchmark:
 
         for name in ("width", "height", "repeats", "threads"):
             expect_at_least(name, getattr(self, name), 1)
+        expect_at_least("warm_up", self.warm_up, 0)
         if self.out is not None and not os.path.isdir(self.out.parent):
             raise UOISError(f"--out {self.out}: expected an existing folder")
         image = self._photo()
         model = self._load_model()
         request = Measurement(
-            self.repeats, against=names_of(self.against), sweeps=self.sweep, lower_bound=self.floor, clock=self.clock
+            self.repeats, self.warm_up, names_of(self.against), self.sweep, lower_bound=self.floor, clock=self.clock
         )
         with threads_of(self.threads), progress(console, bars=False) as watch:
             record = measure(model, image, request, watch)

@@ -1,21 +1,24 @@
 """Difference of our networks from their references, in float32 on the same weights.
 
     python benchmarks/parity.py PHOTO --weights WEIGHTS [--base sam-vit-l] [--points 4] [--out results.json]
-    python benchmarks/parity.py PHOTO --base sam2.1-hiera-tiny [--prompts-backbone dinov2-small] [--out results.json]
+    python benchmarks/parity.py PHOTO --base sam2.1-hiera-tiny edgetam ... [--points 2] [--out results.json]
 
 WEIGHTS holds ``sam.pth`` and ``dinov2.pth`` in Meta's format (``random_official_weights.py`` writes such). References:
 transformers' ``SamModel`` and ``Dinov2Model``, the modules of Meta's package segment-anything, and Pillow's resize.
 Needs the extra ``parity``.
 
-Without WEIGHTS the base gets random weights, full size, and the references are transformers' models of its family: the
-embedding, finer maps, tokens, four masks, scores, and the features for prompts. EdgeTAM's image encoder is compared
-where timm and torchvision are installed, which transformers takes it from.
+Without WEIGHTS every base gets random weights, full size, one base in memory at a time, and the references are
+transformers' models of its family: the embedding, finer maps, tokens, four masks and scores; with
+``--prompts-backbone`` also its features. EdgeTAM's image encoder is compared where timm and torchvision are installed,
+which transformers takes it from. Bases that are in the record already are kept, those that are named are replaced.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +78,7 @@ def compare_family(photo: Path, base_name: str, backbone: str | None, count: int
     Args:
         photo: the photo.
         base_name: name in ``BASES``.
-        backbone: name in ``BACKBONES``; the base's own if None.
+        backbone: name in ``BACKBONES`` of the features for prompts to compare as well; none if None.
         count: points.
         layers: of the image encoder, where it is a ViT; the first ones attend inside windows, the last to all.
     """
@@ -93,12 +96,28 @@ def compare_family(photo: Path, base_name: str, backbone: str | None, count: int
     result = {"sam_to_transformers": errors({key: ours[key] for key in theirs}, theirs)}
     if isinstance(size, EdgeTamSize) and importlib.util.find_spec("timm"):
         result["image_encoder_to_timm"] = errors(*repvit_outputs(size, networks, pixels))
-    _, prompts = find_backbone(spec, backbone)
-    network = prompts.size.build()
-    randomise(network, seed=1)
-    found, expected = dino_features(prompts.size.assemble(network.eval().requires_grad_(False)).eval(), image)
-    result["prompts_to_transformers"] = errors({"features": found}, {"features": expected})
+    if backbone is not None:
+        _, prompts = find_backbone(spec, backbone)
+        network = prompts.size.build()
+        randomise(network, seed=1)
+        found, expected = dino_features(prompts.size.assemble(network.eval().requires_grad_(False)).eval(), image)
+        result["prompts_to_transformers"] = errors({"features": found}, {"features": expected})
     return result
+
+
+GROUPS = {"embedding": ("embedding",), "finer maps": ("finer map 0", "finer map 1"),
+          "tokens": ("IoU token", "mask tokens"), "four masks": ("masks",), "scores": ("scores",)}  # fmt: skip
+
+
+def overview(bases: dict[str, Any]) -> str:
+    """Format the largest differences of all bases from transformers as a markdown table."""
+    lines = [f"| base | {' | '.join(GROUPS)} |", "|---|" + "---|" * len(GROUPS)]
+    for name, result in bases.items():
+        rows = result["sam_to_transformers"]
+        found = [[rows[each]["largest_difference"] for each in group if each in rows] for group in GROUPS.values()]
+        layers = f", {result['layers']} layers" if "layers" in result else ""
+        lines.append(f"| `{name}`{layers} | {' | '.join(f'{max(each):.1e}' if each else '' for each in found)} |")
+    return "\n".join(lines)
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -121,28 +140,35 @@ def main() -> int:
     """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth")
-    parser.add_argument("--base", choices=list(BASES), default="sam-vit-l")
-    parser.add_argument("--prompts-backbone", choices=list(BACKBONES))
+    parser.add_argument("--weights", type=Path, help="folder with sam.pth and dinov2.pth, of one base")
+    parser.add_argument("--base", choices=list(BASES), nargs="+", default=["sam-vit-l"])
+    parser.add_argument("--prompts-backbone", choices=list(BACKBONES), help="compare its features as well")
     parser.add_argument("--layers", type=int, help="layers of a ViT, where all of them take too long")
     parser.add_argument("--points", type=int, default=4)
-    parser.add_argument("--out", type=Path, help="write everything as JSON")
+    parser.add_argument("--out", type=Path, help="write everything as JSON; bases that are there already are kept")
     options = parser.parse_args()
+    if options.weights is not None and len(options.base) > 1:
+        parser.error(f"--weights are those of one base, found {len(options.base)}: {' '.join(options.base)}")
     try:
-        if options.weights is None:
-            chosen = (options.base, options.prompts_backbone, options.points, options.layers)
-            result = compare_family(options.photo, *chosen)
-        else:
-            result = compare(options.photo, options.weights, options.base, options.points)
-        asked = {"base": options.base, "prompts_backbone": options.prompts_backbone, "layers": options.layers}
-        record = make_record("parity", {**{name: value for name, value in asked.items() if value}, **result})
-        if options.out:
-            write_record(options.out, record)
+        bases = json.loads(options.out.read_text())["payload"]["bases"] if options.out and options.out.exists() else {}
+        for name in options.base:
+            if options.weights is None:
+                result = compare_family(
+                    options.photo, name, options.prompts_backbone, options.points, options.layers
+                )  # fmt: skip
+            else:
+                result = compare(options.photo, options.weights, name, options.points)
+            asked = {"prompts_backbone": options.prompts_backbone, "layers": options.layers}
+            bases[name] = {**{key: value for key, value in asked.items() if value}, **result}
+            gc.collect()  # the next one is large as well
+            record = make_record("parity", {"points": options.points, "bases": bases})
+            if options.out:
+                write_record(options.out, record)
+            print(f"{name}\n\n{markdown(result)}\n", flush=True)
     except UOISError as error:
         print(f"parity: {error}", file=sys.stderr)
         return 2
-    print(markdown(result))
-    print(f"\n{options.base}, float32\n{summary(record['machine'])}")
+    print(f"{overview(bases)}\n\nfloat32\n{summary(record['machine'])}")
     return 0
 
 

@@ -35,7 +35,7 @@ from uois_sam.datasets import FolderDataset
 from uois_sam.errors import UOISError
 from uois_sam.geometry import Frame, onto_grid
 from uois_sam.models.postprocess import vote
-from uois_sam.models.redrawing import VOTE_IOU, KnownObjects, agreements, draw_candidates
+from uois_sam.models.redrawing import VOTE_IOU, KnownObjects, agreements, draw_candidates, merits
 from uois_sam.pipeline.redrawing import ask
 from uois_sam.pipeline.view import View
 from uois_sam.synth.assets.collection import BUILT_IN
@@ -110,7 +110,7 @@ def choices(photo: View, found: Instances, double: HierarchyDouble) -> Iterator[
     hierarchy, seed = double.hierarchy, double.seed
     prompts, known = ask(photo, found)
     features, frame = photo.redrawing_features
-    logits = draw_candidates(double, features, prompts)
+    logits, _ = draw_candidates(double, features, prompts)
     scores = torch.cat([double.decode_prompts(features, each).scores for each in prompts], dim=1)
     draw = torch.Generator().manual_seed(seed)
     for row, mask in enumerate(found.masks):
@@ -138,6 +138,12 @@ def _case(logits: Tensor, scores: Tensor, known: KnownObjects, row: int, truth: 
         like = ious + error * torch.randn(len(ious), generator=draw)
         chosen[f"like HDNet's, error {error}, one point"] = float(ious[few][like[few].argmax()])
         chosen[f"like HDNet's, error {error}, all prompts"] = float(ious[like.argmax()])
+        best = merits(agree, like).argmax()
+        both = float(_iou(vote(logits, best[None], VOTE_IOU) > 0, truth))
+        chosen[f"agreement and like HDNet's, error {error}"] = both
+        merit = float(merits(agree, like)[best])
+        kept = both if merit >= MASK_AGREEMENT else before
+        chosen[f"agreement and like HDNet's, error {error}, compact mask below {MASK_AGREEMENT}"] = kept
     chosen["IoU with the compact mask"] = float(ious[overlap.argmax()])
     best = agree.argmax()
     chosen["agreement, without vote"] = float(ious[best])

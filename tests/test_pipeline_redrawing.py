@@ -139,6 +139,28 @@ def test_the_threshold_is_a_setting() -> None:
     assert np.array_equal(photo.with_settings(mask_agreement=0.2).predict().masks, third)
 
 
+def test_a_trained_score_may_prefer_another_of_the_four_masks() -> None:
+    plain = model()
+    own = plain.predict(PHOTO)
+    third = own.masks.copy()
+    for mask in third:
+        columns = np.flatnonzero(mask.any(axis=0))
+        mask[:, columns[len(columns) // 3] :] = False
+    drawing = with_masks(plain, Echo(own, np.stack([own.masks, own.masks, third, own.masks], axis=1)))
+    low = drawing.with_settings(mask_agreement=0.2)
+    assert_same(low.predict(PHOTO), own)
+    assert drawing.networks.redrawer is not None
+
+    def hdnet(predictions: TokenPredictions) -> Tensor:
+        return torch.tensor([0.0, 0.0, 1.0, 0.0]).expand(len(predictions.scores), -1)
+
+    redrawer = replace(drawing.networks.redrawer, hdnet=hdnet)  # type: ignore[arg-type]
+    trained = UOISSAM(replace(low.networks, redrawer=redrawer), low.card, low.settings)
+    assert np.array_equal(trained.predict(PHOTO).masks, third)
+    # ... but not one that the compact mask does not support
+    assert_same(trained.with_settings(mask_agreement=0.9).predict(PHOTO), own)
+
+
 def test_two_parts_that_are_drawn_as_one_object_become_one_and_it_is_said() -> None:
     plain = model()
     own = plain.predict(PHOTO)

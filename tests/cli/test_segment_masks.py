@@ -11,6 +11,7 @@ from PIL import Image
 
 from tiny_base import NAME, TinyBase
 from uois_sam import UOISSAM, UOISError
+from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
 from uois_sam.evaluation import ModelPredictor
 
@@ -66,6 +67,23 @@ def test_what_draws_is_part_of_a_methods_identity(tiny_base: TinyBase) -> None:
 def test_a_saved_model_is_the_one_that_finds(tiny_base: TinyBase, tmp_path: Path) -> None:
     UOISSAM.from_pretrained("compact", masks=NAME, sam=tiny_base.sam, device="cpu").save_pretrained(tmp_path / "saved")
     assert UOISSAM.from_pretrained(tmp_path / "saved", device="cpu").networks.redrawer is None
+
+
+def test_heads_trained_on_a_base_bring_it_and_their_score(photo: Path, tiny_base: TinyBase, tmp_path: Path) -> None:
+    base = tiny_base.load()
+    save_heads(base, base.fresh_hpg(), base.fresh_hdnet(), tmp_path / "heads", training={})
+    weights = {"sam": tiny_base.sam, "dinov2": tiny_base.dinov2}
+    drawing = UOISSAM.from_pretrained("compact", masks=str(tmp_path / "heads"), **weights, device="cpu")  # type: ignore[arg-type]
+    assert drawing.networks.redrawer is not None and drawing.networks.redrawer.hdnet is not None
+    given = ("--masks", str(tmp_path / "heads"), "--sam", str(tiny_base.sam), "--dinov2", str(tiny_base.dinov2))
+    assert segment(photo, *given) == 0
+
+
+def test_heads_without_a_sam_cannot_draw(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    UOISSAM.from_pretrained("compact", device="cpu").save_pretrained(tmp_path / "saved")
+    assert segment(photo, "--masks", str(tmp_path / "saved")) == 2
+    told = capsys.readouterr().err.strip()
+    assert "expected heads that were trained on a SAM, found compact-" in told and len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from uois_sam.models.redrawing import (
     agreements,
     inner_points,
     keep_apart,
+    merits,
     prompts_for,
     redraw,
 )
@@ -70,6 +71,12 @@ def test_foreground_takes_sides_for_what_is_added_or_left_out() -> None:
 def test_what_is_another_objects_is_never_worth_adding_and_always_worth_leaving() -> None:
     assert agreement(BOTH, known(HERE, OTHER, foreground=BOTH)) == pytest.approx((4 + SIDING * 2) / 8)
     assert agreement(NARROWER, known(HERE, WIDER, foreground=BOTH)) == pytest.approx((2 + SIDING * 2) / 4)
+
+
+def test_a_trained_score_counts_as_much_as_agreement_and_nothing_without_it() -> None:
+    levels = torch.tensor([0.75, 0.5, 0.0])
+    assert torch.equal(merits(levels, None), levels)
+    assert merits(levels, torch.tensor([0.25, 1.5, 1.0])).tolist() == [0.5, 0.75, 0.0]  # scores end at 1
 
 
 @given(arrays(np.bool_, (3, 6, 7)), arrays(np.float32, (6, 7), elements=st.floats(0, 1, width=32)))

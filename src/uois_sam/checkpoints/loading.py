@@ -25,13 +25,14 @@ from uois_sam.checkpoints.heads import (
     readme,
 )
 from uois_sam.checkpoints.huggingface import push_folder
-from uois_sam.checkpoints.masks import check_redrawer, load_redrawer
+from uois_sam.checkpoints.masks import check_redrawer, load_redrawer, redrawer_with_heads
 from uois_sam.checkpoints.names import BUNDLED, find_folder, refuse_foreign_weights, unknown_model
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.io.files import write_atomically
 from uois_sam.models.compact.inference import fused
 from uois_sam.models.networks import Networks
+from uois_sam.models.redrawing import Redrawer
 from uois_sam.runtime.device import choose_device, choose_precision
 from uois_sam.types import ModelCard
 
@@ -51,21 +52,34 @@ def load(
     """
     if masks is not None:
         check_redrawer(masks, sam, device=device, precision=precision)  # before anything is read
-    networks, card, settings = _load(name_or_path, sam, dinov2, masks is not None, device, precision)
+    with_heads = masks is not None and find_base(masks) is None
+    foreign = (None if masks is not None else sam, None if with_heads else dinov2)
+    networks, card, settings = _load(name_or_path, sam, dinov2, foreign, device, precision)
     if masks is not None:
-        networks = replace(networks, redrawer=load_redrawer(masks, sam, device=device, precision=precision))
+        networks = replace(networks, redrawer=_redrawer(masks, sam, dinov2, device, precision))
     return networks, card, settings
+
+
+def _redrawer(name: str, sam: Weights, dinov2: Weights, device: str, precision: str) -> Redrawer:
+    """What draws masks: the SAM of a base, or that of trained heads with their HDNet.
+
+    Heads name their base by a sum over DINOv2 as well, so that it is loaded to be sure that they fit.
+    """
+    if find_base(name) is not None:
+        return load_redrawer(name, sam, device=device, precision=precision)
+    networks, card, _ = _load(name, sam, dinov2, (sam, dinov2), device, precision)
+    return redrawer_with_heads(networks.saved or networks, card, name)
 
 
 def _load(
     name_or_path: str | os.PathLike[str],
     sam: Weights,
     dinov2: Weights,
-    sam_for_masks: bool,
+    foreign: tuple[Weights, Weights],
     device: str,
     precision: str,
 ) -> tuple[Networks, ModelCard, InferenceConfig]:
-    """:func:`load` without masks by another; ``sam_for_masks`` says that SAM's weights may be for these alone."""
+    """:func:`load` without masks by another; ``foreign`` are the weights that are not for these masks."""
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)
     name = os.fspath(name_or_path)
@@ -83,7 +97,7 @@ def _load(
         )  # fmt: skip
         hpg, hdnet = load_heads(base, needed, tensors, folder)
         return _fused(replace(base, hpg=hpg, hdnet=hdnet)), card, card_settings(card, folder)
-    refuse_foreign_weights(name, None if sam_for_masks else sam, dinov2)
+    refuse_foreign_weights(name, *foreign)
     model = fill_compact(card, tensors, folder)
     if precision == "auto":
         dtype = torch.float32  # bfloat16 would draw and choose other masks: mean IoU 0.96 with these

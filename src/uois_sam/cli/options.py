@@ -144,7 +144,7 @@ class ModelOptions(WeightOptions):
     compact has it); the model's own setting if left out."""
     masks: str | None = None
     """Let this base (sam-vit-l; "uois-sam models" lists them) draw the masks of what the model finds; its weights are
-    the published ones, or --sam."""
+    the published ones, or --sam. With a folder of heads that were trained on one, their HDNet has a say."""
     mask_agreement: float | None = None
     """With --masks: agreement with the model's own mask, 0 to 1, that a drawn one needs to take its place; the model's
     own setting (0.5) if left out."""

@@ -124,5 +124,6 @@ def _drawn_by(redrawer: Redrawer) -> dict[str, str]:
 
     from uois_sam.models.networks import hash_weights
 
-    parts = [part for part in (redrawer.encoder, redrawer.decoder) if isinstance(part, nn.Module)]
+    networks = (redrawer.encoder, redrawer.decoder, redrawer.hdnet)
+    parts = [part for part in networks if isinstance(part, nn.Module)]
     return {"by": redrawer.name, "sha256": hash_weights(parts), "precision": str(redrawer.precision)[6:]}

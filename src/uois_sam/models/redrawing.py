@@ -4,7 +4,7 @@ SAM draws good outlines and does not know which of its hierarchical masks (a who
 object; a model that was trained on objects knows, and draws worse outlines. So the decoder is prompted with everything
 that is known of an object, and of all masks that it draws the one is taken that agrees best with the mask that is
 there, where the foreground and the other objects have a say about every cell that differs. What SAM itself thinks of
-its masks is not asked.
+its masks is not asked; what an HDNet that was trained on it thinks of them counts as much as the agreement.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from uois_sam.config import MASKS_PER_PROMPT
+from uois_sam.models.hdnet import HDNet
 from uois_sam.models.interfaces import ImageEncoder, MaskFeatures, ObjectPrompts, PromptDecoder
 from uois_sam.models.postprocess import mask_iou, vote
 from uois_sam.runtime.device import full_precision, in_small_blocks, inference_precision
@@ -33,6 +34,8 @@ VOTE_IOU = 0.85
 """Candidates that overlap the best one by this IoU have a vote on its outline."""
 SURE_LOGIT = 8.0
 """A mask as a prompt has logits up to this: SAM's own, with which it was trained, are in the tens."""
+SCORE_SHARE = 0.5
+"""Of HDNet's score beside the agreement, where there is one: both guess the IoU with the object."""
 OBJECTS_AT_ONCE = 4
 """On a processor: its memory is bounded by that of their candidates. A GPU takes sixteen times as many."""
 
@@ -47,6 +50,8 @@ class Redrawer:
     decoder: PromptDecoder
     device: torch.device
     precision: torch.dtype = torch.float32
+    hdnet: HDNet | None = None
+    """Trained on this decoder; None where there are no trained heads."""
 
     def computing(self) -> AbstractContextManager[None]:
         """Return the context that its forward passes run in."""
@@ -80,7 +85,7 @@ class Redrawn:
     mask_logits: Tensor
     """(N, h, w) float32: 2 p - 1 of the voters' mean; above 0 is inside."""
     agreement: Tensor
-    """(N,) float32 in 0..1: of the best candidate with the mask that was there (:func:`agreements`)."""
+    """(N,) float32 in 0..1: of the candidate that was taken with what is known of the object (:func:`merits`)."""
 
 
 def redraw(
@@ -97,24 +102,41 @@ def redraw(
     logits, agreement = [], []
     with redrawer.computing():
         for some in _blocks(len(known.shares), redrawer.device):
-            drawn = draw_candidates(redrawer.decoder, features, tuple(each[some] for each in prompts))
+            asked = tuple(each[some] for each in prompts)
+            drawn, scores = draw_candidates(redrawer.decoder, features, asked, redrawer.hdnet)
             drawn = drawn.masked_fill(~known.content, -SURE_LOGIT)
-            for row, candidates in zip(range(some.start, some.stop), drawn, strict=True):
-                levels = agreements(candidates > 0, known, row)
-                best = levels.argmax()
+            for index, candidates in enumerate(drawn):
+                levels = agreements(candidates > 0, known, some.start + index)
+                worth = merits(levels, None if scores is None else scores[index])
+                best = worth.argmax()
                 logits.append(vote(candidates, best[None], VOTE_IOU)[0])
-                agreement.append(levels[best])
+                agreement.append(worth[best])
     return Redrawn(torch.stack(logits), torch.stack(agreement))
 
 
-def draw_candidates(decoder: PromptDecoder, features: MaskFeatures, prompts: tuple[ObjectPrompts, ...]) -> Tensor:
-    """(N, C, h, w) float32 logits: all four masks of every form of prompt, for N objects."""
-    drawn = []
+def draw_candidates(
+    decoder: PromptDecoder, features: MaskFeatures, prompts: tuple[ObjectPrompts, ...], hdnet: HDNet | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """All four masks of every form of prompt, for N objects: (N, C, h, w) float32 logits, and (N, C) HDNet's scores."""
+    drawn, scores = [], []
     for each in prompts:
         predictions = decoder.decode_prompts(features, each)
         every = torch.arange(MASKS_PER_PROMPT, device=each.points_xy.device).expand(len(each), -1)
         drawn.append(decoder.upscale(features, predictions, each.anchors_xy, every))
-    return torch.cat(drawn, dim=1)
+        if hdnet is not None:
+            scores.append(hdnet(predictions))
+    return torch.cat(drawn, dim=1), torch.cat(scores, dim=1) if scores else None
+
+
+def merits(levels: Tensor, scores: Tensor | None) -> Tensor:
+    """What the candidates of an object are chosen by, (C,) float32 in 0..1: agreement, and HDNet's scores if there are.
+
+    A candidate that has nothing in common with the mask that is there (agreement 0) has no merit, whatever its score.
+    """
+    if scores is None:
+        return levels
+    both = (1 - SCORE_SHARE) * levels + SCORE_SHARE * scores.clamp(0, 1)
+    return torch.where(levels > 0, both, 0.0)
 
 
 def agreements(candidates: Tensor, known: KnownObjects, row: int) -> Tensor:

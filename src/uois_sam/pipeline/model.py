@@ -68,7 +68,7 @@ class UOISSAM(OldSettingsNames):
             dinov2: weights of the network that its prompt generator reads, likewise.
             masks: a base whose decoder draws the masks of what the model finds, e.g. ``"sam-vit-l"``; beyond the
                 paper, and nothing is trained (:mod:`uois_sam.models.redrawing`). Its weights are the published ones, or
-                ``sam``.
+                ``sam``. A folder or hub id of heads that were trained on one: their HDNet has a say in the choice.
             device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
                 it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves

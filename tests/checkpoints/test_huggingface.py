@@ -139,6 +139,21 @@ def test_ids_that_are_not_there_are_told(published: HubServer) -> None:
         load_base(NAME, sam="an/empty")
 
 
+def test_a_hub_that_does_not_answer_is_told_in_one_line(
+    hub: HubServer, tiny_base: TinyBase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    constants, nobody = huggingface_hub.constants, "http://127.0.0.1:9"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.address, nobody)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)  # between its attempts
+    with pytest.raises(WeightsError) as caught:
+        load()
+    told = str(caught.value)
+    assert f"cannot get model.safetensors of {SPEC.published.repo}: not in the cache" in told
+    assert "onnection refused" in told and "give files that you have" in told and "\n" not in told
+    assert [record for record in caplog.records if record.name.startswith("huggingface_hub")] == []
+
+
 def test_gated_weights_say_where_to_accept_their_licence(published: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     gated = replace(SPEC, published=replace(SPEC.published, gated=True, licence="SAM License"))
     monkeypatch.setitem(BASES, NAME, gated)

@@ -151,7 +151,10 @@ def _verify(path: Path, repo: str) -> None:
 
 @contextmanager
 def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
-    """Turn the client's many exceptions into one line."""
+    """Turn the client's many exceptions, and what it says of every attempt, into one line."""
+    attempts = logging.getLogger("huggingface_hub")
+    level = attempts.level
+    attempts.setLevel(logging.ERROR)
     try:
         yield
     except _client().errors.GatedRepoError as error:
@@ -163,8 +166,10 @@ def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
             raise WeightsError(f"{filename} of {repo} {_forbidden(instead)}") from error
         raise WeightsError(
             f"cannot get {filename} of {repo}: not in the cache {_client().constants.HF_HUB_CACHE}, and no download "
-            f"({_first_line(error)}); {instead}"
+            f"({_why(error)}); {instead}"
         ) from error
+    finally:
+        attempts.setLevel(level)
 
 
 def _gated(repo: str, instead: str) -> str:
@@ -183,6 +188,12 @@ def _failures() -> tuple[type[Exception], ...]:
     """Exceptions of the hub client for a missing network, a refusing server or a full disk."""
     # HTTPError is that of the HTTP library the client is built on, which changes between its versions.
     return (OSError, _client().errors.HTTPError, _client().errors.EntryNotFoundError, ValueError)
+
+
+def _why(error: Exception) -> str:
+    """What happened; where a hub does not answer the client tells of its cache, and its cause is what happened."""
+    lost = isinstance(error, _client().errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception)
+    return _first_line(error.__cause__ if lost else error)  # type: ignore[arg-type]
 
 
 def _first_line(error: Exception) -> str:

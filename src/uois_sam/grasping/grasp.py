@@ -13,6 +13,10 @@ from uois_sam.types import BoolArray, FloatArray, ImageArray
 Array = npt.NDArray[np.float64]
 
 
+APPROACH_M = 0.05
+"""Distance before the grasp from which the hand moves straight (VGN's pre-grasp)."""
+
+
 @dataclass(frozen=True)
 class Hand:
     """A parallel-jaw hand. Frame: the origin between the finger tips, x from finger to finger, z out of the palm."""
@@ -46,6 +50,8 @@ class Grasp:
     score: float
     mask: int
     """Index of the mask that it is for."""
+    opening_m: float = 0.08
+    """How far the hand opens on its way: in clutter no farther than it has to."""
 
     def rotation(self) -> Array:
         """(3, 3) float64: axes of the hand's frame in the world, as columns."""
@@ -57,8 +63,8 @@ class Grasp:
 class SeenScene:
     """What a calibrated RGB-D camera shows. Frame: image, pixels at integer centres."""
 
-    image: ImageArray
-    """(H, W, 3) uint8 RGB."""
+    image: ImageArray | None
+    """(H, W, 3) uint8 RGB; None where nobody asked for more than depth."""
     depth_m: FloatArray
     """(H, W) float32 along the optical axis; 0 where nothing was measured."""
     intrinsics: Array

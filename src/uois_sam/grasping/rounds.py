@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,38 +10,34 @@ import numpy as np
 
 from uois_sam.grasping.grasp import Planner, SeenScene
 from uois_sam.grasping.rates import Rate
+from uois_sam.grasping.sources import MaskSource
 from uois_sam.grasping.tables import TableConfig, draw_table, look
 from uois_sam.grasping.world import Pick, World
+from uois_sam.synth.assets.collection import BUILT_IN, Assets
+from uois_sam.synth.scene import Scene
 from uois_sam.types import BoolArray, LabelMap
 
 MOST_FAILURES = 2
 """Failed picks in a row that end a round."""
-
-
-class MaskSource(Protocol):
-    """A way to masks."""
-
-    def __call__(self, seen: SeenScene, truth: LabelMap) -> BoolArray:
-        """Return (N, H, W) bool masks; ``truth`` has the true labels, for those who may know them."""
-        ...
+MOST_REACHED_FOR = 20
+"""Best grasps among which an arm looks for one that it reaches."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """One look at the table, and the pick that followed."""
 
-    seen: SeenScene
-    masks: BoolArray
-    """(N, H, W)."""
+    masks: int
+    """Number of masks that the planner was given."""
     target: int | None
     """Object that was asked for, by its index in the first scene; None if any would do."""
     pick: Pick | None
-    """None where the planner found no grasp."""
+    """None where the planner found no grasp, or none that the arm reaches."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """A table and all that was done to it."""
+    """What was done to a table."""
 
     seed: int
     objects: int
@@ -50,36 +46,93 @@ class Round:
     """Objects that still lie there."""
 
 
-def clear_table(
-    seed: int, config: TableConfig, masks: MaskSource, planner: Planner, *, targeted: bool = False
-) -> Round:
-    """Clear one table; the same seed gives the same table, whoever makes the masks.
+@dataclass(frozen=True)
+class Start:
+    """A table at the beginning of its rounds, the same for every source of masks, and the first look at it."""
+
+    seed: int
+    scene: Scene
+    seen: SeenScene
+    truth: LabelMap
+    """(H, W) uint16: i + 1 for the scene's object i."""
+
+
+class MakeWorld(Protocol):
+    """A way to simulate a scene."""
+
+    def __call__(self, scene: Scene, *, assets: Assets) -> World:
+        """Return the scene's world."""
+        ...
+
+
+Watcher = Callable[[SeenScene, BoolArray, Attempt], None]
+"""Is shown what the camera saw, the masks that were planned on, and what came of it."""
+
+
+def set_table(
+    seed: int, config: TableConfig, assets: Assets = BUILT_IN, *, photo: bool = True, world: MakeWorld = World
+) -> Start:
+    """Draw the table of a seed and look at it.
 
     Args:
-        seed: of the table, and of all chance after it.
+        seed: of the table.
         config: how tables are drawn and seen.
+        assets: where things are looked up.
+        photo: whether anyone needs more than depth.
+        world: as for :func:`clear_table`.
+    """
+    scene = draw_table(seed, config, assets)
+    return Start(seed, scene, *look(world(scene, assets=assets).scene(), config, assets, photo=photo))
+
+
+def clear_table(
+    table: Start,
+    config: TableConfig,
+    masks: MaskSource,
+    planner: Planner,
+    *,
+    assets: Assets = BUILT_IN,
+    targeted: bool = False,
+    photos: bool = True,
+    watch: Watcher = lambda seen, masks, attempt: None,
+    world: MakeWorld = World,
+) -> Round:
+    """Clear one table.
+
+    Args:
+        table: as :func:`set_table` gave it, with the same settings.
+        config: how it is seen.
         masks: makes the masks of each look.
         planner: makes grasps of them.
+        assets: where the table's things are looked up.
         targeted: name one object at each look, by a point on it, and grasp only what a mask there covers.
+        photos: take photos where masks do not need them, too.
+        watch: is shown each attempt.
+        world: what simulates it: with a floating hand, or with an arm.
     """
-    world = World(draw_table(seed, config))
-    objects, failures = len(world.present), 0
+    there = world(table.scene, assets=assets)
+    objects, failures = len(there.present), 0
     attempts: list[Attempt] = []
-    while world.present and failures < MOST_FAILURES:
-        rng = np.random.default_rng([seed, len(attempts)])
-        seen, truth = look(world.scene(), config)
+    while there.present and failures < MOST_FAILURES:
+        rng = np.random.default_rng([table.seed, len(attempts)])
+        seen, truth = (
+            (table.seen, table.truth)
+            if not attempts
+            else look(there.scene(), config, assets, photo=photos or masks.needs_photo)
+        )
         target = _named(truth, rng) if targeted else None
         found = masks(seen, truth)
         wanted = found if target is None else _at_target(found, truth, target)
         grasps = planner.plan(seen, wanted, rng)
-        asked = None if target is None else world.present[target]
-        if not grasps:
-            attempts.append(Attempt(seen, wanted, asked, None))
+        asked = None if target is None else there.present[target]
+        chosen = next((grasp for grasp in grasps[:MOST_REACHED_FOR] if there.reaches(grasp)), None)
+        pick = there.pick(chosen) if chosen else None
+        attempts.append(Attempt(len(wanted), asked, pick))
+        watch(seen, wanted, attempts[-1])
+        if pick is None:
             break
-        pick = world.pick(grasps[0])
-        attempts.append(Attempt(seen, wanted, asked, pick))
         failures = 0 if pick.outcome == "lifted" else failures + 1
-    return Round(seed, objects, tuple(attempts), len(world.present))
+    return Round(table.seed, objects, tuple(attempts), len(there.present))
 
 
 def _named(truth: LabelMap, rng: np.random.Generator) -> int | None:

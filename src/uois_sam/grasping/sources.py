@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -14,19 +15,38 @@ ABOVE_M = 0.006
 """Height above the support from which on something stands on it."""
 
 
+class MaskSource(Protocol):
+    """A way to masks."""
+
+    needs_photo: ClassVar[bool]
+    """Whether it looks at more than depth."""
+
+    def __call__(self, seen: SeenScene, truth: LabelMap) -> BoolArray:
+        """Return (N, H, W) bool masks; ``truth`` has the true labels, for those who may know them."""
+        ...
+
+
 @dataclass(frozen=True)
 class ModelMasks:
     """Masks of a model."""
 
     model: UOISSAM
+    with_depth: bool = False
+    """Give it depth beside the photo."""
+    needs_photo: ClassVar[bool] = True
 
     def __call__(self, seen: SeenScene, truth: LabelMap) -> BoolArray:
-        """Masks of the photo alone."""
+        """Masks of the photo, and of depth if wanted."""
+        assert seen.image is not None
+        if self.with_depth:
+            return self.model.predict(seen.image, depth=seen.depth_m, camera=seen.intrinsics).masks
         return self.model.predict(seen.image).masks
 
 
 class TrueMasks:
     """The objects as they are."""
+
+    needs_photo: ClassVar[bool] = False
 
     def __call__(self, seen: SeenScene, truth: LabelMap) -> BoolArray:
         """One mask for each visible object."""
@@ -36,6 +56,8 @@ class TrueMasks:
 
 class NoMasks:
     """No segmentation: all that stands on the support is one thing."""
+
+    needs_photo: ClassVar[bool] = False
 
     def __call__(self, seen: SeenScene, truth: LabelMap) -> BoolArray:
         """One mask of everything above the support."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import DatasetError, UOISError
 from uois_sam.grasping.grasp import SeenScene
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.assets.families import mesh_points
+from uois_sam.synth.assets.user_files import warn_skipped
 from uois_sam.synth.physics import UnsettledError, settle
 from uois_sam.synth.rendering.pinhole import intrinsics, world_from_camera
-from uois_sam.synth.rendering.render import render
+from uois_sam.synth.rendering.render import measure, render
 from uois_sam.synth.sampling.arrangement import Footprint, arrange
 from uois_sam.synth.sampling.config import Variety
 from uois_sam.synth.sampling.scenes import sample_object, sample_scene
@@ -29,6 +31,9 @@ SMALLEST_M = 0.015
 GRASPABLE_M = 0.06
 """Greatest second extent: whichever way it lies, a hand that opens 8 cm can take it."""
 LONGEST_M = 0.2
+FITS = "at least {:.0f} mm thin, at most {:.0f} mm across and {:.0f} mm long".format(
+    *(1000 * extent for extent in (SMALLEST_M, GRASPABLE_M, LONGEST_M))
+)
 MOST_DRAWS = 300
 DISTANCE_M = 0.55
 ELEVATION_DEG = (48.0, 75.0)
@@ -70,22 +75,69 @@ def draw_table(seed: int, config: TableConfig, assets: Assets = BUILT_IN) -> Sce
     raise UOISError(f"table {seed}: expected {config.objects} things that stay on it, found none in 10 draws")
 
 
-def look(scene: Scene, config: TableConfig, assets: Assets = BUILT_IN) -> tuple[SeenScene, LabelMap]:
-    """Take a photo with depth, and the true labels (i + 1 for the scene's object i)."""
-    taken = render(scene, config.size_hw, config.samples, assets)
-    depth = (taken.truth.depth_mm / 1000).astype(np.float32)
+def look(
+    scene: Scene, config: TableConfig, assets: Assets = BUILT_IN, *, photo: bool = True
+) -> tuple[SeenScene, LabelMap]:
+    """Take a photo (if wanted: it takes nearly all of the time) with depth, and the true labels (i + 1: object i)."""
+    if photo:
+        taken = render(scene, config.size_hw, config.samples, assets)
+        image, truth = taken.image, taken.truth
+    else:
+        image, truth = None, measure(scene, config.size_hw, assets)
+    depth = (truth.depth_mm / 1000).astype(np.float32)
     camera = scene.camera
-    seen = SeenScene(taken.image, depth, intrinsics(camera, config.size_hw), world_from_camera(camera))
-    return seen, taken.truth.labels
+    return SeenScene(image, depth, intrinsics(camera, config.size_hw), world_from_camera(camera)), truth.labels
+
+
+def load_assets(meshes: Path | None, scale: float = 1.0) -> Assets:
+    """Return the built-in things, or those of a folder of meshes that fit the hand; the others are logged.
+
+    Raises:
+        DatasetError: if the folder cannot be used, or none of its meshes fits.
+        MissingExtraError: if packages for meshes are not installed.
+    """
+    if meshes is None:
+        return BUILT_IN
+    loaded = Assets.load(meshes=meshes, mesh_scale=scale)
+    fitting = {}
+    for name in loaded.own_families:
+        extents = _extents(name, 0, loaded)
+        if _fits(extents):
+            fitting[name] = loaded.families[name]
+        else:
+            warn_skipped(meshes / name.removeprefix("mesh/"), f"{_millimetres(extents)}, expected {FITS}")
+    if not fitting:
+        found = _millimetres(_extents(loaded.own_families[0], 0, loaded))
+        raise DatasetError(
+            f"{meshes}: expected meshes that fit the hand ({FITS}; --mesh-scale?), found none: the first is {found}"
+        )
+    return replace(loaded, families={**BUILT_IN.families, **fitting})
 
 
 def _graspable(rng: np.random.Generator, variety: Variety, assets: Assets) -> ObjectSpec:
+    own = assets.own_families  # a user's meshes alone, if there are any
     for _ in range(MOST_DRAWS):
         found = sample_object(rng, variety, assets)
-        small, middle, long = np.sort(np.ptp(mesh_points(assets.parts(found.family, found.seed)), axis=0))
-        if small >= SMALLEST_M and middle <= GRASPABLE_M and long <= LONGEST_M:
+        if own and found.family not in own:
+            continue
+        if _fits(_extents(found.family, found.seed, assets)):
             return found
     raise UOISError(f"expected things that fit a hand, found none in {MOST_DRAWS} draws")
+
+
+def _extents(family: str, seed: int, assets: Assets) -> tuple[float, float, float]:
+    """Extents of a thing, in ascending order."""
+    small, middle, long = np.sort(np.ptp(mesh_points(assets.parts(family, seed)), axis=0)).tolist()
+    return small, middle, long
+
+
+def _fits(extents: tuple[float, float, float]) -> bool:
+    small, middle, long = extents
+    return small >= SMALLEST_M and middle <= GRASPABLE_M and long <= LONGEST_M
+
+
+def _millimetres(extents: tuple[float, float, float]) -> str:
+    return " x ".join(f"{1000 * each:.0f}" for each in extents) + " mm"
 
 
 def _footprint(item: ObjectSpec, assets: Assets, arrangement: Arrangement) -> Footprint:

@@ -6,14 +6,16 @@ measured is the choice of the grasp and not inverse kinematics.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from uois_sam.grasping.grasp import HAND, Array, Grasp, Hand
+from uois_sam.grasping.grasp import APPROACH_M, HAND, Array, Grasp, Hand
+from uois_sam.grasping.hands import AWAY, add_floating_hand
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.physics import add_object, add_prop, limit_masses, pieces_of
 from uois_sam.synth.scene import Pose, Scene
@@ -21,18 +23,13 @@ from uois_sam.synth.scene import Pose, Scene
 Outcome = Literal["lifted", "slipped", "blocked"]
 
 TIME_STEP_S = 0.002
-APPROACH_M = 0.05
-"""Distance before the grasp from which the hand moves straight (VGN's pre-grasp)."""
 LIFT_M = 0.1
 HELD_M = 0.07
 """Least rise of an object that counts as lifted."""
 MOVED_M = 0.02
 """Least way of another object that counts as moved."""
-FORCE_N = 20.0
-"""Of a finger."""
-FRICTION = 1.0
-AWAY = np.array([0.0, 0.0, 1.5])
-"""Where the hand waits, and lets nothing fall from."""
+FRAME_S = 0.1
+"""Simulated time between pictures of a film."""
 PARKED_Z_M = -50.0
 SECONDS = {"approach": 0.8, "close": 0.6, "lift": 0.8, "hold": 0.3, "rest": 1.5}
 
@@ -53,20 +50,24 @@ class Pick:
 class World:
     """A settled scene, its objects, and the hand."""
 
-    def __init__(self, scene: Scene, hand: Hand = HAND, assets: Assets = BUILT_IN) -> None:
+    def __init__(
+        self, scene: Scene, hand: Hand = HAND, assets: Assets = BUILT_IN, film: Callable[[Any, Any], None] | None = None
+    ) -> None:
         """
         Args:
             scene: settled.
             hand: sizes of the hand.
             assets: where the scene's names are looked up.
+            film: is shown MuJoCo's model and data after every ``FRAME_S`` of simulated time.
         """
         self._first = scene
         self.present = list(range(len(scene.objects)))
         """Indices of the objects that are still there."""
-        self._model = _world_model(scene, hand, assets)
+        self._hand, self._film = hand, film
+        self._model = self._build(scene, assets)
         self._data = mujoco.MjData(self._model)
         self._open = hand.opening_m / 2
-        self._place_hand(AWAY, Rotation.from_euler("x", np.pi))
+        self._retreat()
         mujoco.mj_forward(self._model, self._data)
         self._run(SECONDS["rest"])  # objects settled at another time step
 
@@ -79,6 +80,10 @@ class World:
             specs.append(replace(self._first.objects[index], pose=pose))
         return self._first.with_objects(tuple(specs))
 
+    def reaches(self, grasp: Grasp) -> bool:
+        """Whether whatever carries the hand can take it there."""
+        return True
+
     def pick(self, grasp: Grasp) -> Pick:
         """Approach, close, lift, and take away what is held; the rest settles.
 
@@ -87,12 +92,13 @@ class World:
         before = self._positions()
         tips, turn = np.asarray(grasp.centre), Rotation.from_matrix(grasp.rotation())
         start = tips - APPROACH_M * np.asarray(grasp.approach)
-        self._place_hand(start, turn)
+        narrowed = max(0.0, self._open - grasp.opening_m / 2)
+        self._begin(start, turn, narrowed)
         mujoco.mj_forward(self._model, self._data)
         if self._hand_contacts():
             return self._done(grasp, "blocked", before)
         self._move(start, tips, turn, SECONDS["approach"])
-        self._data.ctrl[:] = self._open
+        self._close(self._open)
         self._run(SECONDS["close"])
         self._move(tips, tips + [0, 0, LIFT_M], turn, SECONDS["lift"])
         self._run(SECONDS["hold"])
@@ -100,9 +106,8 @@ class World:
         return self._done(grasp, "lifted" if held else "slipped", before, held)
 
     def _done(self, grasp: Grasp, outcome: Outcome, before: dict[int, Array], held: tuple[int, ...] = ()) -> Pick:
-        for index in held:
-            self._park(index)
-        self._place_hand(AWAY, Rotation.from_euler("x", np.pi))
+        self._take_away(held)
+        self._retreat()
         mujoco.mj_forward(self._model, self._data)
         self._run(SECONDS["rest"])
         after = self._positions()
@@ -130,18 +135,37 @@ class World:
         close = self._data.contact.dist < 0
         return [(int(a), int(b)) for a, b in pairs[close] if (a in ours) != (b in ours)]
 
-    def _place_hand(self, tips: Array, turn: Rotation) -> None:
-        """Put the hand, open, where its tips are at a point, without passing through what lies between."""
+    def _begin(self, tips: Array, turn: Rotation, narrowed: float = 0.0) -> None:
+        """Put the hand where its tips are at a point, without passing through what lies between.
+
+        Args:
+            tips: the point.
+            turn: of the hand.
+            narrowed: metres by which each finger is closer to the middle than it can be.
+        """
         joint = self._model.joint("hand").qposadr[0]
         self._data.qpos[joint : joint + 7] = [*tips, *turn.as_quat(scalar_first=True)]
         self._data.qvel[self._model.joint("hand").dofadr[0] :][:6] = 0
         for name in ("left", "right"):
-            self._data.joint(name).qpos[0] = 0.0
+            self._data.joint(name).qpos[0] = narrowed
             self._data.joint(name).qvel[0] = 0.0
-        self._data.ctrl[:] = 0.0
+        self._close(narrowed)
         self._carry(tips, turn)
 
+    def _take_away(self, held: tuple[int, ...]) -> None:
+        for index in held:
+            self._park(index)
+
+    def _retreat(self) -> None:
+        """Put the hand, open, where it is in nobody's way."""
+        self._begin(AWAY, Rotation.from_euler("x", np.pi))
+
+    def _close(self, metres: float) -> None:
+        """Let each finger move in by so much, if it can."""
+        self._data.actuator("left").ctrl[0] = self._data.actuator("right").ctrl[0] = metres
+
     def _carry(self, tips: Array, turn: Rotation) -> None:
+        """Have the hand carried to a place within the next step."""
         self._data.mocap_pos[0] = tips
         self._data.mocap_quat[0] = turn.as_quat(scalar_first=True)
 
@@ -150,10 +174,20 @@ class World:
         for step in range(steps):
             share = (step + 1) / steps
             self._carry(start + share * (end - start), turn)
-            mujoco.mj_step(self._model, self._data)
+            self._step(1)
 
     def _run(self, seconds: float) -> None:
-        mujoco.mj_step(self._model, self._data, nstep=round(seconds / TIME_STEP_S))
+        self._step(round(seconds / TIME_STEP_S))
+
+    def _step(self, steps: int) -> None:
+        if self._film is None:
+            mujoco.mj_step(self._model, self._data, nstep=steps)
+            return
+        for _ in range(steps):
+            before = self._data.time // FRAME_S
+            mujoco.mj_step(self._model, self._data)
+            if self._data.time // FRAME_S > before:
+                self._film(self._model, self._data)
 
     def _park(self, index: int) -> None:
         joint = self._model.body(f"object{index}").jntadr[0]
@@ -162,8 +196,16 @@ class World:
         self._data.qvel[dof : dof + 6] = 0
         self._model.body_gravcomp[self._model.body(f"object{index}").id] = 1.0
 
+    def _build(self, scene: Scene, assets: Assets) -> mujoco.MjModel:
+        spec = world_of(scene, assets)
+        add_floating_hand(spec, self._hand)
+        model = spec.compile()
+        limit_masses(model, len(scene.objects))
+        return model
 
-def _world_model(scene: Scene, hand: Hand, assets: Assets) -> mujoco.MjModel:
+
+def world_of(scene: Scene, assets: Assets) -> mujoco.MjSpec:
+    """A world with a scene's support and objects, named ``object0`` and so on."""
     mujoco.set_mju_user_warning(lambda message: None)  # else it writes MUJOCO_LOG.TXT into the current folder
     spec = mujoco.MjSpec()
     spec.option.timestep = TIME_STEP_S
@@ -173,31 +215,4 @@ def _world_model(scene: Scene, hand: Hand, assets: Assets) -> mujoco.MjModel:
         add_prop(spec, f"prop{index}", prop)
     for index, each in enumerate(scene.objects):
         add_object(spec, f"object{index}", pieces_of(each, assets), each.pose)
-    _add_hand(spec, hand)
-    model = spec.compile()
-    limit_masses(model, len(scene.objects))
-    return model
-
-
-def _add_hand(spec: mujoco.MjSpec, hand: Hand) -> None:
-    """A body whose frame's origin is between the finger tips, carried by a mocap body; two fingers that slide."""
-    spec.worldbody.add_body(name="carrier", mocap=True, pos=AWAY)
-    body = spec.worldbody.add_body(name="hand", pos=AWAY, gravcomp=1.0)
-    body.add_freejoint(name="hand")
-    (thick, broad, long), palm = hand.finger_m, hand.palm_m
-    touch = {"type": mujoco.mjtGeom.mjGEOM_BOX, "friction": [FRICTION, 0.02, 0.001], "condim": 4, "density": 2000.0}
-    body.add_geom(size=[side / 2 for side in palm], pos=[0, 0, -long - palm[2] / 2], **touch)
-    for name, side in (("left", -1.0), ("right", 1.0)):
-        finger = body.add_body(name=name, pos=[side * (hand.opening_m + thick) / 2, 0, -long / 2], gravcomp=1.0)
-        finger.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[-side, 0, 0], range=[0, hand.opening_m / 2],
-                         limited=True, damping=[20.0, 0.0, 0.0])  # fmt: skip
-        finger.add_geom(size=[thick / 2, broad / 2, long / 2], **touch)
-        spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
-                          gaintype=mujoco.mjtGain.mjGAIN_FIXED, biastype=mujoco.mjtBias.mjBIAS_AFFINE,
-                          gainprm=[1500.0, *[0.0] * 9], biasprm=[0.0, -1500.0, *[0.0] * 8],
-                          forcelimited=True, forcerange=[-FORCE_N, FORCE_N])  # fmt: skip
-    weld = spec.add_equality(type=mujoco.mjtEq.mjEQ_WELD, name1="carrier", name2="hand",
-                             objtype=mujoco.mjtObj.mjOBJ_BODY, solref=[0.01, 1.0])  # fmt: skip
-    weld.data[:11] = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]  # both frames coincide; the last is the share of torque
-    for finger in ("left", "right"):
-        spec.add_exclude(bodyname1="hand", bodyname2=finger)
+    return spec

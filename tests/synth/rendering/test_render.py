@@ -9,7 +9,7 @@ import pytest
 
 from uois_sam.synth.assets.collection import BUILT_IN
 from uois_sam.synth.physics import settle
-from uois_sam.synth.rendering.render import render
+from uois_sam.synth.rendering.render import measure, render
 from uois_sam.synth.rendering.variants import choose_variant
 from uois_sam.synth.sampling.scenes import sample_scene
 from uois_sam.synth.scene import Camera, ObjectSpec, Pose, Prop, Scene, Surface
@@ -79,3 +79,16 @@ def test_exposure_brings_the_picture_to_the_wanted_brightness() -> None:
     )
     assert dim == pytest.approx(0.3, abs=0.05)
     assert bright == pytest.approx(0.6, abs=0.05)
+
+
+@pytest.mark.parametrize("variant_name", ["scalar", "auto"])
+def test_labels_and_depth_are_those_of_the_picture_without_it(variant_name: str) -> None:
+    choose_variant(variant_name)
+    try:
+        scene = settle(sample_scene(3))
+        truth, alone = render(scene, SIZE, 1).truth, measure(scene, SIZE)
+        assert truth.labels.any()
+        for name in ("labels", "depth_mm", "amodal", "whole_px", "whole_boxes"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(truth, name))
+    finally:
+        choose_variant("auto")

@@ -58,6 +58,18 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
     return loaded
 
 
+def load_shapes(scene: Scene, assets: Assets) -> list[Any]:
+    """Return the shapes of :func:`load_scene` without materials: all that labels and depth depend on."""
+    shapes = [_load_mesh(f"lamp{index}", _lamp_mesh(lamp)) for index, lamp in enumerate(scene.lamps)]
+    for index, prop in enumerate(scene.props):
+        shapes.append(_load_mesh(f"prop{index}", _placed(prop_mesh(prop), prop.pose)))
+    for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
+        for index, spec in enumerate(specs):
+            for number, part in enumerate(assets.parts(spec.family, spec.seed)):
+                shapes.append(_load_mesh(f"{kind}{index}_{number}", _placed(part.mesh, spec.pose)))
+    return shapes
+
+
 def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
     film = {"type": "hdrfilm", "width": size_hw[1], "height": size_hw[0], "pixel_format": "rgb",
             "component_format": "float32", "rfilter": {"type": "box"}}  # fmt: skip
@@ -84,15 +96,19 @@ def _lamp(name: str, lamp: Lamp) -> Any:
     """Make an area light as a mesh: the position of a ``rectangle`` would be compiled into the kernel."""
     import mitsuba as mi
 
-    turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
-    half = lamp.side / 2
-    corners = np.array([[-half, -half, 0], [half, -half, 0], [half, half, 0], [-half, half, 0]])
-    square = Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float))
     properties = mi.Properties()
     properties["mesh_bsdf"] = mi.load_dict({"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.5}})
     radiance = {"type": "rgb", "value": list(lamp.radiance)}
     properties["mesh_emitter"] = mi.load_dict({"type": "area", "radiance": radiance})
-    return _load_mesh(name, square.transformed(turn.as_matrix(), lamp.position), properties)
+    return _load_mesh(name, _lamp_mesh(lamp), properties)
+
+
+def _lamp_mesh(lamp: Lamp) -> Mesh:
+    turn, _ = Rotation.align_vectors([np.negative(lamp.position)], [[0.0, 0.0, 1.0]])
+    half = lamp.side / 2
+    corners = np.array([[-half, -half, 0], [half, -half, 0], [half, half, 0], [-half, half, 0]])
+    square = Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float))
+    return square.transformed(turn.as_matrix(), lamp.position)
 
 
 def _pad(world: dict[str, Any], assets: Assets) -> None:
@@ -123,8 +139,12 @@ def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture: Picture
             pixels = to_uint8(pixels * np.float32(surface.brightness))
     properties = mi.Properties()
     properties["mesh_bsdf"] = mi.load_dict(_material(surface, pixels))
+    return _load_mesh(name, _placed(mesh, pose), properties)
+
+
+def _placed(mesh: Mesh, pose: Pose) -> Mesh:
     rotation = Rotation.from_quat(pose.quaternion, scalar_first=True).as_matrix()
-    return _load_mesh(name, mesh.transformed(rotation, pose.position), properties)
+    return mesh.transformed(rotation, pose.position)
 
 
 def _material(surface: Surface, pixels: Picture) -> dict[str, Any]:
@@ -141,9 +161,11 @@ def _material(surface: Surface, pixels: Picture) -> dict[str, Any]:
         "metallic": float(np.clip(surface.metallic, 0.001, 0.999))}}  # fmt: skip
 
 
-def _load_mesh(name: str, mesh: Mesh, properties: Any) -> Any:
+def _load_mesh(name: str, mesh: Mesh, properties: Any = None) -> Any:
     import mitsuba as mi
 
+    properties = mi.Properties() if properties is None else properties
+    properties.set_id(name)
     shape = mi.Mesh(name, len(mesh.vertices), len(mesh.faces), has_vertex_normals=True, has_vertex_texcoords=True,
                     props=properties)  # fmt: skip
     parameters = mi.traverse(shape)

@@ -14,7 +14,7 @@ from uois_sam.runtime.timing import stage
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.rendering.denoising import denoise, render_features
 from uois_sam.synth.rendering.ground_truth import GroundTruth, compute_ground_truth
-from uois_sam.synth.rendering.mitsuba_scene import load_scene
+from uois_sam.synth.rendering.mitsuba_scene import load_scene, load_shapes
 from uois_sam.synth.rendering.sensor import develop
 from uois_sam.synth.scene import Scene
 from uois_sam.types import ImageArray
@@ -62,6 +62,11 @@ def render(scene: Scene, size_hw: tuple[int, int], samples: int, assets: Assets 
     with stage("develop"):
         image = develop(colour, scene.camera)
     return Rendering(image, truth)
+
+
+def measure(scene: Scene, size_hw: tuple[int, int], assets: Assets = BUILT_IN) -> GroundTruth:
+    """Return labels and depth of :func:`render` without the picture, which takes most of its time."""
+    return compute_ground_truth(load_shapes(scene, assets), scene.camera, size_hw, len(scene.objects))
 
 
 @functools.cache

@@ -1,0 +1,56 @@
+"""Rounds kept on disk, one file each, so that a comparison that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from uois_sam.errors import UOISError
+from uois_sam.grasping.rounds import Round
+from uois_sam.io.files import make_output_folder, write_atomically
+from uois_sam.io.json_files import read_json
+
+SETTINGS_FILE = "settings.json"
+
+
+class RoundStore:
+    """The rounds below a folder, all of the same settings.
+
+    Args:
+        folder: made if there is none.
+        settings: JSON-ready: equal settings and seeds give equal rounds.
+
+    Raises:
+        UOISError: if the folder holds rounds of other settings, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self._folder = folder / "rounds"
+        make_output_folder(self._folder)
+        path = folder / SETTINGS_FILE
+        wanted = json.loads(json.dumps(dict(settings)))
+        if path.exists():
+            found = read_json(path, dict[str, Any], what="settings of rounds")
+            for name in sorted(wanted.keys() | found.keys()):
+                if wanted.get(name) != found.get(name):
+                    raise UOISError(
+                        f"{folder}: expected rounds with {name} {wanted.get(name)}, "
+                        f"found some with {found.get(name)}; name another folder"
+                    )
+        else:
+            write_atomically(path, (json.dumps(wanted, indent=1) + "\n").encode())
+
+    def find(self, masks: str, seed: int) -> Round | None:
+        """The round of a source of masks at the table of a seed, if it is there."""
+        path = self._path(masks, seed)
+        return read_json(path, Round, what="a round") if path.exists() else None
+
+    def keep(self, masks: str, done: Round) -> None:
+        """Write a round."""
+        write_atomically(self._path(masks, done.seed), (json.dumps(asdict(done), indent=1) + "\n").encode())
+
+    def _path(self, masks: str, seed: int) -> Path:
+        return self._folder / f"{masks}_{seed:04d}.json"

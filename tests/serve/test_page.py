@@ -221,6 +221,32 @@ def test_a_dropped_photo_is_found_and_others_are_told(page: Page, address: str) 
     settled(page, "dropped.png")
 
 
+def test_a_file_that_cannot_be_shown_stays_named_beside_those_that_can(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": photo()[:60]}
+    page.set_input_files("#files", [broken, {"name": "good.png", "mimeType": "image/png", "buffer": photo()}])  # type: ignore[list-item]
+    settled(page, "good.png")
+    expect(page.locator("#notes")).to_contain_text("broken.png: this browser cannot show it")
+    put(page, "next.png")
+    settled(page, "next.png")
+    expect(page.locator("#notes")).not_to_contain_text("broken.png")
+
+
+def test_what_the_server_refuses_is_told_with_the_name_of_the_photo(page: Page, address: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page()  # the browser's console tells such answers as errors
+    other.set_default_timeout(PATIENCE_MS)
+    answer = json.dumps({"error": "expected a body of at most 2 MiB, found a larger one"})
+    other.route("**/v1/encode", lambda route: route.fulfill(status=413, body=answer, content_type="application/json"))
+    other.goto(address)
+    other.wait_for_selector("body[data-ready]")
+    put(other, "large.png")
+    expect(other.locator("#status")).to_have_text("large.png: expected a body of at most 2 MiB, found a larger one")
+    other.close()
+
+
 def test_the_webcam_takes_a_photo(page: Page, address: str) -> None:
     page.goto(address)
     page.wait_for_selector("body[data-ready]")

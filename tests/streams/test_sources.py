@@ -91,9 +91,9 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
             self.end_headers()
-            jpeg = encode_jpeg(picture(120), quality=90)
             try:
                 while not self.server.ended:  # type: ignore[attr-defined]
+                    jpeg = encode_jpeg(picture(*self.server.shows), quality=90)  # type: ignore[attr-defined]
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     self.wfile.write(head.encode() + jpeg + b"\r\n")
                     time.sleep(0.005)
@@ -105,6 +105,7 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Camera)
     server.ended = False  # type: ignore[attr-defined]
+    server.shows = 120, 48, 64  # type: ignore[attr-defined]
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -115,6 +116,17 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def test_a_network_camera_that_changes_its_size_is_brought_to_the_first() -> None:
+    """By FFmpeg in OpenCV, which does not tell; the page on streams does."""
+    with camera_server() as server, Reader(CaptureSource(f"http://127.0.0.1:{server.server_address[1]}/")) as reader:
+        frames = iter(reader)
+        assert next(frames).image.shape == (48, 64, 3)
+        for grey, size in ((200, (96, 160)), (40, (32, 40))):
+            server.shows = grey, *size  # type: ignore[attr-defined]
+            changed = next(frame for frame in frames if abs(int(frame.image.mean()) - grey) < 4)
+            assert changed.image.shape == (48, 64, 3)
 
 
 def test_a_network_camera_that_goes_away_and_comes_back() -> None:

@@ -18,6 +18,7 @@ let current = -1; // index of the photo that is shown
 let target = { clicks: [], box: null, found: null }; // object that is being pointed at
 let lasso = false;
 let asked = 0; // number of the last request: answers to earlier ones are dropped
+let refused = []; // what is said of the files that were given last and cannot be shown
 
 const limits = new Limits(element("limits"), () => find(300));
 const photo = () => photos[current];
@@ -51,7 +52,7 @@ function render() {
   element("keep").disabled = !target.found;
   for (const id of ["undo", "drop"]) element(id).disabled = !pointing;
   for (const id of ["label-map", "coco", "crops"]) element(id).disabled = !some.length;
-  element("notes").replaceChildren(...(photo()?.notes ?? []).map((text) => {
+  element("notes").replaceChildren(...[...refused, ...(photo()?.notes ?? [])].map((text) => {
     const item = document.createElement("li");
     item.textContent = text;
     return item;
@@ -73,7 +74,7 @@ async function ask(words) {
     if (!one.id) {
       const kept = await api.encode(one.blob, one.name);
       if (kept.width !== one.width || kept.height !== one.height) {
-        throw new Error(`${one.name}: the server reads ${kept.width}x${kept.height}, this browser ${one.width}x${one.height}`);
+        throw new Error(`the server reads ${kept.width}x${kept.height}, this browser ${one.width}x${one.height}`);
       }
       one.id = kept.id;
     }
@@ -93,12 +94,15 @@ async function askLast(words, wait, take) {
   if (number !== asked || !photo()) return;
   const one = photo(), began = performance.now();
   tell(`${one.name} ...`);
-  await guarded(async () => {
+  const wanted = () => number === asked && one === photo();
+  try {
     const answer = await ask(words());
-    if (number !== asked || one !== photo()) return;
+    if (!wanted()) return;
     take(one, answer);
     tell(`${one.name}: ${objects().length} objects in ${((performance.now() - began) / 1000).toFixed(2)} s`);
-  });
+  } catch (error) {
+    if (wanted()) tell(`${one.name}: ${error.message}`, true);
+  }
   render();
 }
 
@@ -178,10 +182,15 @@ async function choose(index) {
 
 async function add(files) {
   const first = photos.length;
+  refused = [];
   for (const file of files) {
-    const one = await guarded(() => readPhoto(file, file.webkitRelativePath || file.name));
-    if (one) photos.push(one);
-    if (one && photos.length === first + 1) choose(first);
+    try {
+      photos.push(await readPhoto(file, file.webkitRelativePath || file.name));
+      if (photos.length === first + 1) choose(first);
+    } catch (error) {
+      refused.push(error.message); // among the notes, where the next photo does not take its place
+      tell(error.message, true);
+    }
   }
   render();
   if (!files.length) tell("Expected photos, found none.", true);

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 import uois_sam
 
 ROOT = Path(uois_sam.__file__).parent
-GROUND = {"_deprecated", "errors", "types", "config", "geometry", "validation", "_version"}
+GROUND = {"_deprecated", "arrays", "errors", "types", "config", "geometry", "validation", "_version"}
 LAYERS = [
     GROUND,
     {"io", "runtime"},
@@ -45,7 +45,7 @@ LAYERS = [
 ]
 """From the ground up; a module imports from its own part and from layers below."""
 BESIDE_EACH_OTHER = {("evaluation", "datasets"), ("training", "datasets"), ("io", "runtime"), ("streams", "tracking"),
-                     ("streams", "ros")}  # fmt: skip
+                     ("streams", "ros"), ("backends", "checkpoints")}  # fmt: skip
 """Imports allowed between parts of one layer, besides those of the ground."""
 SYNTH_MAY_USE = GROUND | {"synth", "io", "runtime", "instances", "__init__"}
 """Scenes meet the rest through files only."""

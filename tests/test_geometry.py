@@ -48,7 +48,7 @@ def test_mapping_there_and_back_is_the_identity(
 def test_mapping_through_a_third_grid_changes_nothing(
     first_hw: tuple[int, int], second_hw: tuple[int, int], third_hw: tuple[int, int]
 ) -> None:
-    points = grid_points(first_hw, 3)
+    points = torch.from_numpy(grid_points(first_hw, 3))
     through = map_points(map_points(points, first_hw, second_hw), second_hw, third_hw)
     torch.testing.assert_close(through, map_points(points, first_hw, third_hw), rtol=1e-4, atol=1e-4)
 
@@ -74,13 +74,13 @@ def coordinates(size_hw: tuple[int, int]) -> Tensor:
 
 
 def test_a_grid_of_points_runs_row_by_row_through_the_centres_of_its_cells() -> None:
-    assert torch.equal(grid_points((2, 4), 2), xy((0.5, 0), (2.5, 0), (0.5, 1), (2.5, 1)))
-    assert torch.equal(grid_points((3, 5), 1), xy((2, 1)))
+    assert torch.equal(torch.from_numpy(grid_points((2, 4), 2)), xy((0.5, 0), (2.5, 0), (0.5, 1), (2.5, 1)))
+    assert torch.equal(torch.from_numpy(grid_points((3, 5), 1)), xy((2, 1)))
 
 
 @given(SIZES, st.integers(1, 12))
 def test_a_grid_of_points_is_symmetric_and_stays_inside(size_hw: tuple[int, int], side: int) -> None:
-    points = grid_points(size_hw, side)
+    points = torch.from_numpy(grid_points(size_hw, side))
     assert points.shape == (side * side, 2)
     mirrored = torch.tensor([size_hw[1] - 1.0, size_hw[0] - 1.0]) - points
     torch.testing.assert_close(mirrored.flip(0), points, rtol=0, atol=1e-4)

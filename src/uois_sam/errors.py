@@ -42,6 +42,10 @@ class WorkerError(UOISError):
     """Processes kept dying over a job, most often because memory ran out."""
 
 
+INSTALL = "pip install -c constraints.txt . in a clone of uois-sam"
+"""Command that installs everything but the extras, torch among it."""
+
+
 def install_command(extra: str) -> str:
     """Return the command that installs an extra: from a clone, since the package is on no index."""
     return f"pip install -c constraints.txt '.[{extra}]' in a clone of uois-sam"

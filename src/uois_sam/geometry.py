@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from uois_sam.types import BoolArray
+from uois_sam.arrays import Array, indices, is_numpy, namespace, of
+from uois_sam.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,33 +48,29 @@ class Frame:
         return cls(size_hw=(side, side), content_hw=content)
 
 
-def map_points(points_xy: Tensor, source_hw: tuple[int, int], target_hw: tuple[int, int]) -> Tensor:
+def map_points(points_xy: Array, source_hw: tuple[int, int], target_hw: tuple[int, int]) -> Array:
     """Map (M, 2) xy points between two grids that show the same content (float32 in, float32 out, same device)."""
-    scale = torch.tensor(
-        [target_hw[1] / source_hw[1], target_hw[0] / source_hw[0]], dtype=points_xy.dtype, device=points_xy.device
-    )
+    scale = of([target_hw[1] / source_hw[1], target_hw[0] / source_hw[0]], points_xy)
     return (points_xy + 0.5) * scale - 0.5
 
 
-def grid_points(size_hw: tuple[int, int], side: int) -> Tensor:
+def grid_points(size_hw: tuple[int, int], side: int) -> FloatArray:
     """(side * side, 2) float32 xy: centres of a uniform side-by-side division of the grid, row by row."""
-    height, width = size_hw
-    ys = (torch.arange(side, dtype=torch.float32) + 0.5) * (height / side) - 0.5
-    xs = (torch.arange(side, dtype=torch.float32) + 0.5) * (width / side) - 0.5
-    grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
-    return torch.stack([grid_x.reshape(-1), grid_y.reshape(-1)], dim=1)
+    ys, xs = ((np.arange(side, dtype=np.float32) + 0.5) * (size / side) - 0.5 for size in size_hw)
+    grid_y, grid_x = np.meshgrid(ys, xs, indexing="ij")
+    return np.stack([grid_x.ravel(), grid_y.ravel()], axis=1).astype(np.float32)
 
 
-def look_up(mask: BoolArray, grid_hw: tuple[int, int]) -> Tensor:
+def look_up(mask: BoolArray, grid_hw: tuple[int, int]) -> BoolArray:
     """(h, w) bool: an (H, W) bool mask of the photo under the centres of a grid's cells over it."""
     rows, columns = (
         np.minimum(((np.arange(cells) + 0.5) * (pixels / cells)).astype(int), pixels - 1)
         for cells, pixels in zip(grid_hw, mask.shape, strict=True)
     )
-    return torch.from_numpy(mask[np.ix_(rows, columns)])
+    return mask[np.ix_(rows, columns)]
 
 
-def cut_padding(maps: Tensor, frame: Frame) -> Tensor:
+def cut_padding(maps: Array, frame: Frame) -> Array:
     """Return the part of (K, h, w) maps on a grid of any resolution over ``frame.size_hw`` that shows the image."""
     height = max(1, round(maps.shape[1] * frame.content_hw[0] / frame.size_hw[0]))
     width = max(1, round(maps.shape[2] * frame.content_hw[1] / frame.size_hw[1]))
@@ -78,8 +78,8 @@ def cut_padding(maps: Tensor, frame: Frame) -> Tensor:
 
 
 def look_at_part(
-    maps: Tensor, image_hw: tuple[int, int], part: tuple[int, int, int, int], size_hw: tuple[int, int]
-) -> Tensor:
+    maps: Array, image_hw: tuple[int, int], part: tuple[int, int, int, int], size_hw: tuple[int, int]
+) -> Array:
     """Bring maps of a photo to a grid over a part of it.
 
     Args:
@@ -92,11 +92,19 @@ def look_at_part(
         (K, *size_hw) float32, bilinearly interpolated.
     """
     (height, width), (top, left, rows, columns) = image_hw, part
+    if is_numpy(maps):
+        stretches = ((top / height, rows / height), (left / width, columns / width))
+        down, across = (
+            _interpolated(np.eye(cells, dtype=np.float32), pixels, *stretch)
+            for cells, pixels, stretch in zip(maps.shape[1:], size_hw, stretches, strict=True)
+        )
+        return down @ maps @ across.T
     affine = maps.new_tensor(
         [[columns / width, 0, (2 * left + columns) / width - 1], [0, rows / height, (2 * top + rows) / height - 1]]
     )
-    grid = torch.nn.functional.affine_grid(affine[None], [1, 1, *size_hw], align_corners=False)
-    return torch.nn.functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
+    functional = namespace(maps).nn.functional
+    grid = functional.affine_grid(affine[None], [1, 1, *size_hw], align_corners=False)
+    return functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
 
 
 def onto_grid(maps: Tensor, frame: Frame, grid_hw: tuple[int, int]) -> Tensor:
@@ -112,8 +120,9 @@ def onto_grid(maps: Tensor, frame: Frame, grid_hw: tuple[int, int]) -> Tensor:
     """
     inside = (max(1, round(grid_hw[axis] * frame.content_hw[axis] / frame.size_hw[axis])) for axis in (0, 1))
     height, width = inside
-    means = torch.nn.functional.interpolate(maps[None], size=(height, width), mode="area")[0]
-    return torch.nn.functional.pad(means, (0, grid_hw[1] - width, 0, grid_hw[0] - height))
+    functional = namespace(maps).nn.functional
+    means = functional.interpolate(maps[None], size=(height, width), mode="area")[0]
+    return functional.pad(means, (0, grid_hw[1] - width, 0, grid_hw[0] - height))
 
 
 def resize_logits(logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> Tensor:
@@ -142,22 +151,36 @@ class Enlarger:
     cut, the photo) are one matrix: photo = rows @ grid @ columns.
     """
 
-    rows: Tensor
+    rows: Array
     """(H, h) float32."""
-    columns: Tensor
+    columns: Array
     """(w, W) float32."""
 
     @classmethod
     @lru_cache(maxsize=4)
-    def of(cls, grid_hw: tuple[int, int], frame: Frame, image_hw: tuple[int, int], device: torch.device) -> Enlarger:
-        """From a grid that covers ``frame.size_hw`` to a photo; remembered, as photos of a folder are often alike."""
+    def of(
+        cls, grid_hw: tuple[int, int], frame: Frame, image_hw: tuple[int, int], device: torch.device | None
+    ) -> Enlarger:
+        """From a grid that covers ``frame.size_hw`` to a photo; remembered, as photos of a folder are often alike.
+
+        Args:
+            grid_hw: rows and columns of the grid.
+            frame: that it covers.
+            image_hw: size of the photo.
+            device: of tensors to enlarge; None for NumPy arrays.
+        """
         padded = frame.size_hw != frame.content_hw
         frame_hw = frame.size_hw if padded else (None, None)
         axes = zip(grid_hw, frame_hw, frame.content_hw, image_hw, strict=True)
-        rows, columns = (_resizing_matrix(*axis).to(device) for axis in axes)
-        return cls(rows.T.contiguous(), columns)
+        rows, columns = (_resizing_matrix(*axis) for axis in axes)
+        columns = np.ascontiguousarray(columns.T)
+        if device is None:
+            return cls(rows, columns)
+        import torch
 
-    def enlarge(self, logits: Tensor, box_xyxy: tuple[int, int, int, int]) -> tuple[Tensor, tuple[int, int]]:
+        return cls(torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
+
+    def enlarge(self, logits: Array, box_xyxy: tuple[int, int, int, int]) -> tuple[Array, tuple[int, int]]:
         """Return the part of the photo that cells of a box have any influence on.
 
         Args:
@@ -174,19 +197,38 @@ class Enlarger:
         return part, (first_row, first_column)
 
 
-def _resizing_matrix(cells: int, size: int | None, content: int, pixels: int) -> Tensor:
-    """(cells, pixels): what every cell of one axis adds to every pixel; by way of the frame's size if it is given."""
-    maps = torch.eye(cells, dtype=torch.float32)[:, None]
+def _resizing_matrix(cells: int, size: int | None, content: int, pixels: int) -> FloatArray:
+    """(pixels, cells): what every cell of one axis adds to every pixel; by way of the frame's size if it is given."""
+    every = np.eye(cells, dtype=np.float32)
     if size is not None:
-        maps = torch.nn.functional.interpolate(maps, size=size, mode="linear", align_corners=False)[..., :content]
-    return torch.nn.functional.interpolate(maps, size=pixels, mode="linear", align_corners=False)[:, 0]
+        every = _interpolated(every, size)[:content]
+    return _interpolated(every, pixels)
 
 
-def _reach(weights: Tensor) -> tuple[int, int]:
+def _interpolated(values: FloatArray, pixels: int, start: float = 0.0, share: float = 1.0) -> FloatArray:
+    """Linear interpolation along the first axis between the centres of cells, and beyond them the outermost cell.
+
+    Args:
+        values: (cells, N).
+        pixels: to compute.
+        start: where they begin, as a share of the axis.
+        share: of the axis that they cover.
+    """
+    cells = len(values)
+    step = float(np.float32(share * cells / pixels))
+    place = ((np.arange(pixels) + 0.5) * step + (start * cells - 0.5)).astype(np.float32)  # rounded once, as torch does
+    place = place.clip(0, cells - 1)
+    low = place.astype(np.int64)
+    further = (place - low.astype(np.float32))[:, None]
+    return (1 - further) * values[low] + further * values[np.minimum(low + 1, cells - 1)]
+
+
+def _reach(weights: Array) -> tuple[int, int]:
     """First and last + 1 of the rows that are not all zero; (0, 0) if all are."""
-    hit = torch.nonzero(weights.any(dim=1))[:, 0]
+    hit = indices(weights.any(1))
     return (int(hit[0]), int(hit[-1]) + 1) if len(hit) else (0, 0)
 
 
 def _resize(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    return torch.nn.functional.interpolate(maps[:, None], size=size_hw, mode="bilinear", align_corners=False)[:, 0]
+    functional = namespace(maps).nn.functional
+    return functional.interpolate(maps[:, None], size=size_hw, mode="bilinear", align_corners=False)[:, 0]

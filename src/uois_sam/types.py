@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
 from uois_sam._deprecated import moved_names
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from uois_sam.arrays import Array, softmax_of_two
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -34,24 +32,24 @@ Centre = Annotated[float, Meta(ge=-1e6, le=1e6)]
 class PromptMaps:
     """Maps that the heatmap-based prompt generator predicts for one image (Sec. III-A). Frame: prompt frame."""
 
-    foreground_logits: Tensor
+    foreground_logits: Array
     """(2, Hp, Wp) float32: background and foreground logits."""
-    heatmap: Tensor
+    heatmap: Array
     """(1, Hp, Wp) float32: expected Gaussian height around object centroids, about 0 to 1."""
 
     @property
-    def foreground(self) -> Tensor:
+    def foreground(self) -> Array:
         """(Hp, Wp) float32: foreground probability, the softmax of the logits."""
-        return self.foreground_logits.softmax(0)[1]
+        return softmax_of_two(self.foreground_logits)
 
 
 @dataclass(frozen=True)
 class PointPrompts:
     """Point prompts of one image, strongest first."""
 
-    points_xy: Tensor
+    points_xy: Array
     """(M, 2) float32 xy, prompt frame, pixels."""
-    strengths: Tensor
+    strengths: Array
     """(M,) float32: heatmap value at the point (foreground probability for grid prompts)."""
     left_out: int = 0
     """Peaks that would have become prompts if more were allowed."""
@@ -64,15 +62,15 @@ class PointPrompts:
 class TokenPredictions:
     """Tokens and scores of M point prompts before any mask is upscaled (Sec. III-B)."""
 
-    iou_token: Tensor
+    iou_token: Array
     """(M, C): the IoU token T_iou after the two-way transformer."""
-    mask_tokens: Tensor
+    mask_tokens: Array
     """(M, 4, C): the four mask tokens T_mask (index 0: single-mask token, 1..3: multimask)."""
-    scores: Tensor
+    scores: Array
     """(M, 4) float32: the decoder's own IoU estimate S^."""
-    image_state: Tensor
+    image_state: Array
     """(M, C, h, w): image embedding after the two-way transformer, one per prompt; masks are upscaled from it."""
-    outline_token: Tensor | None = None
+    outline_token: Array | None = None
     """(M, C): SAM-HQ's token for fine outlines; None for the others."""
 
 
@@ -80,13 +78,13 @@ class TokenPredictions:
 class Candidates:
     """Masks still standing after choosing one of four per prompt and thresholding. Frame: low-resolution mask grid."""
 
-    mask_logits: Tensor
+    mask_logits: Array
     """(K, h, w) float32: logits on the decoder's mask grid, or, voted on, 2 p - 1; > 0 is inside."""
-    scores: Tensor
+    scores: Array
     """(K,) float32: the score they are ranked by (S^, S^' or S^''), not clamped."""
-    prompt_index: Tensor
+    prompt_index: Array
     """(K,) int64: which prompt each came from."""
-    token_index: Tensor
+    token_index: Array
     """(K,) int64 in 0..3: which of the four masks was chosen."""
 
 

@@ -22,8 +22,7 @@ from torch import Tensor
 
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.compact import load_compact
-from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, read_folder, save_folder
-from uois_sam.checkpoints.names import BUNDLED
+from uois_sam.checkpoints.folder import BUNDLED, CARD_FILE, WEIGHTS_FILE, read_folder, save_folder
 from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.runtime import device as devices
 from uois_sam.runtime.device import Capability, choose_device, choose_precision

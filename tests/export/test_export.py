@@ -132,7 +132,7 @@ def test_backends_that_do_not_fit_are_refused(exported: Path, tmp_path: Path, mo
     with pytest.raises(UOISError, match="expected an export that it runs, found onnx"):
         UOISSAM.from_pretrained(exported, backend="torchscript")
     with pytest.raises(WeightsError, match="uois-sam export MODEL --out DIR"):
-        UOISSAM.from_pretrained("compact", backend="onnxruntime")
+        UOISSAM.from_pretrained("compact", backend="openvino")
     with pytest.raises(UOISError, match="expected device auto or cpu"):
         UOISSAM.from_pretrained(exported, device="cuda")
     monkeypatch.setattr("uois_sam.backends.sessions.importlib.util.find_spec", lambda name: None)

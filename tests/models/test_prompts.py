@@ -102,7 +102,7 @@ def test_peaks_by_function_take_their_thresholds_as_given() -> None:
 def test_the_grid_ignores_heatmap_and_foreground() -> None:
     """Table IV's baseline: 32x32 points whatever the maps say."""
     found = make_prompts(maps(torch.zeros(48, 64), foreground=0.3), InferenceConfig(prompts="grid"))
-    assert torch.equal(found.points_xy, grid_points((48, 64), 32))
+    assert torch.equal(found.points_xy, torch.from_numpy(grid_points((48, 64), 32)))
     torch.testing.assert_close(found.strengths, torch.full((1024,), 0.3))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from conftest import TINY
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.geometry import Frame
-from uois_sam.models.compact.mask_scorer import evidence_width
+from uois_sam.models.compact.evidence import evidence_width
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures

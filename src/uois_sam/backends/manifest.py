@@ -54,21 +54,12 @@ class Manifest:
 
 
 def exported_folder(name_or_path: str | os.PathLike[str], backend: str | None) -> Path | None:
-    """Return the folder of an exported model; None for a model in torch.
-
-    Raises:
-        WeightsError: a backend for a model that was not exported.
-    """
+    """Return the folder of an exported model; None for another one, and for one that is asked for in torch."""
     folder = Path(name_or_path)
     if backend == "torch":
         return None
     if os.path.isdir(folder) and _looks_exported(folder):
         return folder
-    if backend is not None:
-        raise WeightsError(
-            f"backend {backend}: expected the folder of an exported model, found {os.fspath(name_or_path)!r}; "
-            "make one with: uois-sam export MODEL --out DIR"
-        )
     return None
 
 

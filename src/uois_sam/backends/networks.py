@@ -1,4 +1,4 @@
-"""The networks of an exported model behind the protocols of :mod:`uois_sam.models.interfaces`.
+"""The networks of an exported model behind the protocols of :mod:`uois_sam.models.interfaces`, on NumPy arrays.
 
 Prompts, scores that see the masks, selection and drawing are the pipeline's own, as for a model in torch.
 """
@@ -8,22 +8,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from PIL import Image
 
 from uois_sam.backends.manifest import Manifest
 from uois_sam.backends.sessions import SUFFIXES, Backend, Session, open_session
 from uois_sam.geometry import Frame
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
-from uois_sam.models.networks import Networks
-from uois_sam.types import PromptMaps, TokenPredictions
+from uois_sam.models.networks import Networks, Processor
+from uois_sam.runtime.threads import thread_count
+from uois_sam.types import FloatArray, ImageArray, PromptMaps, TokenPredictions
 
-Arrays = dict[str, npt.NDArray[Any]]
+Values: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = dict[str, Values]
 LEAST_FILLED = 0.7
 """Share of a batch from which filling it up costs less than several smaller ones."""
 
@@ -35,42 +35,45 @@ class Graphs:
         folder: with the graphs.
         manifest: what the folder says of itself.
         backend: what runs them.
+        weights: parameters by name of graphs without their own, by the graphs' names.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, backend: Backend) -> None:
-        self.folder, self.manifest, self.backend = folder, manifest, backend
+    def __init__(
+        self, folder: Path, manifest: Manifest, backend: Backend, weights: Mapping[str, Arrays] | None = None
+    ) -> None:
+        self.folder, self.manifest, self.backend, self.weights = folder, manifest, backend, weights
         self._sessions: dict[tuple[str, int], Session] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Processes that are sent a model load its graphs themselves."""
-        return Graphs, (self.folder, self.manifest, self.backend)
+        return Graphs, (self.folder, self.manifest, self.backend, self.weights)
 
-    def run(self, name: str, batch: int, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+    def run(self, name: str, batch: int, inputs: Mapping[str, Values]) -> Arrays:
         """Run a graph of one batch."""
-        threads = torch.get_num_threads()  # of this photo: where several are under way, their share
+        threads = thread_count()  # of this photo: where several are under way, their share
         key = (f"{name}_{batch}", threads)
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
                 path = self.folder / f"{key[0]}{SUFFIXES[self.manifest.target]}"
-                session = self._sessions[key] = open_session(self.backend, path, threads)
+                session = self._sessions[key] = open_session(
+                    self.backend, path, threads, None if self.weights is None else self.weights[key[0]]
+                )
         return session(inputs)
 
-    def run_rows(self, name: str, shared: Mapping[str, Tensor], rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def run_rows(self, name: str, shared: Mapping[str, Values], rows: Mapping[str, Values]) -> Arrays:
         """Run a graph for any number of prompts, in the batches that there are; the last one is filled up."""
-        given = {key: value.numpy() for key, value in rows.items()}
-        common = {key: value.numpy() for key, value in shared.items()}
-        found: list[dict[str, Tensor]] = []
-        count, start = len(next(iter(given.values()))), 0
+        found: list[Arrays] = []
+        count, start = len(next(iter(rows.values()))), 0
         while start < count or not found:
             batch = batch_for(count - start, self.manifest.batches)
             left = min(count - start, batch)
-            some = {key: _filled(value[start : start + left], batch) for key, value in given.items()}
-            out = self.run(name, batch, {**common, **some})
-            found.append({key: torch.from_numpy(value)[:left] for key, value in out.items()})
+            some = {key: _filled(value[start : start + left], batch) for key, value in rows.items()}
+            out = self.run(name, batch, {**shared, **some})
+            found.append({key: value[:left] for key, value in out.items()})
             start += batch
-        return {key: torch.cat([part[key] for part in found]) for key in found[0]}
+        return {key: np.concatenate([part[key] for part in found]) for key in found[0]}
 
 
 def batch_for(left: int, batches: tuple[int, ...]) -> int:
@@ -80,7 +83,7 @@ def batch_for(left: int, batches: tuple[int, ...]) -> int:
     return holding if left > LEAST_FILLED * holding else full
 
 
-def _filled(values: npt.NDArray[Any], batch: int) -> npt.NDArray[Any]:
+def _filled(values: Values, batch: int) -> Values:
     """The rows of a batch; missing ones repeat the first."""
     if len(values) == batch:
         return np.ascontiguousarray(values)
@@ -94,21 +97,26 @@ class ExportedEncoder:
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
 
-    def __call__(self, image: Tensor) -> SceneFeatures:
+    def __call__(self, image: ImageArray) -> SceneFeatures:
         """Encode one (3, H, W) uint8 RGB image of any size."""
         size = self.graphs.manifest.input_hw
-        stretched = F.interpolate(image[None].float(), size, mode="bilinear", antialias=True)
-        found = self.graphs.run("encoder", 1, {"image": stretched.contiguous().numpy()})
-        out = {name: torch.from_numpy(value) for name, value in found.items()}
+        out = self.graphs.run("encoder", 1, {"image": stretched(image, size)[None]})
         maps = [out[name] for name in ("foreground_logits", "heatmap") if name in out]
         features = MaskFeatures(out["grid"], (out["fine8"], out["fine4"]))
-        return SceneFeatures(torch.cat(maps, dim=1) if maps else out["grid"][:, :0], features, Frame.stretched(size))
+        return SceneFeatures(np.concatenate(maps, axis=1) if maps else out["grid"][:, :0], features,
+                             Frame.stretched(size))  # fmt: skip
+
+
+def stretched(image: ImageArray, size_hw: tuple[int, int]) -> FloatArray:
+    """(3, H, W) uint8 to (3, *size_hw) float32 of 0 to 255, as torch resizes: bilinear, with antialiasing."""
+    planes = (Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32)) for channel in image)
+    return np.stack([np.asarray(each.resize(size_hw[::-1], Image.Resampling.BILINEAR)) for each in planes])
 
 
 class ExportedMaps:
     """``interfaces.PromptGenerator``."""
 
-    def predict(self, prompt_features: Tensor) -> PromptMaps:
+    def predict(self, prompt_features: Values) -> PromptMaps:
         """Maps of one image."""
         return PromptMaps(prompt_features[0, :2], prompt_features[0, 2:])
 
@@ -119,20 +127,20 @@ class ExportedDecoder:
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
 
-    def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
+    def decode_tokens(self, features: MaskFeatures, points_xy: Values) -> TokenPredictions:
         """Run M point prompts up to the tokens."""
         shared = {"grid": features.grid, "fine4": features.fine[-1]}
         found = self.graphs.run_rows("tokens", shared, {"points": points_xy})
         return TokenPredictions(found["iou_token"], found["mask_tokens"], found["scores"], found["image_state"])
 
     def upscale(
-        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
-    ) -> Tensor:
+        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Values, token_index: Values
+    ) -> Values:
         """(M, T, h, w) float32 logits for the chosen tokens."""
         shared = {"fine8": features.fine[0], "fine4": features.fine[1]}
         rows = {"mask_tokens": predictions.mask_tokens, "image_state": predictions.image_state, "points": points_xy}
         logits = self.graphs.run_rows("masks", shared, rows)["logits"]
-        return logits[torch.arange(len(logits))[:, None], token_index]
+        return logits[np.arange(len(logits))[:, None], token_index]
 
 
 class ExportedHDNet:
@@ -141,7 +149,7 @@ class ExportedHDNet:
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
 
-    def __call__(self, predictions: TokenPredictions) -> Tensor:
+    def __call__(self, predictions: TokenPredictions) -> Values:
         """(M, 4) float32 refined scores."""
         names = ("iou_token", "mask_tokens", "scores")
         return self.graphs.run_rows("hdnet", {}, {name: getattr(predictions, name) for name in names})["refined"]
@@ -153,7 +161,7 @@ class ExportedMaskScorer:
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
 
-    def __call__(self, evidence: Tensor) -> Tensor:
+    def __call__(self, evidence: Values) -> Values:
         """(M, 4, E) float32 evidence to (M, 4) float32 scores."""
         return self.graphs.run_rows("scorer", {}, {"evidence": evidence})["refined"]
 
@@ -164,6 +172,9 @@ def exported_networks(graphs: Graphs) -> Networks:
     hdnet: Any = ExportedHDNet(graphs) if "hdnet" in manifest.has else None
     scorer: Any = ExportedMaskScorer(graphs) if "mask_scorer" in manifest.has else None
     hpg = ExportedMaps() if "hpg" in manifest.has else None
+    device: Any = Processor()
+    precision: Any = manifest.precision
     return Networks(
-        ExportedEncoder(graphs), ExportedDecoder(graphs), hpg, hdnet, scorer, name=manifest.card.name
+        ExportedEncoder(graphs), ExportedDecoder(graphs), hpg, hdnet, scorer, name=manifest.card.name, device=device,
+        precision=precision,
     )  # fmt: skip

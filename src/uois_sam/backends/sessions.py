@@ -42,27 +42,43 @@ def choose_backend(target: str, asked: str | None) -> Backend:
         raise UOISError(f"unknown backend {asked!r}: expected one of {', '.join(get_args(Backend))}")
     if asked is not None and asked not in able:
         raise UOISError(f"backend {asked}: expected an export that it runs, found {target}, for {', '.join(able)}")
-    found = [each for each in able if importlib.util.find_spec(PACKAGES[each]) is not None]
+    found = [each for each in able if is_installed(PACKAGES[each])]
     chosen = next((each for each in able if each == asked), found[0] if found else able[0])
     if chosen not in found:
         raise MissingExtraError(f"the backend {chosen}", chosen, PACKAGES[chosen])
     return chosen
 
 
-def open_session(backend: Backend, path: Path, threads: int) -> Session:
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; it is not."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:  # what finds packages refuses this one
+        return False
+
+
+def open_session(
+    backend: Backend, path: Path, threads: int, weights: Mapping[str, npt.NDArray[Any]] | None = None
+) -> Session:
     """Load a graph.
+
+    Args:
+        backend: what runs it.
+        path: its file.
+        threads: that it may use.
+        weights: for ONNX Runtime, parameters by name of a graph without its own.
 
     Raises:
         WeightsError: the file is none that the backend reads.
     """
     try:
-        return _OPENERS[backend](path, threads)
+        return _onnxruntime(path, threads, weights) if weights is not None else _OPENERS[backend](path, threads)
     except Exception as error:  # each has exceptions of its own, some derived from RuntimeError, some from Exception
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"{path}: expected a graph that {backend} runs, found: {reason[:200]}") from error
 
 
-def _onnxruntime(path: Path, threads: int) -> Session:
+def _onnxruntime(path: Path, threads: int, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> Session:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -70,6 +86,9 @@ def _onnxruntime(path: Path, threads: int) -> Session:
     options.log_severity_level = 3
     # Threads that spin while they wait are in the way of whatever else the machine does.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights is not None:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     inputs = {each.name for each in session.get_inputs()}
     outputs = [each.name for each in session.get_outputs()]

@@ -24,7 +24,7 @@ from uois_sam.benchmark.stages import (
 )
 from uois_sam.benchmark.sweeps import Sweep, sweep
 from uois_sam.geometry import map_points
-from uois_sam.models.networks import FoundationEncoder
+from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.progress import SILENT, ProgressCallback

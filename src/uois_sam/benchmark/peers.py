@@ -23,8 +23,8 @@ from uois_sam.checkpoints.heads import UNTRAINED_SETTINGS, base_card
 from uois_sam.checkpoints.key_mapping.sam import sam_for_transformers
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.geometry import Frame
+from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.interfaces import MaskFeatures
-from uois_sam.models.networks import FoundationEncoder
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder, SamSize, transformers_config
 from uois_sam.models.sam2.modules import HieraPyramid, Sam2ImageEncoder, Sam2Size
 from uois_sam.pipeline import UOISSAM

@@ -15,8 +15,9 @@ from uois_sam.benchmark.roofline import Peaks, measure_peaks
 from uois_sam.geometry import grid_points
 from uois_sam.instances import Instances
 from uois_sam.io.encoding import encode_png
+from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.interfaces import SceneFeatures
-from uois_sam.models.networks import FoundationEncoder
+from uois_sam.models.networks import as_image
 from uois_sam.pipeline import UOISSAM, EncodedImage
 from uois_sam.runtime.timing import WARM_UP, Quartiles, measured, stage
 from uois_sam.types import ImageArray
@@ -155,7 +156,7 @@ def _encode(model: UOISSAM, image: ImageArray) -> EncodedImage:
 
 def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
     """Copy a photo to the model's device: (3, H, W) uint8."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).to(model.device)
+    return as_image(image, model.device)
 
 
 def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:
@@ -166,7 +167,7 @@ def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:
 def spread_points(image_hw: tuple[int, int], count: int) -> Any:
     """Return evenly spread points: (count, 2) float32 xy in pixels of the photo."""
     side = int(np.ceil(np.sqrt(count)))
-    every = grid_points(image_hw, side).numpy()
+    every = grid_points(image_hw, side)
     return every[np.linspace(0, len(every) - 1, count).round().astype(int)]
 
 

@@ -13,7 +13,8 @@ import torch
 
 from uois_sam.benchmark.stages import spread_points, time_stages
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.timing import threads_of, time_in_turn
+from uois_sam.runtime.threads import threads_of
+from uois_sam.runtime.timing import time_in_turn
 from uois_sam.types import ImageArray
 
 Sweep = Literal["size", "prompts", "batch", "threads"]

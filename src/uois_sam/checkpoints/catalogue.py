@@ -16,10 +16,10 @@ from uois_sam.checkpoints.bases import (
     find_backbone,
     find_base,
 )
-from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE, architecture_of, read_card, read_folder
+from uois_sam.checkpoints.folder import BUNDLED, CARD_FILE, WEIGHTS_FILE, architecture_of, read_card, read_folder
 from uois_sam.checkpoints.heads import HEADS_KIND, read_heads_card
 from uois_sam.checkpoints.huggingface import cached_files, cached_weights, may_download
-from uois_sam.checkpoints.names import BUNDLED, unknown_model
+from uois_sam.checkpoints.names import unknown_model
 from uois_sam.errors import MissingExtraError, WeightsError
 
 HUB_CACHE = "hub cache"

@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
 
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import WeightsError
@@ -25,6 +23,13 @@ from uois_sam.io.json_files import read_json
 from uois_sam.types import ModelCard
 from uois_sam.validation import validated
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Tensors = TypeVar("Tensors")
+
+BUNDLED = {"compact": Path(__file__).parents[1] / "weights" / "compact"}
+"""Models that come with the package."""
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 _LARGEST_CARD = 1 << 24
@@ -33,6 +38,8 @@ _LARGEST_CARD = 1 << 24
 
 def save_folder(tensors: dict[str, Tensor], card: ModelCard, folder: str | os.PathLike[str]) -> None:
     """Write tensors and card; the card gets the tensors' SHA256."""
+    from safetensors.torch import save
+
     target = Path(folder)
     make_output_folder(target)
     content = save(tensors)
@@ -43,6 +50,21 @@ def save_folder(tensors: dict[str, Tensor], card: ModelCard, folder: str | os.Pa
 
 def read_folder(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     """Read and verify a model folder.
+
+    Raises:
+        WeightsError: as :func:`read_content`.
+    """
+    from safetensors.torch import load
+
+    return read_content(folder, load)
+
+
+def read_content(folder: Path, load: Callable[[bytes], Tensors]) -> tuple[ModelCard, Tensors]:
+    """Read and verify a model folder.
+
+    Args:
+        folder: with both files.
+        load: makes tensors of the content of a safetensors file.
 
     Raises:
         WeightsError: a file is missing, is no safetensors or JSON, or the tensors' SHA256 is not the card's.

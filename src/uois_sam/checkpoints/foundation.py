@@ -27,8 +27,9 @@ from uois_sam.checkpoints.huggingface import check_reachable, fetch_weights, loo
 from uois_sam.checkpoints.key_mapping.renaming import describe
 from uois_sam.checkpoints.torch_files import FILE_SUFFIXES, file_sha256, folder_weights, read_tensors
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
+from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.interfaces import ImageEncoder, PromptDecoder
-from uois_sam.models.networks import FoundationEncoder, Networks
+from uois_sam.models.networks import Networks
 from uois_sam.models.unloaded import randomise
 
 Weights = str | os.PathLike[str] | None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from uois_sam.checkpoints.bases import BASES, find_base
 from uois_sam.checkpoints.compact import compact_base, compact_networks, fill_compact, load_compact
-from uois_sam.checkpoints.folder import architecture_of, card_settings, read_folder, save_folder
+from uois_sam.checkpoints.folder import BUNDLED, architecture_of, card_settings, read_folder, save_folder
 from uois_sam.checkpoints.foundation import Weights, check_foundation, load_foundation
 from uois_sam.checkpoints.heads import (
     BASE_KIND,
@@ -26,7 +26,7 @@ from uois_sam.checkpoints.heads import (
 )
 from uois_sam.checkpoints.huggingface import push_folder
 from uois_sam.checkpoints.masks import check_redrawer, load_redrawer, redrawer_with_heads
-from uois_sam.checkpoints.names import BUNDLED, find_folder, refuse_foreign_weights, unknown_model
+from uois_sam.checkpoints.names import find_folder, refuse_foreign_weights, unknown_model
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.io.files import write_atomically

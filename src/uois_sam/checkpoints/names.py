@@ -7,13 +7,10 @@ import os
 from pathlib import Path
 
 from uois_sam.checkpoints.bases import BASES
-from uois_sam.checkpoints.folder import CARD_FILE, WEIGHTS_FILE
+from uois_sam.checkpoints.folder import BUNDLED, CARD_FILE, WEIGHTS_FILE
 from uois_sam.checkpoints.foundation import Weights
 from uois_sam.checkpoints.huggingface import fetch_folder, looks_like_hub_id
 from uois_sam.errors import UOISError, WeightsError
-
-BUNDLED = {"compact": Path(__file__).parents[1] / "weights" / "compact"}
-"""Models that come with the package."""
 
 
 def find_folder(name: str) -> Path:

@@ -121,14 +121,12 @@ def segment_bag(options: Bag, console: Console, load_model: Callable[[], Segment
 def _segment(
     options: Bag, bag: OpenBag, topic: ImageTopic, model: Segmenter, keep: Keep, tally: _Tally, console: Console
 ) -> None:
-    import torch
-
     from uois_sam.cli.segment.executors import choose_workers
     from uois_sam.ros.bags import BagError
-    from uois_sam.runtime.timing import threads_of
+    from uois_sam.runtime.threads import thread_count, threads_of
 
     workers = choose_workers(options.workers, model)
-    share = None if workers == 1 else max(1, torch.get_num_threads() // workers)
+    share = None if workers == 1 else max(1, thread_count() // workers)
 
     def segment(image: BagImage) -> Segmented:
         return _segmented(model, image)

@@ -88,7 +88,7 @@ class Benchmark:
         from uois_sam.io.files import write_atomically
         from uois_sam.runtime.progress import progress
         from uois_sam.runtime.provenance import summary
-        from uois_sam.runtime.timing import threads_of
+        from uois_sam.runtime.threads import threads_of
 
         for name in ("width", "height", "repeats", "threads"):
             expect_at_least(name, getattr(self, name), 1)

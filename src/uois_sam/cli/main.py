@@ -33,7 +33,7 @@ from uois_sam.cli.serve import Serve
 from uois_sam.cli.tables import Tables
 from uois_sam.cli.train import TRAIN
 from uois_sam.cli.watch import Watch
-from uois_sam.errors import UOISError
+from uois_sam.errors import INSTALL, UOISError
 from uois_sam.runtime.progress import print_line
 
 
@@ -109,6 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_line(console, "interrupted")
         return 130
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "torch":
+            raise
+        print_line(console, f"error: this needs torch, which is not installed: {INSTALL}")
+        return 2
     except (OSError, MemoryError) as error:  # what no part of the package has words for
         if isinstance(error, BrokenPipeError):  # what reads the output has ended: "uois-sam evaluate --help | head"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.models.compact.encoder import CompactEncoder
+from uois_sam.models.compact.evidence import evidence_width
 from uois_sam.models.compact.inference import traceable
-from uois_sam.models.compact.mask_scorer import evidence_width
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.networks import Networks
@@ -121,10 +121,10 @@ def compact_graphs(networks: Networks, batches: tuple[int, ...], photo_hw: tuple
     with torch.no_grad():
         features = dict(zip(module.outputs, module(image[:1]), strict=True))
     for batch in batches:
-        yield from _prompt_graphs(plain, features, batch, encoder.input_hw)
+        yield from prompt_graphs(plain, features, batch, encoder.input_hw)
 
 
-def _prompt_graphs(
+def prompt_graphs(
     plain: Networks, features: Mapping[str, Tensor], batch: int, frame_hw: tuple[int, int]
 ) -> Iterator[Graph]:
     decoder = traceable(plain.decoder)

@@ -99,7 +99,7 @@ def _check_packages(to: Target) -> None:
             raise MissingExtraError(f"export --to {to}", "export", name) from error
 
 
-def _traced(graph: Graph) -> bytes:
+def traced(graph: Graph) -> bytes:
     """The graph as an ONNX model."""
     content = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
@@ -113,7 +113,7 @@ def _traced(graph: Graph) -> bytes:
 
 
 def _write_onnx(graph: Graph, path: Path, pool: WeightPool) -> list[Path]:
-    write_atomically(path, pool.without_weights(_traced(graph)))
+    write_atomically(path, pool.without_weights(traced(graph)))
     return [path]
 
 
@@ -122,7 +122,7 @@ def _write_openvino(graph: Graph, path: Path, pool: WeightPool) -> list[Path]:
 
     with tempfile.TemporaryDirectory(dir=path.parent) as place:
         source = Path(place, "graph.onnx")
-        source.write_bytes(_traced(graph))
+        source.write_bytes(traced(graph))
         written = Path(place, path.name)
         openvino.save_model(openvino.convert_model(str(source)), str(written), compress_to_fp16=False)
         made = [written.with_suffix(".bin"), written]

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
+from uois_sam.arrays import Array, arange, as_float, in_rows, lerp, namespace, of
 from uois_sam.models.postprocess import box_overlap, clean_regions, mask_boxes
 
 LATTICE = 3
@@ -43,9 +41,9 @@ MOST_REACH = 0.15
 class Clicks:
     """What a user says of one object, in cells of the mask grid: the centre of cell i is at i + 0.5."""
 
-    on: Tensor
+    on: Array
     """(P, 2) float32 xy: clicks on the object."""
-    beside: Tensor
+    beside: Array
     """(N, 2) float32 xy: clicks beside it."""
     box: tuple[float, float, float, float] | None = None
     """xyxy."""
@@ -55,15 +53,15 @@ class Clicks:
 class Drawn:
     """Masks of all prompts of one object on one grid, as probabilities."""
 
-    masks: Tensor
+    masks: Array
     """(K, h, w) float32, all masks of the points on the object and in the box."""
-    scores: Tensor
+    scores: Array
     """(K,) float32."""
-    others: Tensor
+    others: Array
     """(N, T, h, w) float32, the masks of each click beside the object."""
-    other_scores: Tensor
+    other_scores: Array
     """(N, T) float32."""
-    foreground: Tensor | None = None
+    foreground: Array | None = None
     """(h, w) float32; None for a model that predicts none."""
 
 
@@ -74,7 +72,7 @@ def lattice(box_xyxy: tuple[float, float, float, float]) -> list[tuple[float, fl
     return [(left + (right - left) * x, top + (bottom - top) * y) for y in shares for x in shares]
 
 
-def combine(drawn: Drawn, clicks: Clicks) -> tuple[Tensor, float]:
+def combine(drawn: Drawn, clicks: Clicks) -> tuple[Array, float]:
     """Make one mask of the masks of all prompts.
 
     Returns:
@@ -87,10 +85,10 @@ def combine(drawn: Drawn, clicks: Clicks) -> tuple[Tensor, float]:
         mask = _mean(drawn.masks, fitting)
     else:
         boxes = mask_boxes(inside)
-        fitting = worth * box_overlap(boxes, boxes.new_tensor([clicks.box]))[:, 0] ** BOX_POWER
+        fitting = worth * box_overlap(boxes, of([clicks.box], boxes))[:, 0] ** BOX_POWER
         mask = _mean(drawn.masks, fitting)
         if drawn.foreground is not None:
-            mask = torch.lerp(mask, drawn.foreground, FOREGROUND_SHARE)
+            mask = lerp(mask, drawn.foreground, FOREGROUND_SHARE)
     best = int(fitting.argmax())
     if mask.max() <= 0.5:  # nothing that most agree on
         mask = drawn.masks[best]
@@ -105,36 +103,38 @@ def combine(drawn: Drawn, clicks: Clicks) -> tuple[Tensor, float]:
     return mask, float(drawn.scores[best])
 
 
-def clean(mask: Tensor, fraction: float) -> Tensor:
+def clean(mask: Array, fraction: float) -> Array:
     """Remove small islands and holes of one (h, w) mask (:func:`~uois_sam.models.postprocess.clean_regions`)."""
     return clean_regions(mask[None], fraction)[0]
 
 
-def _mean(masks: Tensor, worth: Tensor) -> Tensor:
+def _mean(masks: Array, worth: Array) -> Array:
     """(h, w): mean of the masks, weighted by what they count; 0 where none counts."""
-    weights = (worth / worth.max().clamp(min=1e-9)) ** SHARPNESS
-    weights = torch.where(weights > LEAST_WEIGHT, weights, 0.0)
-    return torch.einsum("k,khw->hw", weights, masks) / weights.sum().clamp(min=1e-9)
+    xp = namespace(masks)
+    weights = (worth / worth.max().clip(1e-9)) ** SHARPNESS
+    weights = xp.where(weights > LEAST_WEIGHT, weights, 0.0)
+    return xp.einsum("k,khw->hw", weights, masks) / weights.sum().clip(1e-9)
 
 
-def _worth(inside: Tensor, scores: Tensor, clicks: Clicks) -> Tensor:
+def _worth(inside: Array, scores: Array, clicks: Clicks) -> Array:
     """(K,): how good each mask is, and how well it fits the clicks."""
-    worth = scores.clamp(0.05, 1)
+    xp, worth = namespace(scores), scores.clip(0.05, 1)
     for xy in clicks.on:
-        worth = torch.where(_at(inside, xy), worth, AGAINST * worth)
+        worth = xp.where(_at(inside, xy), worth, AGAINST * worth)
     for xy in clicks.beside:
-        worth = torch.where(_at(inside, xy), AGAINST * worth, worth)
+        worth = xp.where(_at(inside, xy), AGAINST * worth, worth)
     return worth
 
 
-def _with_part(mask: Tensor, masks: Tensor, worth: Tensor, xy: Tensor) -> Tensor:
+def _with_part(mask: Array, masks: Array, worth: Array, xy: Array) -> Array:
     """The mask and those that hold a click it lacks; a part rather than something larger."""
-    size = (masks > 0.5).flatten(1).sum(dim=1)
+    xp, size = namespace(masks), in_rows(masks > 0.5).sum(1)
     larger = size > (mask > 0.5).sum()
-    return torch.maximum(mask, _mean(masks, worth * (_at(masks, xy) > 0.5) * torch.where(larger, SMALLER, 1.0)))
+    fitting = worth * (_at(masks, xy) > 0.5) * as_float(xp.where(larger, SMALLER, 1.0))
+    return xp.maximum(mask, _mean(masks, fitting))
 
 
-def _without_part(mask: Tensor, others: Tensor, scores: Tensor, xy: Tensor, on: Tensor) -> Tensor:
+def _without_part(mask: Array, others: Array, scores: Array, xy: Array, on: Array) -> Array:
     """The mask without what a click beside the object stands for.
 
     Args:
@@ -144,42 +144,43 @@ def _without_part(mask: Tensor, others: Tensor, scores: Tensor, xy: Tensor, on: 
         xy: the click.
         on: (P, 2), the clicks on the object.
     """
-    shared = ((others > 0) & (mask > 0)).flatten(1).sum(dim=1) / (mask > 0).sum().clamp(min=1)
+    xp, within = namespace(mask), mask > 0
+    shared = as_float(in_rows((others > 0) & within).sum(1)) / as_float(within.sum().clip(1))
     apart = (_at(others, xy) > 0) & (shared <= OTHERS_SHARE)
     for each in on:
         apart &= _at(others, each) <= 0
     if apart.any():
-        other = _mean(others, torch.where(apart, scores.clamp(0.05, 1), 0.0))
-        mask = torch.where((other > 0) & (other > mask), -mask.abs(), mask)
+        other = _mean(others, xp.where(apart, scores.clip(0.05, 1), 0.0))
+        mask = xp.where((other > 0) & (other > mask), -abs(mask), mask)
     level = _at(mask, xy)
     if level > 0:
-        nearest = float((on - xy).norm(dim=1).min()) if len(on) else 0.1 * mask.shape[1]
+        nearest = float(xp.linalg.norm(on - xy, None, 1).min()) if len(on) else 0.1 * mask.shape[1]
         size = float((mask > 0).sum()) ** 0.5
         mask = mask - (level + 1e-3) * _gaussian(mask, xy, max(2.0, min(REACH * nearest, MOST_REACH * size)))
-        mask = torch.where(_gaussian(mask, xy, 1.0) > 0.6, mask.clamp(max=-1e-3), mask)
+        mask = xp.where(_gaussian(mask, xy, 1.0) > 0.6, mask.clip(None, -1e-3), mask)
     return mask
 
 
-def _clipped(mask: Tensor, box: tuple[float, float, float, float]) -> Tensor:
+def _clipped(mask: Array, box: tuple[float, float, float, float]) -> Array:
     """The mask where cells have their centre in the box, or within half a cell of it."""
     left, top, right, bottom = box
     xs, ys = _centres(mask)
     within = (xs >= left - 0.5) & (xs <= right + 0.5) & (ys >= top - 0.5) & (ys <= bottom + 0.5)
-    return torch.where(within, mask, mask.clamp(max=-0.5))
+    return namespace(mask).where(within, mask, mask.clip(None, -0.5))
 
 
-def _centres(mask: Tensor) -> tuple[Tensor, Tensor]:
+def _centres(mask: Array) -> tuple[Array, Array]:
     height, width = mask.shape
-    ys, xs = (torch.arange(size, device=mask.device) + 0.5 for size in (height, width))
+    ys, xs = (as_float(arange(size, mask)) + 0.5 for size in (height, width))
     return xs[None], ys[:, None]
 
 
-def _gaussian(mask: Tensor, xy: Tensor, sigma: float) -> Tensor:
+def _gaussian(mask: Array, xy: Array, sigma: float) -> Array:
     xs, ys = _centres(mask)
-    return torch.exp(-((xs - xy[0]) ** 2 + (ys - xy[1]) ** 2) / (2 * sigma**2))
+    return namespace(mask).exp(-((xs - xy[0]) ** 2 + (ys - xy[1]) ** 2) / (2 * sigma**2))
 
 
-def _at(values: Tensor, xy: Tensor) -> Tensor:
+def _at(values: Array, xy: Array) -> Array:
     """Values (..., h, w) in the cell of a point."""
     height, width = values.shape[-2:]
     x, y = (int(float(value)) for value in xy)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from uois_sam.arrays import Array, arange, like, merged, namespace
 from uois_sam.config import MASKS_PER_PROMPT, InferenceConfig
-from uois_sam.models.compact.mask_scorer import MaskScorer, measure_masks
+from uois_sam.models.compact.evidence import measure_masks
 from uois_sam.models.interfaces import MaskFeatures, PointDecoder, select_prompts
 from uois_sam.models.networks import Networks
 from uois_sam.models.postprocess import choose_best, clean_regions, vote
 from uois_sam.types import Candidates, PromptMaps, TokenPredictions
+
+if TYPE_CHECKING:
+    from uois_sam.models.compact.mask_scorer import MaskScorer
 
 PROMPT_CHUNK = 16
 """Prompts decoded at once: bounds memory on a 32x32 grid, and what is written is still in the cache when it is read."""
@@ -25,7 +28,7 @@ UPSCALE_CHUNK = 5
 class Scorer(Protocol):
     """A way from prompts to scored masks; Table IV's last row and what goes beyond it differ in nothing else."""
 
-    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> Candidates:
         """Decode all prompts of one image and keep each prompt's best mask where its score is good enough.
 
         Args:
@@ -35,7 +38,7 @@ class Scorer(Protocol):
         """
         ...
 
-    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> tuple[Array, Array]:
         """Draw all four masks of every point, (M, 4, h, w) float32 logits, and score them, (M, 4) float32."""
         ...
 
@@ -53,7 +56,7 @@ def make_token_scorer(networks: Networks, settings: InferenceConfig) -> TokenSco
     return TokenScorer(networks.decoder, refine, settings)
 
 
-def _own_scores(predictions: TokenPredictions) -> Tensor:
+def _own_scores(predictions: TokenPredictions) -> Array:
     return predictions.scores
 
 
@@ -62,24 +65,24 @@ class TokenScorer:
     """Scores known before any mask is drawn (Eq. 5): only each prompt's best mask is, where it is good enough."""
 
     decoder: PointDecoder
-    score: Callable[[TokenPredictions], Tensor]
+    score: Callable[[TokenPredictions], Array]
     """(M, 4) float32 scores of the masks of M prompts."""
     settings: InferenceConfig
 
-    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> Candidates:
         """See :meth:`Scorer.candidates`; the maps are not used."""
         return self._best(features, points_xy, self.settings.score_threshold)
 
-    def one_each(self, features: MaskFeatures, points_xy: Tensor) -> Candidates:
+    def one_each(self, features: MaskFeatures, points_xy: Array) -> Candidates:
         """Draw the best mask of every point, whatever its score; arguments as for :meth:`candidates`."""
         return self._best(features, points_xy, -float("inf"))
 
-    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> tuple[Array, Array]:
         """See :meth:`Scorer.every`; the maps are not used."""
         drawn, predictions = _draw_all(self.decoder, features, points_xy)
         return drawn, self.score(predictions)
 
-    def _best(self, features: MaskFeatures, points_xy: Tensor, threshold: float) -> Candidates:
+    def _best(self, features: MaskFeatures, points_xy: Array, threshold: float) -> Candidates:
         logits, scores, prompts, tokens = [], [], [], []
         for start in range(0, len(points_xy), PROMPT_CHUNK):
             points = points_xy[start : start + PROMPT_CHUNK]
@@ -93,9 +96,9 @@ class TokenScorer:
             prompts.append(prompt + start)
             tokens.append(token)
         if not logits:
-            return _no_candidates()
-        cleaned = clean_regions(torch.cat(logits), self.settings.region_fraction)
-        return Candidates(cleaned, torch.cat(scores), torch.cat(prompts), torch.cat(tokens))
+            return _no_candidates(points_xy)
+        cleaned = clean_regions(_joined(logits), self.settings.region_fraction)
+        return Candidates(cleaned, _joined(scores), _joined(prompts), _joined(tokens))
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,13 @@ class MaskwiseScorer:
     mask_scorer: MaskScorer
     settings: InferenceConfig
 
-    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> Candidates:
+    def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> Candidates:
         """See :meth:`Scorer.candidates`, and for what it raises :meth:`every`."""
         if len(points_xy) == 0:
-            return _no_candidates()
+            return _no_candidates(points_xy)
         return choose_drawn(*self.every(features, maps, points_xy), self.settings)
 
-    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Tensor) -> tuple[Tensor, Tensor]:
+    def every(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> tuple[Array, Array]:
         """See :meth:`Scorer.every`.
 
         Raises:
@@ -124,23 +127,26 @@ class MaskwiseScorer:
         return drawn, self.mask_scorer(measure_masks(features, maps, predictions, drawn, points_xy))
 
 
-def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Tensor) -> tuple[Tensor, TokenPredictions]:
+def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Array) -> tuple[Array, TokenPredictions]:
     """All four masks of every point, (M, 4, h, w) float32 logits, and their tokens, without the image state."""
     logits, tokens = [], []
-    for points in points_xy.split(UPSCALE_CHUNK):
+    xp, tokens_of_one = namespace(points_xy), arange(MASKS_PER_PROMPT, points_xy)
+    for start in range(0, max(1, len(points_xy)), UPSCALE_CHUNK):
+        points = points_xy[start : start + UPSCALE_CHUNK]
         predictions = decoder.decode_tokens(features, points)
-        every = torch.arange(MASKS_PER_PROMPT, device=points.device).expand(len(points), -1)
+        every = xp.tile(tokens_of_one, (len(points), 1))
         logits.append(decoder.upscale(features, predictions, points, every))
         tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
-    return torch.cat(logits), _joined(tokens)
+    return _joined(logits), _in_one(tokens)
 
 
-def _no_candidates() -> Candidates:
-    none = torch.zeros(0, dtype=torch.long)
-    return Candidates(torch.zeros(0, 1, 1), torch.zeros(0), none, none)
+def _no_candidates(points_xy: Array) -> Candidates:
+    masks, scores = (like(np.zeros(shape, dtype=np.float32), points_xy) for shape in ((0, 1, 1), (0,)))
+    none = arange(0, points_xy)
+    return Candidates(masks, scores, none, none)
 
 
-def choose_drawn(logits: Tensor, scores: Tensor, settings: InferenceConfig) -> Candidates:
+def choose_drawn(logits: Array, scores: Array, settings: InferenceConfig) -> Candidates:
     """Of masks that are all drawn, each prompt's best where it is good enough, its outline voted on.
 
     Args:
@@ -151,10 +157,14 @@ def choose_drawn(logits: Tensor, scores: Tensor, settings: InferenceConfig) -> C
     prompt, token, score = choose_best(scores, settings.score_threshold)
     chosen = logits[prompt, token]
     if settings.vote_iou > 0:
-        chosen = vote(logits.flatten(0, 1), MASKS_PER_PROMPT * prompt + token, settings.vote_iou)
+        chosen = vote(merged(logits), MASKS_PER_PROMPT * prompt + token, settings.vote_iou)
     return Candidates(clean_regions(chosen, settings.region_fraction), score, prompt, token)
 
 
-def _joined(parts: list[TokenPredictions]) -> TokenPredictions:
+def _in_one(parts: list[TokenPredictions]) -> TokenPredictions:
     names = ("iou_token", "mask_tokens", "scores", "image_state")
-    return TokenPredictions(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    return TokenPredictions(*(_joined([getattr(part, name) for part in parts]) for name in names))
+
+
+def _joined(parts: list[Array]) -> Array:
+    return namespace(parts[0]).concatenate(parts)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
+from uois_sam.arrays import Array, like
 from uois_sam.geometry import Frame
 from uois_sam.types import PromptMaps, TokenPredictions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 CELLS = 4
 """Rows and columns of a decoder's masks for each of the image embedding's."""
@@ -19,9 +22,9 @@ CELLS = 4
 class MaskFeatures:
     """Features of one image for the mask decoder: computed once, prompted often. Frame: mask frame."""
 
-    grid: Tensor
+    grid: Array
     """(1, C, h, w): the image embedding that the two-way transformer attends to."""
-    fine: tuple[Tensor, ...] = ()
+    fine: tuple[Array, ...] = ()
     """Finer maps for mask upscaling, coarse to fine, each (1, Ci, hi, wi); empty for SAM."""
 
 
@@ -29,7 +32,7 @@ class MaskFeatures:
 class SceneFeatures:
     """Everything the frozen backbones say about one image."""
 
-    prompt_features: Tensor
+    prompt_features: Array
     """(1, Cp, hp, wp): what the prompt generator reads."""
     mask_features: MaskFeatures
     mask_frame: Frame
@@ -66,7 +69,7 @@ class ObjectPrompts:
     @classmethod
     def of_points(cls, points_xy: Tensor) -> ObjectPrompts:
         """One point on each object, from (M, 2) float32 xy."""
-        return cls(points_xy[:, None], torch.ones(len(points_xy), 1, dtype=torch.long, device=points_xy.device))
+        return cls(points_xy[:, None], like(np.ones((len(points_xy), 1), dtype=np.int64), points_xy))
 
     @property
     def anchors_xy(self) -> Tensor:
@@ -128,7 +131,7 @@ class MaskArchitecture(Protocol):
 class SceneEncoder(Protocol):
     """The frozen backbones (DINOv2 and SAM's image encoder in the paper, one shared light encoder in compact)."""
 
-    def __call__(self, image: Tensor) -> SceneFeatures:
+    def __call__(self, image: Array) -> SceneFeatures:
         """Encode one (3, H, W) uint8 RGB image of any size."""
         ...
 
@@ -136,7 +139,7 @@ class SceneEncoder(Protocol):
 class PromptGenerator(Protocol):
     """HPG (Sec. III-A)."""
 
-    def predict(self, prompt_features: Tensor) -> PromptMaps:
+    def predict(self, prompt_features: Array) -> PromptMaps:
         """Foreground logits and heatmap of one image in the prompt frame."""
         ...
 
@@ -144,13 +147,13 @@ class PromptGenerator(Protocol):
 class PointDecoder(Protocol):
     """A SAM-like mask decoder, split where HDNet needs it: tokens first, masks only for what is chosen."""
 
-    def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
+    def decode_tokens(self, features: MaskFeatures, points_xy: Array) -> TokenPredictions:
         """Run M point prompts, (M, 2) xy in the mask frame, up to the tokens and the decoder's own scores."""
         ...
 
     def upscale(
-        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Tensor, token_index: Tensor
-    ) -> Tensor:
+        self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Array, token_index: Array
+    ) -> Array:
         """Mask logits for chosen tokens.
 
         Args:
@@ -183,7 +186,7 @@ class PromptDecoder(PointDecoder, Protocol):
         ...
 
 
-def select_prompts(predictions: TokenPredictions, index: Tensor) -> TokenPredictions:
+def select_prompts(predictions: TokenPredictions, index: Array) -> TokenPredictions:
     """The predictions of the prompts in ``index`` ((K,) int64), in that order."""
     return TokenPredictions(
         iou_token=predictions.iou_token[index],

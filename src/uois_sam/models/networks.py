@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
+import numpy as np
 from msgspec import Meta
-from torch import Tensor, nn
 
+from uois_sam.arrays import Array
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, check_heads
-from uois_sam.models.compact.mask_scorer import MaskScorer
-from uois_sam.models.hdnet import HDNet
-from uois_sam.models.hpg import HPG
-from uois_sam.models.interfaces import ImageEncoder, PointDecoder, PromptGenerator, SceneEncoder, SceneFeatures
-from uois_sam.models.redrawing import Redrawer
-from uois_sam.runtime.device import inference_precision
+from uois_sam.models.interfaces import PointDecoder, PromptGenerator, SceneEncoder
+from uois_sam.types import ImageArray
 from uois_sam.validation import Channels, Scale, Side
 
 if TYPE_CHECKING:
-    from uois_sam.models.dino import DinoEncoder
+    import torch
+    from torch import nn
+
+    from uois_sam.models.compact.mask_scorer import MaskScorer
+    from uois_sam.models.hdnet import HDNet
+    from uois_sam.models.hpg import HPG
+    from uois_sam.models.redrawing import Redrawer
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,43 @@ class HeadSizes:
 
     def fresh_hpg(self) -> HPG:
         """An untrained HPG (weights from torch's global generator)."""
+        from uois_sam.models.hpg import HPG
+
         return HPG(self.prompt_channels, self.hpg_width, self.hpg_scales, self.frame_hw)
 
     def fresh_hdnet(self) -> HDNet:
         """An untrained HDNet (weights from torch's global generator)."""
+        from uois_sam.models.hdnet import HDNet
+
         return HDNet(self.token_width, self.score_width)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a model card."""
         return {**asdict(self), "hpg_scales": list(self.hpg_scales), "frame_hw": list(self.frame_hw)}
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The device of networks that take and give NumPy arrays; named as torch names it."""
+
+    type: str = "cpu"
+
+    def __str__(self) -> str:
+        return self.type
+
+
+def cpu() -> torch.device:
+    """The processor, for tensors."""
+    import torch
+
+    return torch.device("cpu")
+
+
+def float32() -> torch.dtype:
+    """The usual arithmetic of tensors."""
+    import torch
+
+    return torch.float32
 
 
 @dataclass(frozen=True)
@@ -76,8 +106,9 @@ class Networks:
     """Sizes of the heads that fit encoder and decoder."""
     name: str = ""
     """Name of encoder and decoder, e.g. ``sam-vit-l`` or ``compact``."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: torch.dtype = torch.float32
+    device: torch.device = field(default_factory=cpu)
+    """A :class:`Processor` for networks that were exported."""
+    precision: torch.dtype = field(default_factory=float32)
     """Arithmetic of matrix products and convolutions; scores, prompts and mask logits are always float32."""
     saved: Networks | None = None
     """The same networks with the parameters that are saved, where these are a faster form of them."""
@@ -91,6 +122,8 @@ class Networks:
     @cached_property
     def sha256(self) -> str:
         """Identity of encoder and decoder: the same whatever file format they came from (:func:`hash_weights`)."""
+        from torch import nn
+
         return hash_weights([part for part in (self.encoder, self.decoder) if isinstance(part, nn.Module)])
 
     def fresh_hpg(self) -> HPG:
@@ -103,6 +136,10 @@ class Networks:
 
     def computing(self) -> AbstractContextManager[None]:
         """Return the context that every forward pass runs in: no gradients, the chosen precision."""
+        if isinstance(self.device, Processor):
+            return nullcontext()
+        from uois_sam.runtime.device import inference_precision
+
         return inference_precision(self.device, self.precision)
 
     def check(self, settings: InferenceConfig, model: str) -> None:
@@ -112,6 +149,10 @@ class Networks:
 
     def modules(self) -> list[nn.Module]:
         """Return those networks that are torch modules."""
+        if isinstance(self.device, Processor):
+            return []
+        from torch import nn
+
         parts = (self.encoder, self.hpg, self.decoder, self.hdnet, self.mask_scorer)
         return [part for part in parts if isinstance(part, nn.Module)]
 
@@ -125,20 +166,16 @@ def hash_weights(modules: list[nn.Module]) -> str:
     digests = []
     for module in modules:
         for value in module.state_dict().values():
-            array = value.detach().to("cpu", torch.float32).contiguous().numpy()
+            array = value.detach().cpu().float().contiguous().numpy()
             digests.append(hashlib.sha256(repr(array.shape).encode() + hashlib.sha256(array).digest()).digest())
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
 
-class FoundationEncoder(nn.Module):
-    """``interfaces.SceneEncoder`` over two networks: a SAM's image encoder, and a backbone for prompts."""
+def as_image(pixels: ImageArray, device: torch.device) -> Array:
+    """(H, W, 3) uint8 RGB as an encoder takes it: (3, H, W), on its device."""
+    channels = np.array(pixels).transpose(2, 0, 1)
+    if isinstance(device, Processor):
+        return channels
+    import torch
 
-    def __init__(self, sam: ImageEncoder, dinov2: DinoEncoder) -> None:
-        super().__init__()
-        self.sam = sam
-        self.dinov2 = dinov2
-
-    def __call__(self, image: Tensor) -> SceneFeatures:
-        """Encode one (3, H, W) uint8 RGB image of any size."""
-        mask_features, frame = self.sam(image)
-        return SceneFeatures(self.dinov2(image), mask_features, frame)
+    return torch.from_numpy(channels).to(device)

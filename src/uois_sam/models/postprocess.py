@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from uois_sam.arrays import (
+    Array,
+    arange,
+    as_float,
+    as_index,
+    best_of_rows,
+    descending,
+    exactly,
+    in_rows,
+    indices,
+    is_numpy,
+    like,
+    namespace,
+    sigmoid,
+    to_numpy,
+)  # fmt: skip
 from uois_sam.config import InferenceConfig, NmsMode
 from uois_sam.geometry import Enlarger, Frame
-from uois_sam.runtime.device import full_precision
 from uois_sam.types import BoolArray, Candidates, FloatArray
 
 
-def choose_best(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+def choose_best(scores: Array, threshold: float) -> tuple[Array, Array, Array]:
     """Keep each prompt's best of four masks if its score reaches the threshold.
 
     Needs scores only, so it runs before any mask is upscaled; the result is the same as choosing afterwards.
@@ -25,12 +38,12 @@ def choose_best(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tenso
     Returns:
         prompt_index (K,), token_index (K,), scores (K,), in the order of the prompts.
     """
-    best, token = scores.max(dim=1)
-    prompt = torch.nonzero(best >= threshold)[:, 0]
+    best, token = best_of_rows(scores)
+    prompt = indices(best >= threshold)
     return prompt, token[prompt], best[prompt]
 
 
-def clean_regions(mask_logits: Tensor, fraction: float) -> Tensor:
+def clean_regions(mask_logits: Array, fraction: float) -> Array:
     """Remove small islands and holes by turning the sign of their logits.
 
     Args:
@@ -45,10 +58,11 @@ def clean_regions(mask_logits: Tensor, fraction: float) -> Tensor:
         return mask_logits
     masks = mask_logits > 0
     turned = np.zeros(masks.shape, dtype=np.bool_)
-    for inside, flips, box in zip(masks.cpu().numpy(), turned, mask_boxes(masks).int().tolist(), strict=True):
+    boxes = as_index(mask_boxes(masks)).tolist()
+    for inside, flips, box in zip(to_numpy(masks), turned, boxes, strict=True):
         around = _with_margin(box)  # regions and holes lie in there; the rest is outside
         flips[around] = _small_regions(inside[around], fraction)
-    return torch.where(torch.from_numpy(turned).to(mask_logits.device), -mask_logits, mask_logits)
+    return namespace(mask_logits).where(like(turned, mask_logits), -mask_logits, mask_logits)
 
 
 def _with_margin(box_xyxy: list[int]) -> tuple[slice, slice]:
@@ -76,8 +90,8 @@ def _small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[
 
 
 def select(
-    masks: Tensor, scores: Tensor, settings: InferenceConfig, where: Tensor | None = None, least_inside: float = 0.0
-) -> Tensor:
+    masks: Array, scores: Array, settings: InferenceConfig, where: BoolArray | None = None, least_inside: float = 0.0
+) -> Array:
     """Choose among candidates by area, place and non-maximum suppression, on the decoder's own mask grid.
 
     Args:
@@ -90,12 +104,12 @@ def select(
     Returns:
         (J,) int64 indices of the kept masks, best first.
     """
-    shares = masks.flatten(1).float().mean(dim=1)
+    shares = as_float(in_rows(masks)).mean(1)
     fits = (shares > 0) & (shares <= settings.max_area_fraction) & _stand_in(masks, where, least_inside)
-    return _suppressed(masks, scores, torch.nonzero(fits)[:, 0], settings)
+    return _suppressed(masks, scores, indices(fits), settings)
 
 
-def chosen_of(candidates: Candidates, index: Tensor) -> Candidates:
+def chosen_of(candidates: Candidates, index: Array) -> Candidates:
     """The candidates in ``index``, (J,) int64, in that order."""
     return Candidates(
         candidates.mask_logits[index],
@@ -106,30 +120,30 @@ def chosen_of(candidates: Candidates, index: Tensor) -> Candidates:
 
 
 def count_too_large(
-    masks: Tensor, scores: Tensor, settings: InferenceConfig, where: Tensor | None = None, least_inside: float = 0.0
+    masks: Array, scores: Array, settings: InferenceConfig, where: BoolArray | None = None, least_inside: float = 0.0
 ) -> int:
     """Number of masks that nothing but the area limit keeps out of what :func:`select` chooses; arguments likewise."""
-    shares = masks.flatten(1).float().mean(dim=1)
+    shares = as_float(in_rows(masks)).mean(1)
     large = shares > settings.max_area_fraction
     if not large.any():
         return 0
     fits = (shares > 0) & _stand_in(masks, where, least_inside)
-    return int(large[_suppressed(masks, scores, torch.nonzero(fits)[:, 0], settings)].sum())
+    return int(large[_suppressed(masks, scores, indices(fits), settings)].sum())
 
 
-def _suppressed(masks: Tensor, scores: Tensor, index: Tensor, settings: InferenceConfig) -> Tensor:
+def _suppressed(masks: Array, scores: Array, index: Array, settings: InferenceConfig) -> Array:
     return index[suppress(masks[index], scores[index], settings.nms_iou, settings.nms)]
 
 
-def _stand_in(masks: Tensor, where: Tensor | None, least_inside: float) -> Tensor:
+def _stand_in(masks: Array, where: BoolArray | None, least_inside: float) -> Array:
     """(K,) bool: masks with at least a share of their cells in (h, w) ``where``."""
     if where is None:
-        return torch.ones(len(masks), dtype=torch.bool, device=masks.device)
-    areas = masks.flatten(1).sum(dim=1)
-    return (masks & where).flatten(1).sum(dim=1) >= least_inside * areas
+        return like(np.ones(len(masks), dtype=np.bool_), masks)
+    areas = in_rows(masks).sum(1)
+    return in_rows(masks & like(where, masks)).sum(1) >= least_inside * as_float(areas)
 
 
-def draw_masks(mask_logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> tuple[BoolArray, FloatArray]:
+def draw_masks(mask_logits: Array, frame: Frame, image_hw: tuple[int, int]) -> tuple[BoolArray, FloatArray]:
     """Bring masks to the photo's pixels: each only where it is, which takes a fifth of the time of whole frames.
 
     Args:
@@ -143,18 +157,18 @@ def draw_masks(mask_logits: Tensor, frame: Frame, image_hw: tuple[int, int]) -> 
     masks = np.zeros((len(mask_logits), *image_hw), dtype=np.bool_)
     boxes = np.zeros((len(mask_logits), 4), dtype=np.float32)
     grid_hw = (mask_logits.shape[1], mask_logits.shape[2])
-    with full_precision(mask_logits.device):
-        enlarger = Enlarger.of(grid_hw, frame, image_hw, mask_logits.device)
-        for row, box in enumerate(mask_boxes(mask_logits > 0).int().tolist()):
+    with exactly(mask_logits):
+        enlarger = Enlarger.of(grid_hw, frame, image_hw, None if is_numpy(mask_logits) else mask_logits.device)
+        for row, box in enumerate(as_index(mask_boxes(mask_logits > 0)).tolist()):
             part, (top, left) = enlarger.enlarge(mask_logits[row], box)
-            inside = (part > 0).cpu()
+            inside = to_numpy(part > 0)
             masks[row, top : top + inside.shape[0], left : left + inside.shape[1]] = inside
             if inside.any():
-                boxes[row] = mask_boxes(inside[None])[0].numpy() + (left, top, left, top)
+                boxes[row] = mask_boxes(inside[None])[0] + (left, top, left, top)
     return masks, boxes
 
 
-def suppress(masks: Tensor, scores: Tensor, iou: float, mode: NmsMode) -> Tensor:
+def suppress(masks: Array, scores: Array, iou: float, mode: NmsMode) -> Array:
     """Greedy non-maximum suppression.
 
     Args:
@@ -166,56 +180,54 @@ def suppress(masks: Tensor, scores: Tensor, iou: float, mode: NmsMode) -> Tensor
     Returns:
         (J,) int64 indices of the kept masks, best first.
     """
-    order = scores.argsort(descending=True, stable=True)
-    too_close = ((mask_iou(masks) if mode == "mask" else box_iou(masks)) > iou).cpu()
-    dropped = torch.zeros(len(masks), dtype=torch.bool)
+    too_close = to_numpy((mask_iou(masks) if mode == "mask" else box_iou(masks)) > iou)
+    dropped = np.zeros(len(masks), dtype=np.bool_)
     kept: list[int] = []
-    for index in order.tolist():
+    for index in descending(scores).tolist():
         if not dropped[index]:
             kept.append(index)
             dropped |= too_close[index]
-    return torch.tensor(kept, dtype=torch.long, device=masks.device)
+    return like(np.array(kept, dtype=np.int64), masks)
 
 
-def mask_iou(masks: Tensor) -> Tensor:
+def mask_iou(masks: Array) -> Array:
     """(K, K) float32 intersection over union of (K, h, w) bool masks; 0 between empty ones."""
-    flat = masks.flatten(1).float()
-    with torch.autocast(masks.device.type, enabled=False):  # counts of pixels, which bfloat16 would round
+    flat = as_float(in_rows(masks))
+    with exactly(masks):  # counts of pixels, which bfloat16 would round
         intersection = flat @ flat.T
-    areas = flat.sum(dim=1)
-    return intersection / (areas[:, None] + areas[None] - intersection).clamp(min=1)
+    areas = flat.sum(1)
+    return intersection / (areas[:, None] + areas[None] - intersection).clip(1)
 
 
-def box_iou(masks: Tensor) -> Tensor:
+def box_iou(masks: Array) -> Array:
     """(K, K) float32 intersection over union of the masks' bounding boxes."""
     boxes = mask_boxes(masks)
     return box_overlap(boxes, boxes)
 
 
-def box_overlap(first: Tensor, second: Tensor) -> Tensor:
+def box_overlap(first: Array, second: Array) -> Array:
     """(A, B) float32 intersection over union of (A, 4) and (B, 4) xyxy boxes; 0 between empty ones."""
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (first, second)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp(min=1e-6)
+    xp = namespace(first)
+    low = xp.maximum(first[:, None, :2], second[None, :, :2])
+    high = xp.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clip(0).prod(2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (first, second)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared).clip(1e-6)
 
 
-def mask_boxes(masks: Tensor) -> Tensor:
+def mask_boxes(masks: Array) -> Array:
     """(K, 4) float32 xyxy of (K, h, w) bool masks, the last row and column + 1 as upper ends; zeros when empty."""
-    columns, rows = masks.any(dim=1), masks.any(dim=2)
-    boxes = torch.zeros(len(masks), 4, device=masks.device)
-    for axis, hits in ((0, columns), (1, rows)):
-        length = hits.shape[1]
-        first = hits.int().argmax(dim=1)
-        last = length - hits.flip(1).int().argmax(dim=1)
-        present = hits.any(dim=1)
-        boxes[:, axis] = torch.where(present, first, 0)
-        boxes[:, axis + 2] = torch.where(present, last, 0)
-    return boxes
+    xp = namespace(masks)
+    lows, highs = [], []
+    for axis in (1, 2):
+        hits = masks.any(axis)
+        present, held = hits.any(1), as_index(hits)
+        lows.append(xp.where(present, held.argmax(1), 0))
+        highs.append(xp.where(present, held.shape[1] - xp.flip(held, (1,)).argmax(1), 0))
+    return as_float(xp.stack([*lows, *highs], 1))
 
 
-def vote(logits: Tensor, chosen: Tensor, iou: float) -> Tensor:
+def vote(logits: Array, chosen: Array, iou: float) -> Array:
     """Average each chosen mask with all masks that overlap it well.
 
     Args:
@@ -226,14 +238,14 @@ def vote(logits: Tensor, chosen: Tensor, iou: float) -> Tensor:
     Returns:
         (K, h, w) float32 in -1..1, the mean of 2 p - 1 over the voters with p their probabilities; above 0 is inside.
     """
-    with full_precision(logits.device):  # lower precision would round counts of cells
-        inside = (logits > 0).flatten(1).float()
-        areas = inside.sum(dim=1)
+    with exactly(logits):  # lower precision would round counts of cells
+        inside = as_float(in_rows(logits > 0))
+        areas = inside.sum(1)
         shared = inside[chosen] @ inside.T
-        overlap = shared / (areas[chosen, None] + areas[None] - shared).clamp(min=1)
-        votes = (overlap >= iou).float()
-        votes[torch.arange(len(chosen), device=chosen.device), chosen] = 1.0  # an empty mask overlaps not even itself
-        voters = votes.any(dim=0)
-        margins = 2 * logits[voters].float().sigmoid().flatten(1) - 1
-        mean = votes[:, voters] @ margins / votes.sum(dim=1, keepdim=True)
-    return mean.view(len(chosen), *logits.shape[1:])
+        overlap = shared / (areas[chosen, None] + areas[None] - shared).clip(1)
+        votes = as_float(overlap >= iou)
+        votes[arange(len(chosen), chosen), chosen] = 1.0  # an empty mask overlaps not even itself
+        voters = votes.any(0)
+        margins = 2 * in_rows(sigmoid(as_float(logits[voters]))) - 1
+        mean = votes[:, voters] @ margins / votes.sum(1)[:, None]
+    return mean.reshape(len(chosen), *logits.shape[1:])

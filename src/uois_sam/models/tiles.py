@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from uois_sam.instances import Instances
 from uois_sam.models.zoom import Crop
@@ -204,6 +202,9 @@ def _join(cut: Sequence[Piece], tiles: Sequence[Crop]) -> list[Piece]:
     ]
     if not pairs:
         return list(cut)
+    from scipy.sparse import coo_matrix  # here, because it adds to the command's start
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = np.array(pairs).T
     graph = coo_matrix((np.ones(len(pairs)), (rows, columns)), shape=(len(cut), len(cut)))
     count, groups = connected_components(graph, directed=False)

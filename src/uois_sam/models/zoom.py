@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.arrays import to_numpy
 from uois_sam.instances import Instances
 from uois_sam.types import BoolArray, ImageArray, PointPrompts, PromptMaps
 
@@ -69,10 +70,10 @@ def find_crop(
     probability = min(max(foreground, 1e-6), 1 - 1e-6)
     margin_of_logits = math.log(probability / (1 - probability))
     logits = maps.foreground_logits[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-    certain = (logits[1] - logits[0] > margin_of_logits).cpu().numpy()
+    certain = to_numpy(logits[1] - logits[0] > margin_of_logits)
     if where is not None:
         certain &= where[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-    peaks = prompts.points_xy[prompts.strengths > SURE_PEAK].cpu().numpy()
+    peaks = to_numpy(prompts.points_xy[prompts.strengths > SURE_PEAK])
     held = _with_peaks(certain, (peaks // STRIDE).astype(int))
     rows, columns = np.nonzero(held.any(axis=1))[0], np.nonzero(held.any(axis=0))[0]
     if len(rows) == 0:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from uois_sam.depth import read_depth_map
 from uois_sam.instances import Instances
 from uois_sam.pipeline.pointing import predict_targets
-from uois_sam.pipeline.redrawing import redraw_targets
 from uois_sam.pipeline.view import View
 from uois_sam.pipeline.views import find_in_views
 from uois_sam.types import Camera
@@ -42,4 +41,11 @@ class EncodedImage(View):
             ImageError: if points have another shape or lie outside the photo.
         """
         asked = self.with_request(**what, **({} if points is None else {"points": points}))
-        return find_in_views(asked) if asked.request.targets is None else redraw_targets(asked, predict_targets(asked))
+        if asked.request.targets is None:
+            return find_in_views(asked)
+        found = predict_targets(asked)
+        if self.networks.redrawer is None:
+            return found
+        from uois_sam.pipeline.redrawing import redraw_targets  # in torch
+
+        return redraw_targets(asked, found)

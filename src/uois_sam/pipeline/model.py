@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from uois_sam._deprecated import OldSettingsNames
-from uois_sam.backends.loading import load_exported
-from uois_sam.backends.manifest import exported_folder
-from uois_sam.checkpoints.loading import load, push_to_hub, save
+from uois_sam.backends.loading import find_graphs
 from uois_sam.config import InferenceConfig, changed_settings
 from uois_sam.depth import read_depth_map
 from uois_sam.errors import ImageError, UOISError
@@ -25,6 +22,9 @@ from uois_sam.pipeline.encoded import EncodedImage
 from uois_sam.pipeline.view import encode
 from uois_sam.request import Request
 from uois_sam.types import Camera, ModelCard
+
+if TYPE_CHECKING:
+    import torch
 
 
 class UOISSAM(OldSettingsNames):
@@ -73,20 +73,24 @@ class UOISSAM(OldSettingsNames):
             precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has instructions for
                 it, which makes SAM two to three times as fast; float32 for the compact model, which in bfloat16 saves
                 a quarter of the time and draws other masks.
-
-            backend: what runs a model that ``uois-sam export`` wrote: ``"onnxruntime"``, ``"openvino"``,
-                ``"tensorrt"`` or ``"torchscript"``; the usual one for the folder if left out. ``"torch"`` for others.
+            backend: ``"torch"``; ``"onnxruntime"`` for compact models, too, and taken where torch is not installed; for
+                what ``uois-sam export`` wrote also ``"openvino"``, ``"tensorrt"`` or ``"torchscript"``, as it says.
 
         Raises:
             UOISError: unknown device, precision or backend, or one that does not fit.
             WeightsError: unknown model, or weights that are missing, truncated, altered or do not fit.
             MissingExtraError: the model needs the extra ``full``, which is not installed.
         """
-        exported = exported_folder(name_or_path, backend)
-        if exported is not None:
+        graphs = find_graphs(name_or_path, backend)
+        if graphs is not None:
             if (sam, dinov2, masks) != (None, None, None):
-                raise UOISError(f"{exported}: an exported model has its own weights: expected no sam, dinov2 or masks")
-            return cls(*load_exported(exported, backend, device, precision))
+                raise UOISError(
+                    f"{os.fspath(name_or_path)}: a model without torch has its own weights: expected no sam, dinov2 or "
+                    "masks"
+                )
+            return cls(*graphs(device, precision))
+        from uois_sam.checkpoints.loading import load
+
         return cls(*load(name_or_path, sam=sam, dinov2=dinov2, masks=masks, device=device, precision=precision))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
@@ -99,6 +103,8 @@ class UOISSAM(OldSettingsNames):
             UOISError: if the model has no heads, so that there is nothing to save.
             OutputError: if a file cannot be written.
         """
+        from uois_sam.checkpoints.loading import save
+
         save(self.networks, self.card, self.settings, folder)
 
     def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
@@ -112,6 +118,8 @@ class UOISSAM(OldSettingsNames):
         Returns:
             The address of the commit.
         """
+        from uois_sam.checkpoints.loading import push_to_hub
+
         return push_to_hub(self.networks, self.card, self.settings, repo, private=private, token=token)
 
     def __repr__(self) -> str:
@@ -123,7 +131,7 @@ class UOISSAM(OldSettingsNames):
 
     @property
     def device(self) -> torch.device:
-        """Device that the networks run on."""
+        """Device that the networks run on; without torch, something that has its ``type`` and name."""
         return self.networks.device
 
     @property

@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
+from uois_sam.arrays import (
+    Array,
+    arange,
+    as_float,
+    as_index,
+    merged,
+    namespace,
+    of,
+    padded,
+    shrunk,
+    sigmoid,
+)  # fmt: skip
 from uois_sam.errors import ImageError
 from uois_sam.geometry import cut_padding, look_at_part
 from uois_sam.instances import Instances
@@ -30,19 +39,19 @@ def predict_targets(photo: View) -> Instances:
     """
     targets = photo.request.targets or ()
     check_inside(targets, photo.image_hw)
-    points = torch.tensor([_point_of(target) for target in targets], dtype=torch.float32).reshape(-1, 2)
+    points = np.array([_point_of(target) for target in targets], dtype=np.float32).reshape(-1, 2)
     in_frame = photo.to_mask_frame(points, photo.image_hw)
     with photo.networks.computing():
         simple = [row for row, target in enumerate(targets) if target.is_one_click]
         scorer = make_token_scorer(photo.networks, photo.settings)
         single = scorer.one_each(photo.features.mask_features, in_frame[simple])
-        clicked = photo.draw(single, torch.arange(len(simple)), in_frame[simple])
+        clicked = photo.draw(single, arange(len(simple), in_frame), in_frame[simple])
         if len(simple) == len(targets):
             return replace(clicked, notes=taken_as_pixels(targets, photo.image_hw))
         others = [_answer(photo, target) for target in targets if not target.is_one_click]
     found = replace(_joined([clicked, *others]), notes=taken_as_pixels(targets, photo.image_hw))
     rows = [*simple, *(row for row, target in enumerate(targets) if not target.is_one_click)]
-    return replace(found[np.argsort(rows)], points=points.numpy())
+    return replace(found[np.argsort(rows)], points=points)
 
 
 def taken_as_pixels(targets: tuple[Target, ...], image_hw: tuple[int, int]) -> tuple[str, ...]:
@@ -90,9 +99,9 @@ class _Look:
     view: View
     crop: Crop
     """The view's part of the photo."""
-    logits: Tensor
+    logits: Array
     """(M, 4, h, w)."""
-    scores: Tensor
+    scores: Array
     """(M, 4)."""
 
     @classmethod
@@ -100,33 +109,33 @@ class _Look:
         """Look for what is under points of the photo."""
         networks = view.networks
         maps = None if networks.hpg is None else view.maps
-        moved = torch.tensor(points) - torch.tensor([crop.left, crop.top])
+        moved = np.array(points, dtype=np.float32) - np.array([crop.left, crop.top], dtype=np.float32)
         in_frame = view.to_mask_frame(moved, view.image_hw)
         logits, scores = make_scorer(networks, view.settings).every(view.features.mask_features, maps, in_frame)
-        cut = cut_padding(logits.flatten(0, 1), view.features.mask_frame)
-        return cls(view, crop, cut.unflatten(0, scores.shape), scores)
+        cut = cut_padding(merged(logits), view.features.mask_frame)
+        return cls(view, crop, cut.reshape(*scores.shape, *cut.shape[1:]), scores)
 
     @property
     def grid_hw(self) -> tuple[int, int]:
         return self.logits.shape[2], self.logits.shape[3]
 
-    def logits_on(self, other: _Look) -> Tensor:
+    def logits_on(self, other: _Look) -> Array:
         """The masks on the grid of another look, at a part of what this one sees."""
         if other is self:
             return self.logits
         part = (other.crop.top, other.crop.left, other.crop.height, other.crop.width)
-        looked = look_at_part(self.logits.flatten(0, 1), (self.crop.height, self.crop.width), part, other.grid_hw)
-        return looked.unflatten(0, self.scores.shape)
+        looked = look_at_part(merged(self.logits), (self.crop.height, self.crop.width), part, other.grid_hw)
+        return looked.reshape(*self.scores.shape, *looked.shape[1:])
 
-    def foreground(self) -> Tensor | None:
+    def foreground(self) -> Array | None:
         if self.view.networks.hpg is None:
             return None
-        return F.adaptive_avg_pool2d(self.view.maps.foreground[None].float(), self.grid_hw)[0]
+        return shrunk(as_float(self.view.maps.foreground[None]), self.grid_hw)[0]
 
-    def cells(self, points: list[tuple[float, float]]) -> Tensor:
+    def cells(self, points: list[tuple[float, float]]) -> Array:
         """(M, 2) xy of points of the photo in cells, whose centres are at i + 0.5."""
-        given = torch.tensor(points, dtype=torch.float32, device=self.logits.device).reshape(-1, 2)
-        return (given + 0.5 - given.new_tensor([self.crop.left, self.crop.top])) * given.new_tensor(self._scale)
+        given = of(points, self.logits).reshape(-1, 2)
+        return (given + 0.5 - of([self.crop.left, self.crop.top], given)) * of(self._scale, given)
 
     def cells_of_box(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """xyxy of a box, upper ends exclusive."""
@@ -138,15 +147,14 @@ class _Look:
         """Cells a pixel along x and y."""
         return self.grid_hw[1] / self.crop.width, self.grid_hw[0] / self.crop.height
 
-    def draw(self, photo: View, mask: Tensor, score: float) -> Instances:
+    def draw(self, photo: View, mask: Array, score: float) -> Instances:
         """The instance of a mask on this grid, in the photo."""
         frame = self.view.features.mask_frame
         full_hw = (round(self.grid_hw[axis] * frame.size_hw[axis] / frame.content_hw[axis]) for axis in (0, 1))
         rows, columns = (full - cells for full, cells in zip(full_hw, self.grid_hw, strict=True))
-        padded = F.pad(mask, (0, columns, 0, rows), value=-0.5)
-        none = torch.zeros(1, dtype=torch.long)
-        candidates = Candidates(padded[None], torch.tensor([score]), none, none)
-        return in_photo(self.view.draw(candidates, none, torch.zeros(1, 2)), self.crop, photo.image)
+        first = arange(1, mask)
+        candidates = Candidates(padded(mask, columns, rows, -0.5)[None], of([score], mask), first, first)
+        return in_photo(self.view.draw(candidates, first, of([[0, 0]], mask)), self.crop, photo.image)
 
 
 def _answer(photo: View, target: Target) -> Instances:
@@ -169,16 +177,16 @@ def _combined(
     on: list[tuple[float, float]],
     beside: list[tuple[float, float]],
     within: int,
-) -> tuple[Tensor, float]:
+) -> tuple[Array, float]:
     """One mask of the masks of all looks on the grid of the last one, and its score; the first ``within`` points are
     on the object or in its box."""
     last = looks[-1]
-    masks = [look.logits_on(last).sigmoid() for look in looks]
+    xp, masks = namespace(last.logits), [sigmoid(look.logits_on(last)) for look in looks]
     drawn = Drawn(
-        masks=torch.cat([each[:within].flatten(0, 1) for each in masks]),
-        scores=torch.cat([look.scores[:within].flatten() for look in looks]),
-        others=torch.cat([each[within:] for each in masks], dim=1),
-        other_scores=torch.cat([look.scores[within:] for look in looks], dim=1),
+        masks=xp.concatenate([merged(each[:within]) for each in masks]),
+        scores=xp.concatenate([look.scores[:within].reshape(-1) for look in looks]),
+        others=xp.concatenate([each[within:] for each in masks], 1),
+        other_scores=xp.concatenate([look.scores[within:] for look in looks], 1),
         foreground=last.foreground(),
     )
     box = None if target.box is None else last.cells_of_box(target.box)
@@ -186,11 +194,11 @@ def _combined(
     return clean(mask, last.view.settings.region_fraction), score
 
 
-def _extent(look: _Look, mask: Tensor, on: list[tuple[float, float]]) -> tuple[float, float, float, float]:
+def _extent(look: _Look, mask: Array, on: list[tuple[float, float]]) -> tuple[float, float, float, float]:
     """xyxy in the photo of a mask on the grid of a look at all of it, and of the clicks on the object."""
     height, width = look.grid_hw
     held = mask[None] > 0
-    for x, y in look.cells(on).long().tolist():
+    for x, y in as_index(look.cells(on)).tolist():
         held[0, min(max(0, y), height - 1), min(max(0, x), width - 1)] = True
     left, top, right, bottom = mask_boxes(held)[0].tolist()
     across, down = look.crop.width / width, look.crop.height / height

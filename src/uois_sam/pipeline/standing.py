@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from uois_sam.arrays import Array, like, namespace, to_numpy
 from uois_sam.config import InferenceConfig
 from uois_sam.depth import Cells, DepthScene
 from uois_sam.geometry import map_points
 from uois_sam.models.postprocess import chosen_of, select
 from uois_sam.models.zoom import Crop
 from uois_sam.pipeline.losses import Losses
-from uois_sam.types import Candidates, PointPrompts
+from uois_sam.types import BoolArray, Candidates, PointPrompts
 
 
 def with_standing(
@@ -28,15 +27,17 @@ def with_standing(
         most: prompts of a view; of what stands without, the largest come first.
     """
     view_hw = (crop.height, crop.width)
-    corner = torch.tensor([crop.left, crop.top], dtype=torch.float32)
-    in_photo = map_points(prompts.points_xy.cpu().float(), prompt_hw, view_hw) + corner
-    missing = torch.from_numpy(scene.unasked(in_photo.numpy())) - corner
-    extent = torch.tensor([crop.width, crop.height]) - 0.5
-    missing = missing[((missing > -0.5) & (missing < extent)).all(dim=1)]
-    more = map_points(missing[: max(0, most - len(prompts))], view_hw, prompt_hw).to(prompts.points_xy)
+    corner = np.array([crop.left, crop.top], dtype=np.float32)
+    in_photo = map_points(to_numpy(prompts.points_xy), prompt_hw, view_hw) + corner
+    missing = scene.unasked(in_photo) - corner
+    extent = np.array([crop.width, crop.height], dtype=np.float32) - np.float32(0.5)
+    missing = missing[((missing > -0.5) & (missing < extent)).all(axis=1)]
+    more = map_points(missing[: max(0, most - len(prompts))], view_hw, prompt_hw)
+    strengths = np.zeros(len(more), dtype=np.float32)
+    xp = namespace(prompts.points_xy)
     return PointPrompts(
-        torch.cat([prompts.points_xy, more]),
-        torch.cat([prompts.strengths, prompts.strengths.new_zeros(len(more))]),
+        xp.concatenate([prompts.points_xy, like(more, prompts.points_xy)]),
+        xp.concatenate([prompts.strengths, like(strengths, prompts.strengths)]),
         prompts.left_out + len(missing) - len(more),
     )
 
@@ -44,7 +45,7 @@ def with_standing(
 def of_interest(
     candidates: Candidates,
     cells: Cells,
-    limits: tuple[Tensor, Tensor, InferenceConfig, Tensor | None, float],
+    limits: tuple[Array, Array, InferenceConfig, BoolArray | None, float],
     unasked: int,
 ) -> tuple[Candidates, Losses]:
     """Return the candidates that depth does not show to stand elsewhere or to be the support, and what is left out.
@@ -57,8 +58,8 @@ def of_interest(
     """
     if len(candidates.scores) == 0:
         return candidates, Losses(unasked=unasked)
-    verdict = cells.judge(limits[0].cpu().numpy(), candidates.scores.float().cpu().numpy())
-    chosen = select(*limits).cpu().numpy()
+    verdict = cells.judge(to_numpy(limits[0]), to_numpy(candidates.scores))
+    chosen = to_numpy(select(*limits))
     outside, support = (int(np.count_nonzero(each[chosen])) for each in (verdict.outside, verdict.support))
-    left = torch.from_numpy(np.flatnonzero(~(verdict.outside | verdict.support))).to(limits[0].device)
+    left = like(np.flatnonzero(~(verdict.outside | verdict.support)), limits[0])
     return chosen_of(candidates, left), Losses(outside=outside, support=support, unasked=unasked)

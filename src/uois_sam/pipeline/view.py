@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from uois_sam._deprecated import OldSettingsNames
+from uois_sam.arrays import Array, as_float, like, to_numpy
 from uois_sam.config import PROMPT_FRAME_HW, InferenceConfig, changed_settings, lacks_heads
 from uois_sam.depth import Cells, DepthMap, DepthScene, understand
 from uois_sam.geometry import Frame, cut_padding, look_up, map_points
@@ -21,7 +20,7 @@ from uois_sam.instances import Instances
 from uois_sam.models.decoding import make_scorer
 from uois_sam.models.embedding import embed
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
-from uois_sam.models.networks import Networks
+from uois_sam.models.networks import Networks, as_image
 from uois_sam.models.postprocess import count_too_large, draw_masks, select
 from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
@@ -99,14 +98,14 @@ class View(OldSettingsNames):
         """What depth says of the whole photo; None without depth, or where it cannot be used."""
         if self.part is not None or self.depth is None:
             return self.part.scene if self.part else None
-        foreground = None if self.networks.hpg is None else self.maps.foreground.float().cpu().numpy()
+        foreground = None if self.networks.hpg is None else to_numpy(as_float(self.maps.foreground))
         return understand(self.image, self.depth, foreground, self.request.workspace)
 
     def find_objects(self) -> Instances:
         """Find every object in the photo as it was encoded (Fig. 2): maps, prompts, candidates, selection."""
         return self.select(self.candidates(self.points_in_mask_frame))
 
-    def candidates(self, points_xy: Tensor) -> Candidates:
+    def candidates(self, points_xy: Array) -> Candidates:
         """Decode (M, 2) xy points of the mask frame and keep each one's best mask where it is good enough."""
         with self.networks.computing():
             scorer = make_scorer(self.networks, self.in_effect)
@@ -129,10 +128,10 @@ class View(OldSettingsNames):
             lost = Losses(self.prompts.left_out, len(self.prompts), count_too_large(*limits), small)
             return kept, lost + elsewhere
 
-    def _limits(self, candidates: Candidates) -> tuple[Tensor, Tensor, InferenceConfig, Tensor | None, float]:
+    def _limits(self, candidates: Candidates) -> tuple[Array, Array, InferenceConfig, BoolArray | None, float]:
         """Arguments of :func:`~uois_sam.models.postprocess.select`."""
         masks = cut_padding(candidates.mask_logits, self.features.mask_frame) > 0
-        where = self._where((masks.shape[1], masks.shape[2]), masks.device)
+        where = self._where((masks.shape[1], masks.shape[2]))
         return masks, candidates.scores, self.in_effect, where, LEAST_INSIDE
 
     def _of_interest(self, candidates: Candidates) -> tuple[Candidates, Losses]:
@@ -159,7 +158,7 @@ class View(OldSettingsNames):
         redrawer = self.networks.redrawer
         assert redrawer is not None
         with redrawer.computing():
-            return redrawer.encoder(_as_tensor(self.image, redrawer.device))
+            return redrawer.encoder(as_image(self.image, redrawer.device))
 
     @cached_property
     def prompts(self) -> PointPrompts:
@@ -174,17 +173,17 @@ class View(OldSettingsNames):
         """Number of prompts that are left out because depth shows them to lie outside the workspace."""
         if self.scene is None:
             return 0
-        everywhere = self._prompts_in(self._where(self._prompt_hw, self.networks.device))
+        everywhere = self._prompts_in(self._where(self._prompt_hw))
         within = self._prompts_in(self._may_stand())
         return len(everywhere) + everywhere.left_out - len(within) - within.left_out
 
-    def _prompts_in(self, where: Tensor | None) -> PointPrompts:
+    def _prompts_in(self, where: BoolArray | None) -> PointPrompts:
         if self.networks.hpg is None:
             return prompts_in(uniform_prompts(PROMPT_FRAME_HW, self.in_effect.grid_side), where)
         return make_prompts(self.maps, self.in_effect, where)
 
     @cached_property
-    def points_in_mask_frame(self) -> Tensor:
+    def points_in_mask_frame(self) -> Array:
         """(M, 2) float32 xy of :attr:`prompts` in the mask frame, where the decoder takes them."""
         return self.to_mask_frame(self.prompts.points_xy, self._prompt_hw)
 
@@ -194,12 +193,9 @@ class View(OldSettingsNames):
         settings say ``zoom``. None if they do not, prompts are a grid's, or objects are all over the photo."""
         if not self.settings.zoom or self.settings.prompts != "heatmap":
             return None
-        where = self._where(self._prompt_hw, torch.device("cpu"))
-        cells = None if where is None else where.numpy()
-        prompts = (
-            self.prompts if self.scene is None else self._prompts_in(self._where(self._prompt_hw, self.networks.device))
-        )
-        crop = find_crop(self.maps, prompts, self.in_effect.foreground_threshold, self.image_hw, cells)
+        where = self._where(self._prompt_hw)
+        prompts = self.prompts if self.scene is None else self._prompts_in(where)
+        crop = find_crop(self.maps, prompts, self.in_effect.foreground_threshold, self.image_hw, where)
         return None if crop is None else (crop, self.cut(crop))
 
     def cut(self: ViewT, crop: Crop) -> ViewT:
@@ -210,12 +206,12 @@ class View(OldSettingsNames):
             self.networks, encode(self.networks, pixels), pixels, self.settings, self.model, self.request, part
         )
 
-    def to_mask_frame(self, points_xy: Tensor, source_hw: tuple[int, int]) -> Tensor:
+    def to_mask_frame(self, points_xy: Array, source_hw: tuple[int, int]) -> Array:
         """Map (M, 2) xy points of a grid over the photo to the mask frame."""
-        grid = self.features.mask_features.grid
-        return map_points(points_xy.to(grid.device), source_hw, self.features.mask_frame.content_hw)
+        points = like(points_xy, self.features.mask_features.grid)
+        return map_points(points, source_hw, self.features.mask_frame.content_hw)
 
-    def draw(self, candidates: Candidates, kept: Tensor, points_xy: Tensor) -> Instances:
+    def draw(self, candidates: Candidates, kept: Array, points_xy: Array) -> Instances:
         """Bring the kept masks, in the given order, to the photo's pixels.
 
         Args:
@@ -225,8 +221,8 @@ class View(OldSettingsNames):
         """
         frame = self.features.mask_frame
         masks, boxes = draw_masks(candidates.mask_logits[kept], frame, self.image_hw)
-        scores = candidates.scores[kept].cpu().clamp(0, 1).numpy()
-        points = map_points(points_xy[candidates.prompt_index[kept]].cpu(), frame.content_hw, self.image_hw).numpy()
+        scores = to_numpy(candidates.scores[kept]).clip(0, 1)
+        points = map_points(to_numpy(points_xy[candidates.prompt_index[kept]]), frame.content_hw, self.image_hw)
         return Instances(
             masks=masks,
             scores=scores.astype(np.float32),
@@ -248,7 +244,7 @@ class View(OldSettingsNames):
         """
         frame = self.features.mask_frame
         maps = (self.features.mask_features.fine or (self.features.mask_features.grid,))[0]
-        return embed(cut_padding(maps[0], frame).float().cpu().numpy(), masks)
+        return embed(to_numpy(as_float(cut_padding(maps[0], frame))), masks)
 
     @property
     def _crop(self) -> Crop:
@@ -260,9 +256,9 @@ class View(OldSettingsNames):
             return PROMPT_FRAME_HW
         return self.maps.heatmap.shape[-2], self.maps.heatmap.shape[-1]
 
-    def _where(self, grid_hw: tuple[int, int], device: torch.device) -> Tensor | None:
+    def _where(self, grid_hw: tuple[int, int]) -> BoolArray | None:
         """:attr:`inside` on a grid over the photo, (h, w) bool; None for everywhere."""
-        return None if self.inside is None else look_up(self.inside, grid_hw).to(device)
+        return None if self.inside is None else look_up(self.inside, grid_hw)
 
     def _cells(self, grid_hw: tuple[int, int]) -> Cells | None:
         """What depth says, on a grid over this view; None without depth."""
@@ -271,10 +267,10 @@ class View(OldSettingsNames):
         crop = self._crop
         return self.scene.part(crop.top, crop.left, crop.height, crop.width, grid_hw)
 
-    def _may_stand(self) -> Tensor | None:
+    def _may_stand(self) -> BoolArray | None:
         """:meth:`_where` for prompts, without what depth shows to lie outside the workspace."""
-        where, cells = self._where(self._prompt_hw, self.networks.device), self._cells(self._prompt_hw)
-        within = None if cells is None else torch.from_numpy(~cells.outside).to(self.networks.device)
+        where, cells = self._where(self._prompt_hw), self._cells(self._prompt_hw)
+        within = None if cells is None else ~cells.outside
         return where if within is None else within if where is None else where & within
 
     def _drop_small(self, instances: Instances) -> Instances:
@@ -286,8 +282,4 @@ class View(OldSettingsNames):
 def encode(networks: Networks, pixels: ImageArray) -> SceneFeatures:
     """Run the backbones on an (H, W, 3) uint8 RGB photo."""
     with networks.computing():
-        return networks.encoder(_as_tensor(pixels, networks.device))
-
-
-def _as_tensor(pixels: ImageArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).to(device)
+        return networks.encoder(as_image(pixels, networks.device))

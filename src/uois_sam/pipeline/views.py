@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from uois_sam.arrays import like, of, to_numpy
 from uois_sam.depth import Box
 from uois_sam.errors import count
 from uois_sam.instances import Instances
 from uois_sam.models.tiles import choose_count, frame_around, in_one, lay_tiles, merge, pieces_of
 from uois_sam.models.zoom import Crop, in_photo
 from uois_sam.pipeline.losses import Losses
-from uois_sam.pipeline.redrawing import redraw_found
 from uois_sam.pipeline.view import View
 from uois_sam.request import LEAST_INSIDE
 
@@ -68,6 +67,10 @@ def _as_a_whole(photo: View) -> Found:
 
 def _redrawn(photo: View, found: Found) -> Found:
     """Masks by a foundation model, where the networks have one."""
+    if photo.networks.redrawer is None:
+        return found
+    from uois_sam.pipeline.redrawing import redraw_found  # in torch
+
     instances, notes = redraw_found(photo, found.instances)
     return replace(found, instances=instances, notes=(*found.notes, *notes))
 
@@ -95,14 +98,14 @@ def _count_beyond(photo: View, crop: Crop) -> int:
     crop.cut(outside)[:] = False
     points = photo.points_in_mask_frame
     height, width = photo.features.mask_frame.content_hw
-    unit = ((points + 0.5) / points.new_tensor([width, height])).cpu().numpy()
+    unit = to_numpy((points + 0.5) / of([width, height], points))
     rows = (unit[:, 1] * photo.image_hw[0]).astype(int).clip(0, photo.image_hw[0] - 1)
     columns = (unit[:, 0] * photo.image_hw[1]).astype(int).clip(0, photo.image_hw[1] - 1)
-    lost = torch.from_numpy(np.flatnonzero(outside[rows, columns]))
+    lost = like(np.flatnonzero(outside[rows, columns]), points)
     if len(lost) == 0:
         return 0
-    candidates = photo.candidates(points[lost.to(points.device)])
-    moved = replace(candidates, prompt_index=lost.to(candidates.prompt_index.device)[candidates.prompt_index])
+    candidates = photo.candidates(points[lost])
+    moved = replace(candidates, prompt_index=lost[candidates.prompt_index])
     masks = photo.select_counting(moved)[0].masks
     beyond = np.count_nonzero(masks & outside, axis=(1, 2)) >= LEAST_INSIDE * np.count_nonzero(masks, axis=(1, 2))
     return int(np.count_nonzero(beyond))

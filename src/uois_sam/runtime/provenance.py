@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uois_sam._version import __version__
 from uois_sam.runtime.cores import allowed_cores
+from uois_sam.runtime.threads import thread_count
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,7 @@ PACKAGES = (
     "uois-sam",
     "accelerate",
     "numpy",
+    "onnxruntime",
     "opencv-python-headless",
     "pillow",
     "safetensors",
@@ -35,10 +37,10 @@ PACKAGES = (
 def describe_machine() -> dict[str, Any]:
     """Return processor, memory, system, accelerator, Python, package versions and torch threads, ready for JSON.
 
-    What cannot be found out is None. Names of hosts, users and folders are left out.
+    What cannot be found out is None, and so is the GPU where torch is not loaded. Names of
+    hosts, users and folders are left out.
     """
-    import torch
-
+    torch = sys.modules.get("torch")
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
@@ -47,8 +49,8 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": package_versions(PACKAGES),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "torch_threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None,
+        "torch_threads": thread_count(),
     }
 
 
@@ -56,7 +58,12 @@ def summary(machine: dict[str, Any]) -> str:
     """Return the facts of :func:`describe_machine` that matter most, in one line below a table."""
     where = f"{machine['cpu'] or 'unknown CPU'}, {machine['cores_usable']} cores"
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
-    return f"{where}{gpu}, Python {machine['python']}, torch {machine['packages']['torch']}"
+    return f"{where}{gpu}, Python {machine['python']}, {_computes_with(machine['packages'])}"
+
+
+def _computes_with(packages: dict[str, str | None]) -> str:
+    name = "torch" if packages["torch"] else "onnxruntime"
+    return f"{name} {packages.get(name)}"
 
 
 def _cpu_name() -> str | None:

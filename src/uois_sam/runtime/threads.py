@@ -1,9 +1,11 @@
-"""Threads of torch: how many there are, and how they wait for each other. Both are read once, when torch is loaded."""
+"""Threads of a photo: how many there are, and how they wait. torch reads both once, when it is loaded."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from uois_sam.runtime.cores import allowed_cores, usable_cores
 
@@ -26,3 +28,32 @@ def prepare_threads() -> None:
     os.environ.setdefault(WAIT_POLICY, "PASSIVE")
     if usable_cores() < allowed_cores():
         os.environ.setdefault(THREADS, str(usable_cores()))
+
+
+def thread_count() -> int:
+    """Return how many threads a photo may use: torch's where it is loaded, else as OMP_NUM_THREADS says, or all."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    given = os.environ.get(THREADS, "")
+    return max(1, int(given)) if given.isdecimal() else usable_cores()
+
+
+@contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """Let operators use this many threads of the processor; None changes nothing."""
+    torch = sys.modules.get("torch")
+    usual = os.environ.get(THREADS) if torch is None else torch.get_num_threads()
+    if torch is None:
+        os.environ[THREADS] = str(count or thread_count())
+    else:
+        torch.set_num_threads(count or usual)
+    try:
+        yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(usual)
+        elif usual is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = usual

@@ -81,19 +81,6 @@ def time_in_turn(
     return {name: Quartiles.of(taken) for name, taken in seconds.items()}
 
 
-@contextmanager
-def threads_of(count: int | None) -> Iterator[None]:
-    """Let operators use this many threads of the processor; None changes nothing."""
-    import torch
-
-    usual = torch.get_num_threads()
-    torch.set_num_threads(count or usual)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
-
-
 _SECONDS: ContextVar[dict[str, float] | None] = ContextVar("seconds", default=None)
 
 

@@ -7,12 +7,11 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 import uvicorn
 
 from uois_sam.errors import UOISError
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.timing import threads_of
+from uois_sam.runtime.threads import thread_count, threads_of
 from uois_sam.serve.app import make_app
 from uois_sam.serve.config import ServerConfig
 
@@ -75,7 +74,7 @@ def serve(model: UOISSAM, config: ServerConfig, taken: socket.socket, ready: Cal
         taken: as :func:`listen` gives it.
         ready: told the address once requests are answered.
     """
-    share = None if config.workers == 1 else max(1, torch.get_num_threads() // config.workers)
+    share = None if config.workers == 1 else max(1, thread_count() // config.workers)
     server = make_server(model, config)
     with threads_of(share), _signals_end_it():
         ready(url_of(taken))  # connections wait in the socket's queue until the first is taken

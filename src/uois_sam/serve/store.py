@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from uois_sam.arrays import Array
 from uois_sam.models.interfaces import SceneFeatures
 from uois_sam.pipeline import EncodedImage
 from uois_sam.serve.config import ServerConfig
@@ -100,5 +99,5 @@ def size_of(photo: KeptPhoto) -> int:
     return encoded.image.nbytes + sum(each.nbytes for each in tensors)
 
 
-def _tensors(features: SceneFeatures) -> list[Tensor]:
+def _tensors(features: SceneFeatures) -> list[Array]:
     return [features.prompt_features, features.mask_features.grid, *features.mask_features.fine]

@@ -33,7 +33,7 @@ def mask_features(seed: int = 1) -> MaskFeatures:
 
 
 def points(count: int) -> Tensor:
-    return grid_points(TINY.input_hw, 5)[:count]
+    return torch.from_numpy(grid_points(TINY.input_hw, 5)[:count])
 
 
 def every_token(count: int) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from uois_sam.config import InferenceConfig
-from uois_sam.models.compact.mask_scorer import HEAT_OF_ONE, MASK_FEATURES, MaskScorer, evidence_width, measure_masks
+from uois_sam.models.compact.evidence import HEAT_OF_ONE, MASK_FEATURES, evidence_width, measure_masks
+from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.decoding import MaskwiseScorer
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.types import PromptMaps, TokenPredictions

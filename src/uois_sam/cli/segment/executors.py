@@ -19,6 +19,7 @@ from uois_sam.cli.segment.outputs import PictureOptions, Result, Segmenter, made
 from uois_sam.errors import ImageError
 from uois_sam.runtime.executors import Executor, on_threads
 from uois_sam.runtime.ray import on_ray
+from uois_sam.runtime.threads import thread_count, threads_of
 
 if TYPE_CHECKING:
     from uois_sam.types import ImageArray
@@ -44,11 +45,7 @@ def segment_here(
         pictures: what to draw.
         plan: formats of the results.
     """
-    import torch
-
-    from uois_sam.runtime.timing import threads_of
-
-    share = None if workers == 1 else max(1, torch.get_num_threads() // workers)
+    share = None if workers == 1 else max(1, thread_count() // workers)
     # The model has threads of its own: each that ever runs it keeps some 0.1 GB of freed memory to itself.
     with threads_of(share), ThreadPoolExecutor(workers) as computing:
 
@@ -72,9 +69,7 @@ def choose_workers(asked: int | None, model: Segmenter) -> int:
     device = getattr(getattr(model, "device", None), "type", None)
     if device != "cpu" or model.card.architecture.get("kind") != "compact":
         return 1
-    import torch
-
-    return min(torch.get_num_threads(), MOST_WORKERS)
+    return min(thread_count(), MOST_WORKERS)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 from uois_sam.config import FOREGROUND_THRESHOLD, HEATMAP_THRESHOLD, MASKS_PER_PROMPT, MAX_PROMPTS
 from uois_sam.datasets.base import Dataset
 from uois_sam.geometry import Frame, map_points
-from uois_sam.models.compact.mask_scorer import evidence_width, measure_masks
+from uois_sam.models.compact.evidence import evidence_width, measure_masks
 from uois_sam.models.decoding import UPSCALE_CHUNK
 from uois_sam.models.hpg import HPG
 from uois_sam.models.interfaces import SceneFeatures, select_prompts

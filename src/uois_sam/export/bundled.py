@@ -1,0 +1,89 @@
+"""Make the graphs that come with the package (:mod:`uois_sam.backends.bundled`): ``python -m uois_sam.export.bundled``.
+
+They hold no weights: every parameter is a reference to a tensor of the model's own file, by its name in there. They are
+made again when the networks' code or the sizes of the bundled model change; other weights change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uois_sam.backends.bundled import BATCHES, DESCRIPTION, FOLDER
+from uois_sam.backends.manifest import OPSET
+from uois_sam.backends.sessions import SUFFIXES
+from uois_sam.checkpoints.folder import architecture_of
+from uois_sam.checkpoints.loading import tensors_of
+from uois_sam.export.graphs import compact_graphs
+from uois_sam.export.write import traced
+from uois_sam.io.files import write_together
+from uois_sam.pipeline import UOISSAM
+
+if TYPE_CHECKING:
+    import onnx
+
+PREFIXES = {"scorer": "evidence."}
+"""Of names in a model's file, where a graph's own names do not have them."""
+
+
+def bundled_files(model: UOISSAM) -> dict[str, bytes]:
+    """The files of the graphs of a compact model in torch."""
+    known = tensors_of(model.networks, model.name, whole=True)
+    digests = {name: hashlib.sha256(value.numpy().tobytes()).digest() for name, value in known.items()}
+    files: dict[str, bytes] = {}
+    parameters: dict[str, list[str]] = {}
+    for graph in compact_graphs(model.networks, BATCHES, None):
+        kind, _, batch = graph.name.partition("_")
+        if kind == "encoder" and batch != "1":
+            continue  # photos come one at a time
+        content, names = _without_weights(traced(graph), PREFIXES.get(kind, ""), digests)
+        files[f"{graph.name}{SUFFIXES['onnx']}"] = content
+        parameters[graph.name] = sorted(names)
+    _, sizes = architecture_of(model.card)
+    described = {"opset": OPSET, "architecture": sizes, "parameters": parameters}
+    return {**files, DESCRIPTION: (json.dumps(described, indent=1) + "\n").encode()}
+
+
+def _without_weights(content: bytes, prefix: str, digests: dict[str, bytes]) -> tuple[bytes, set[str]]:
+    """An ONNX model whose parameters are references by name, and the names."""
+    import onnx
+
+    graph = onnx.load_from_string(content)
+    graph.producer_version = ""
+    names: dict[str, str] = {}
+    for tensor in graph.graph.initializer:
+        name = prefix + tensor.name.replace(".plain.", ".")
+        if digests.get(name) == hashlib.sha256(tensor.raw_data).digest():
+            names[tensor.name] = name
+            _refer(tensor, name)
+    for node in graph.graph.node:
+        node.ClearField("doc_string")
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+    return bytes(graph.SerializeToString(deterministic=True)), set(names.values())
+
+
+def _refer(tensor: onnx.TensorProto, name: str) -> None:
+    import onnx
+
+    length = len(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.name, tensor.data_location = name, onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "model.safetensors"), ("offset", "0"), ("length", str(length))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write the graphs of the bundled model."""
+    model = UOISSAM.from_pretrained("compact", device="cpu", precision="float32", backend="torch")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"*{SUFFIXES['onnx']}"):
+        path.unlink()
+    write_together({folder / name: content for name, content in bundled_files(model).items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -124,6 +124,9 @@ class ExportedMaps:
 class ExportedDecoder:
     """``interfaces.PointDecoder``."""
 
+    at_once = 4
+    """Prompts to draw at once: one of the batches."""
+
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
 

@@ -10,8 +10,9 @@ from uois_sam.checkpoints.foundation import Weights, check_masks, load_masks
 from uois_sam.checkpoints.huggingface import looks_like_hub_id
 from uois_sam.checkpoints.names import unknown_model
 from uois_sam.errors import WeightsError
+from uois_sam.models.foundation import FoundationEncoder
 from uois_sam.models.interfaces import PromptDecoder
-from uois_sam.models.networks import FoundationEncoder, Networks
+from uois_sam.models.networks import Networks
 from uois_sam.models.redrawing import Redrawer
 from uois_sam.runtime.device import choose_device, choose_precision
 from uois_sam.types import ModelCard

@@ -131,8 +131,9 @@ def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Array) -
     """All four masks of every point, (M, 4, h, w) float32 logits, and their tokens, without the image state."""
     logits, tokens = [], []
     xp, tokens_of_one = namespace(points_xy), arange(MASKS_PER_PROMPT, points_xy)
-    for start in range(0, max(1, len(points_xy)), UPSCALE_CHUNK):
-        points = points_xy[start : start + UPSCALE_CHUNK]
+    at_once = getattr(decoder, "at_once", UPSCALE_CHUNK)  # decoders of fixed shapes have a number of their own
+    for start in range(0, max(1, len(points_xy)), at_once):
+        points = points_xy[start : start + at_once]
         predictions = decoder.decode_tokens(features, points)
         every = xp.tile(tokens_of_one, (len(points), 1))
         logits.append(decoder.upscale(features, predictions, points, every))

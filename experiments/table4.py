@@ -2,10 +2,11 @@
 
     python experiments/table4.py DATA_ROOT [--model compact] [--limit N] [--out results.json]
 
-Every photo is encoded once and predicted seven ways: uniform grid, grid in the foreground, heatmap peaks, heatmap peaks
+Every photo is encoded once and predicted eight ways: uniform grid, grid in the foreground, heatmap peaks, heatmap peaks
 with refined scores, and, beyond the paper, with scores that have seen the masks (for models that have them), those with
-votes on outlines, and those with a closer look where all objects lie in a part of the photo. The paper's rows stand
-beside ours for orientation only, as they were made on OCID with SAM ViT-L.
+votes on outlines, those with a closer look where all objects lie in a part of the photo, and those with outlines moved
+to edges of the photo. The paper's rows stand beside ours for orientation only, as they were made on OCID with SAM
+ViT-L.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ VARIANTS = (
     Variant("+ mask evidence (ours)", "heatmap", "evidence"),
     Variant("+ votes on outlines (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou),
     Variant("+ closer look (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou, zoom=True),
+    Variant("+ edges (ours)", "heatmap", "evidence", None, COMPACT_SETTINGS.vote_iou, zoom=True, follow_edges=True),
 )
 """The paper's rows, and ours beyond them."""
 

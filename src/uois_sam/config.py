@@ -68,6 +68,9 @@ class InferenceConfig:
     vote_iou: Fraction = 0.0
     """Masks that overlap a chosen one by at least this IoU have a vote on its outline (``models.postprocess.vote``); 0,
     as the paper, for none. Needs all masks drawn, as ``scores="evidence"`` has them."""
+    follow_edges: bool = False
+    """Move outlines to edges of the photo nearby (``models.edges``); beyond the paper. Not those that a foundation
+    model draws."""
     nms: NmsMode = "mask"
     """Overlap measure of non-maximum suppression: IoU of masks or of their boxes."""
     nms_iou: Fraction = NMS_IOU

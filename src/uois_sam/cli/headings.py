@@ -24,6 +24,7 @@ _HEADINGS: Mapping[str, tuple[str, ...]] = {
         "random_weights",
         "scores",
         "zoom",
+        "edges",
         "masks",
         "mask_agreement",
     ),

@@ -150,6 +150,8 @@ class ModelOptions(WeightOptions):
     own setting (0.5) if left out."""
     zoom: Switch | None = None
     """Look again, closer, where all objects lie in a part of the photo; the model's own setting if left out."""
+    edges: Switch | None = None
+    """Move outlines to edges of the photo nearby; the model's own setting if left out."""
     backend: Literal["torch", "onnxruntime", "openvino", "tensorrt", "torchscript"] | None = None
     """What runs a model that "uois-sam export" wrote; the usual one for its folder if left out."""
     find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
@@ -166,8 +168,9 @@ class ModelOptions(WeightOptions):
         """
         if self.mask_agreement is not None and self.masks is None:
             raise UOISError("expected --mask-agreement with --masks, which it is for; found it alone")
-        zoom = None if self.zoom is None else self.zoom == "on"
-        given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom, "mask_agreement": self.mask_agreement}
+        zoom, edges = (None if switch is None else switch == "on" for switch in (self.zoom, self.edges))
+        given = {"prompts": self.prompts, "scores": self.scores, "zoom": zoom, "follow_edges": edges,
+                 "mask_agreement": self.mask_agreement}  # fmt: skip
         model = super().load().with_settings(**{name: value for name, value in given.items() if value is not None})
         return model.with_request(**self.find.words())
 

@@ -32,10 +32,11 @@ class Variant:
     """The paper's result on OCID, in percent; None without such a row."""
     vote_iou: float = 0.0
     zoom: bool = False
+    follow_edges: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return the inference settings of the row."""
-        return {name: getattr(self, name) for name in ("prompts", "scores", "vote_iou", "zoom")}
+        return {name: getattr(self, name) for name in ("prompts", "scores", "vote_iou", "zoom", "follow_edges")}
 
 
 PAPER_VARIANTS = tuple(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.types import BoolArray, ImageArray
+from uois_sam.types import BoolArray, FloatArray, ImageArray
 
 Maps = npt.NDArray[np.float32]
 
@@ -25,10 +25,10 @@ RADIUS = 3
 FLATTEST = 1e-3
 """Variance of a colour, of 1, below which it counts as flat: a standard deviation of 8 of 255."""
 LEAST_AGREEMENT = 0.75
-"""IoU with the mask as drawn that a moved one keeps, or it stays as drawn: windows eat what is thinner than they are."""
+"""IoU with the mask as drawn that a moved one keeps, or it stays as drawn: windows eat what is thinner than them."""
 
 
-def follow_edges(masks: BoolArray, image: ImageArray) -> BoolArray:
+def follow_edges(masks: BoolArray, image: ImageArray) -> tuple[BoolArray, FloatArray]:
     """Move the outlines of masks to edges of the photo nearby.
 
     Args:
@@ -36,14 +36,16 @@ def follow_edges(masks: BoolArray, image: ImageArray) -> BoolArray:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        (K, H, W) bool, a copy.
+        (K, H, W) bool, a copy, and (K, 4) float32 xyxy boxes, upper ends exclusive; zeros of an empty mask.
     """
-    moved = masks.copy()
-    if masks.any():
-        guide = _Guide.of(image)
-        for mask in moved:
+    moved, boxes = masks.copy(), np.zeros((len(masks), 4), dtype=np.float32)
+    guide = _Guide.of(image) if len(masks) else None
+    for mask, box in zip(moved, boxes, strict=True):
+        if guide is not None and mask.any():
             guide.move(mask)
-    return moved
+            rows, columns = _extent(mask)
+            box[:] = columns[0], rows[0], columns[1], rows[1]
+    return moved, boxes
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Guide:
         height, width = image.shape[:2]
         scale = min(1.0, LONGEST / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        small: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         pairs = [(row, column) for row in range(3) for column in range(row, 3)]
         mean = _means(small)
         squares = np.stack([small[..., row] * small[..., column] for row, column in pairs], axis=-1)
@@ -76,24 +78,22 @@ class _Guide:
         return cls(image, small, mean, _inverted(spread))
 
     def move(self, mask: BoolArray) -> None:
-        """Move the outline of one (H, W) mask, in place."""
+        """Move the outline of one (H, W) mask that is not empty, in place."""
         import cv2
 
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if len(rows) == 0:
-            return
         scale = self.small.shape[0] / mask.shape[0], self.small.shape[1] / mask.shape[1]
         ends = [
-            _around(int(axis[0]) * ratio, (int(axis[-1]) + 1) * ratio, size)
-            for axis, ratio, size in zip((rows, columns), scale, self.small.shape[:2], strict=True)
+            _around(low * ratio, high * ratio, size)
+            for (low, high), ratio, size in zip(_extent(mask), scale, self.small.shape[:2], strict=True)
         ]
         window = slice(*ends[0]), slice(*ends[1])
         full = tuple(
             slice(round(low / ratio), round(high / ratio)) for (low, high), ratio in zip(ends, scale, strict=True)
         )
         drawn, image = mask[full], self.image[full]
-        fit = self._fit(drawn, window)
-        fit = cv2.resize(fit, (drawn.shape[1], drawn.shape[0]), interpolation=cv2.INTER_LINEAR)
+        fit: Any = cv2.resize(
+            self._fit(drawn, window), (drawn.shape[1], drawn.shape[0]), interpolation=cv2.INTER_LINEAR
+        )
         moved = np.einsum("hwc,hwc->hw", fit[..., 1:], image.astype(np.float32) / 255) + fit[..., 0] > 0.5
         both, either = np.count_nonzero(moved & drawn), np.count_nonzero(moved | drawn)
         if both >= LEAST_AGREEMENT * either:
@@ -133,6 +133,12 @@ def _inverted(spread: Maps) -> Maps:
     )
     determinant = a * cofactors[..., 0] + b * cofactors[..., 1] + c * cofactors[..., 2]
     return np.asarray(cofactors / determinant[..., None], dtype=np.float32)
+
+
+def _extent(mask: BoolArray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last + 1 row, and column, of a mask that is not empty."""
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    return (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
 
 
 def _around(low: float, high: float, size: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from uois_sam.depth import Cells, DepthMap, DepthScene, understand
 from uois_sam.geometry import Frame, cut_padding, look_up, map_points
 from uois_sam.instances import Instances
 from uois_sam.models.decoding import make_scorer
+from uois_sam.models.edges import follow_edges
 from uois_sam.models.embedding import embed
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.models.networks import Networks, as_image
@@ -221,6 +222,8 @@ class View(OldSettingsNames):
         """
         frame = self.features.mask_frame
         masks, boxes = draw_masks(candidates.mask_logits[kept], frame, self.image_hw)
+        if self.in_effect.follow_edges:
+            masks, boxes = follow_edges(masks, self.image)
         scores = to_numpy(candidates.scores[kept]).clip(0, 1)
         points = map_points(to_numpy(points_xy[candidates.prompt_index[kept]]), frame.content_hw, self.image_hw)
         return Instances(

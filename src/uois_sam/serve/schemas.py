@@ -68,9 +68,10 @@ class Words(Body):
     prompts: PromptMode | None = Field(None, description="source of point prompts")
     scores: ScoreMode | None = Field(None, description="what ranks masks")
     zoom: bool | None = Field(None, description="look again, closer, where all objects lie in a part of the photo")
+    follow_edges: bool | None = Field(None, description="move outlines to edges of the photo nearby")
 
 
-SETTINGS = ("prompts", "scores", "zoom")
+SETTINGS = ("prompts", "scores", "zoom", "follow_edges")
 """Words that are settings of the model; all others are of a request."""
 
 

@@ -42,7 +42,7 @@ TOKEN_SETTINGS = InferenceConfig(max_area_fraction=0.5, region_fraction=0.2)
 by, and the small decoder leaves specks and holes that SAM does not."""
 COMPACT_SETTINGS = replace(
     TOKEN_SETTINGS, scores="evidence", score_threshold=0.39, vote_iou=0.8, zoom=True, foreground_threshold=0.9,
-    heatmap_threshold=0.35, max_prompts=45,
+    heatmap_threshold=0.35, max_prompts=45, follow_edges=True,
 )  # fmt: skip
 """Score threshold: with the paper's 0.48, compact-7 misses more than it mistakes; on rendered scenes F is the same
 within a point from 0.36 to 0.48, and half of the development photos gain two points. Peaks below 0.35 are seldom

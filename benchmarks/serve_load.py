@@ -4,8 +4,8 @@
 
 What HTTP adds: a server in this process is asked by a client in another, in turn with the same pixels given to the
 same model without a server; the median difference is HTTP's part, with reading the JPEG, run lengths and JSON. By the
-clock it has the client's work in it too and tells something on a quiet machine only; processor time of the server's
-process does so on a busy one.
+clock it has the client's work in it too. Both tell something on a quiet machine only: beside many others a photo's own
+processor time varies by more than what is sought.
 
 Then the command runs in a process of its own on a free port, and the clients send their photos at the same time, each
 the next one when it has its answer. In an ideal queue each of them waits for one photo of every client, which takes the

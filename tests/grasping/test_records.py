@@ -51,4 +51,5 @@ def test_the_page_shows_pictures_that_are_there(tmp_path: Path) -> None:
 def test_outcomes_in_words() -> None:
     assert outcome_of(DONE.attempts[1]) == "no grasp found on 2 masks"
     assert outcome_of(Attempt(1, 0, Pick(GRASP, "lifted", (1,), ()))) == "lifted 1, not the named one"
-    assert outcome_of(Attempt(1, None, Pick(GRASP, "slipped", (), ()))) == "slipped"
+    slid = Pick(GRASP, "slipped", (), (), "slid out of both fingers")
+    assert outcome_of(Attempt(1, None, slid)) == "slipped (slid out of both fingers)"

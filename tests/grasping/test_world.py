@@ -39,7 +39,7 @@ def test_a_carton_is_lifted_and_the_other_stays(table: Scene) -> None:
     world = World(table)
     before = world.scene().objects[1].pose
     pick = world.pick(across(world, 0))
-    assert (pick.outcome, pick.lifted, pick.moved) == ("lifted", (0,), ())
+    assert (pick.outcome, pick.lifted, pick.moved, pick.reason) == ("lifted", (0,), (), "")
     assert world.present == [1]
     np.testing.assert_allclose(world.scene().objects[0].pose.position, before.position, atol=1e-3)
     assert world.pick(across(world, 0)).lifted == (1,)  # the first of those that are left
@@ -48,9 +48,10 @@ def test_a_carton_is_lifted_and_the_other_stays(table: Scene) -> None:
 
 def test_a_grasp_of_air_slips_and_one_through_an_object_is_blocked(table: Scene) -> None:
     world = World(table)
-    assert world.pick(across(world, 0, aside=0.3)).outcome == "slipped"
-    into = across(world, 0, aside=0.04, down=0.03)
-    assert world.pick(into).outcome == "blocked"
+    air = world.pick(across(world, 0, aside=0.3))
+    assert (air.outcome, air.reason) == ("slipped", "closed on nothing")
+    into = world.pick(across(world, 0, aside=0.04, down=0.03))
+    assert (into.outcome, into.reason) == ("blocked", "met a thing")
     assert world.present == [0, 1]
 
 

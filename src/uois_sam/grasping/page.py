@@ -64,6 +64,8 @@ def outcome_of(attempt: Attempt) -> str:
     if pick is None:
         return f"no grasp found on {attempt.masks} masks"
     said = f"lifted {len(pick.lifted)}" if pick.outcome == "lifted" else pick.outcome
+    if pick.reason:
+        said += f" ({pick.reason})"
     if attempt.target is not None:
         said += ", the named one" if pick.lifted == (attempt.target,) else ", not the named one"
     return said + (f", moved {len(pick.moved)} others" if pick.moved else "")

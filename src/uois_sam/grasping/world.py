@@ -45,6 +45,8 @@ class Pick:
     """Objects that it holds, by their index in the first scene."""
     moved: tuple[int, ...]
     """Other objects that moved by more than 2 cm."""
+    reason: str = ""
+    """Why nothing is held: what the hand met, or what the fingers closed on."""
 
 
 class World:
@@ -95,17 +97,21 @@ class World:
         narrowed = max(0.0, self._open - grasp.opening_m / 2)
         self._begin(start, turn, narrowed)
         mujoco.mj_forward(self._model, self._data)
-        if self._hand_contacts():
-            return self._done(grasp, "blocked", before)
+        if met := self._hand_contacts():
+            things = any(self._model.body(body).name.startswith("object") for pair in met for body in pair)
+            return self._done(grasp, "blocked", before, reason=f"met {'a thing' if things else 'the support'}")
         self._move(start, tips, turn, SECONDS["approach"])
         self._close(self._open)
         self._run(SECONDS["close"])
+        reason = self._grip()
         self._move(tips, tips + [0, 0, LIFT_M], turn, SECONDS["lift"])
         self._run(SECONDS["hold"])
         held = self._held(before)
-        return self._done(grasp, "lifted" if held else "slipped", before, held)
+        return self._done(grasp, "lifted" if held else "slipped", before, held, "" if held else reason)
 
-    def _done(self, grasp: Grasp, outcome: Outcome, before: dict[int, Array], held: tuple[int, ...] = ()) -> Pick:
+    def _done(
+        self, grasp: Grasp, outcome: Outcome, before: dict[int, Array], held: tuple[int, ...] = (), reason: str = ""
+    ) -> Pick:
         self._take_away(held)
         self._retreat()
         mujoco.mj_forward(self._model, self._data)
@@ -117,7 +123,7 @@ class World:
         for index in fallen:
             self._park(index)
         self.present = [index for index in self.present if index not in held and index not in fallen]
-        return Pick(grasp, outcome, held, moved)
+        return Pick(grasp, outcome, held, moved, reason)
 
     def _positions(self) -> dict[int, Array]:
         return {index: self._data.body(f"object{index}").xpos.copy() for index in self.present}
@@ -127,6 +133,14 @@ class World:
         risen = [i for i in before if after[i][2] - before[i][2] > HELD_M]
         touching = {body for contact in self._hand_contacts() for body in contact}
         return tuple(i for i in risen if self._model.body(f"object{i}").id in touching or len(risen) > 1)
+
+    def _grip(self) -> str:
+        """What the closed fingers have between them, in words for a pick that fails."""
+        bodies = {body for pair in self._hand_contacts() for body in pair}
+        touching = [self._model.body(name).id in bodies for name in ("left", "right")]
+        if all(touching):
+            return "slid out of both fingers"
+        return "one finger touched nothing" if any(touching) else "closed on nothing"
 
     def _hand_contacts(self) -> list[tuple[int, int]]:
         """Pairs of bodies in contact, one of which is of the hand."""

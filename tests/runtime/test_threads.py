@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -40,3 +41,26 @@ def test_no_more_threads_than_the_quota_has_cores(quota: str, given: str | None,
         "print(os.environ.get('OMP_NUM_THREADS', 'unset'), end=' ')"
     )
     assert policy_after(code).split()[0] == expected
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="no glibc")
+@pytest.mark.parametrize(
+    ("before", "given", "one"),
+    [("", {}, False), ("t.share_one_heap()", {}, True), ("t.share_one_heap()", {"MALLOC_ARENA_MAX": "4"}, False)],
+)
+def test_threads_share_one_heap(before: str, given: dict[str, str], one: bool) -> None:
+    code = f"""
+import ctypes, threading
+import uois_sam.runtime.threads as t
+{before}
+threads = [threading.Thread(target=lambda: [bytearray(100_000), barrier.wait()]) for _ in range(2)]
+barrier = threading.Barrier(2)
+for each in threads: each.start()
+for each in threads: each.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | given
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (result.stdout.count("<heap ") == 1) == one, result.stdout

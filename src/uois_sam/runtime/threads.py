@@ -13,6 +13,8 @@ WAIT_POLICY = "OMP_WAIT_POLICY"
 """Environment variable of OpenMP that torch's thread pool reads when it is loaded."""
 THREADS = "OMP_NUM_THREADS"
 """Likewise, for the number of threads."""
+_ARENA_MAX = -8
+"""M_ARENA_MAX of malloc.h."""
 
 
 def prepare_threads() -> None:
@@ -28,6 +30,21 @@ def prepare_threads() -> None:
     os.environ.setdefault(WAIT_POLICY, "PASSIVE")
     if usable_cores() < allowed_cores():
         os.environ.setdefault(THREADS, str(usable_cores()))
+
+
+def share_one_heap() -> None:
+    """Let threads that start from now on take memory from the heap of the main one.
+
+    glibc gives each thread a heap that hands its pages back to the system after every photo, to be zeroed and mapped
+    again for the next one; the main heap keeps them. Does nothing with another libc, or where the user has set
+    MALLOC_ARENA_MAX.
+    """
+    import ctypes
+
+    if sys.platform.startswith("linux") and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_ARENA_MAX, 1)
 
 
 def thread_count() -> int:

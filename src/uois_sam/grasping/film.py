@@ -68,10 +68,14 @@ class Film:
             raise UOISError(f"a film needs OpenGL, by a display or EGL (MUJOCO_GL=egl); found: {error}") from error
         names = [model.body(index).name for index in range(model.nbody)]
         objects = [index for index, name in enumerate(names) if name.startswith("object")]
+        model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.55
+        for index, name in enumerate(names):
+            if name.startswith("prop"):
+                model.geom_rgba[model.geom_bodyid == index] = [0.8, 0.76, 0.7, 1.0]
         for index, colour in zip(objects, colours(len(objects)), strict=True):
             model.geom_rgba[model.geom_bodyid == index] = [*(colour / 255), 1.0]
         base = model.body("base").pos if "base" in names else np.array([0.6, 0.0, 0.0])
         self._camera = mujoco.MjvCamera()
-        self._camera.lookat[:] = base / 2 + [0, 0, 0.15]
-        self._camera.distance, self._camera.elevation = 1.7, -25.0
+        self._camera.lookat[:] = base / 2 + [0, 0, 0.12]
+        self._camera.distance, self._camera.elevation = 1.45, -28.0
         self._camera.azimuth = float(np.rad2deg(np.arctan2(base[1], base[0]))) + 35.0  # looks towards the arm

@@ -27,8 +27,9 @@ from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.datasets import open_dataset
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import DatasetError, UOISError
-from uois_sam.evaluation.error_kinds import sum_counts
+from uois_sam.evaluation.error_kinds import diagnose, sum_counts
 from uois_sam.evaluation.frame_scores import FrameResult, score_frame
+from uois_sam.evaluation.overlaps import compare
 from uois_sam.evaluation.predictors import as_prediction
 from uois_sam.evaluation.run import evenly_spaced
 from uois_sam.instances import Instances
@@ -48,6 +49,9 @@ class Tally:
     """What one row has found so far."""
 
     frames: list[FrameResult]
+    unlabelled: list[int]
+    """Background masks of each frame of which most lies in areas that are left out of the score: objects, for all that
+    is known; the rest of them counts as background."""
     clear: list[bool]
     seconds: list[float]
 
@@ -57,6 +61,16 @@ def clear_labels(scene: Scene | None) -> list[int]:
     if scene is None:
         return []
     return [k for k, one in enumerate(scene.objects, 1) if max(surface.clear for surface in one.surfaces) > CLEAR]
+
+
+def count_unlabelled(sample: Sample, instances: Instances) -> int:
+    """Return how many background masks lie by half or more in areas that are left out of the score."""
+    if sample.ignore is None:
+        return 0
+    labels = instances.label_map()
+    comparison = compare(labels, sample.labels, sample.ignore)
+    background = [comparison.predicted_labels[index] for index in diagnose(comparison.overlaps).background]
+    return sum(float(sample.ignore[labels == label].mean()) >= 0.5 for label in background)
 
 
 def found(true: BoolArray, instances: Instances) -> bool:
@@ -87,7 +101,7 @@ def measure(
     model: UOISSAM, data: Dataset, indices: list[int], scenes: dict[str, Scene], noise: bool
 ) -> dict[str, Tally]:
     """Score all rows on the same frames."""
-    tallies: dict[str, Tally] = defaultdict(lambda: Tally([], [], []))
+    tallies: dict[str, Tally] = defaultdict(lambda: Tally([], [], [], []))
     for index in indices:
         sample = data[index]
         scene = scenes.get(sample.name)
@@ -99,6 +113,7 @@ def measure(
         for row in ROWS:  # frames without clear objects are the same with and without depth on them
             instances = done.get(row, done[ROWS[1]])
             tallies[row].frames.append(score_frame(sample, as_prediction(instances)))
+            tallies[row].unlabelled.append(count_unlabelled(sample, instances))
             masks = [sample.labels == label for label in clear_labels(scene)]
             tallies[row].clear += [found(mask, instances) for mask in masks if mask.any()]
     return tallies
@@ -113,6 +128,7 @@ def figures(tally: Tally) -> dict[str, float]:
         "bF": 100 * float(np.mean([each.boundary.f_measure for each in scores])),
         "%75": 100 * float(np.mean([each.over_75 for each in scores])),
         "background masks": errors.background_masks,
+        "of them mostly unlabelled": sum(tally.unlabelled),
         "missed": errors.missed,
         "clear found": 100 * float(np.mean(tally.clear)) if tally.clear else float("nan"),
         "processor seconds": float(np.median(tally.seconds)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -106,10 +107,13 @@ def _openvino(path: Path, threads: int) -> Session:
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
     inputs, outputs = ([each.names for each in side] for side in (compiled.inputs, compiled.outputs))
+    own = threading.local()  # a request a thread: photos on several do not wait for each other; its memory stays
 
     def run(given: Arrays) -> dict[str, npt.NDArray[Any]]:
-        request = compiled.create_infer_request()  # one a call: photos on several threads do not wait for each other
-        found = request.infer([next(given[name] for name in names if name in given) for names in inputs])
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        values = [next(given[name] for name in names if name in given) for names in inputs]
+        found = own.request.infer(values, share_inputs=True)
         return {name: found[index] for index, names in enumerate(outputs) for name in names}
 
     return run

@@ -11,6 +11,8 @@ from uois_sam.runtime.cores import allowed_cores, usable_cores
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 """Environment variable of OpenMP that torch's thread pool reads when it is loaded."""
+WAITING = {WAIT_POLICY: "PASSIVE"}
+"""How torch's threads wait unless the user says otherwise; ``"GOMP_SPINCOUNT": "1000"`` would let them spin shortly."""
 THREADS = "OMP_NUM_THREADS"
 """Likewise, for the number of threads."""
 _ARENA_MAX = -8
@@ -27,7 +29,8 @@ def prepare_threads() -> None:
     """
     if "torch" in sys.modules:
         return
-    os.environ.setdefault(WAIT_POLICY, "PASSIVE")
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
     if usable_cores() < allowed_cores():
         os.environ.setdefault(THREADS, str(usable_cores()))
 

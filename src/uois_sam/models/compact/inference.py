@@ -1,6 +1,6 @@
 """Networks as they compute fastest once nothing is trained any more. Copies: what is saved stays as it was.
 
-Four steps, each for networks that were loaded to predict with:
+Five steps, each for networks that were loaded to predict with:
 
 - *Folding*: a batch norm after a convolution is a scale and a shift for each channel, which become part of the
   convolution's own weights. One pass over every map less: a sixth of the compact encoder's time on a processor.
@@ -9,6 +9,8 @@ Four steps, each for networks that were loaded to predict with:
 - *Folding* attention between a prompt's few tokens and its copy of the image (:class:`FoldedAttention`): half of the
   time that prompts take up to their tokens.
 - *Caching* the decoder's convolutions of the image itself (:class:`CachedConv`), which every few prompts ask for again.
+- *Windows* (processors only, in float32): the finest map of each prompt where its masks are only
+  (:mod:`uois_sam.models.compact.windows`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from uois_sam.models.compact.efficientnet import InvertedResidual
 from uois_sam.models.compact.mask_decoder import Attention, CompactDecoder
+from uois_sam.models.compact.windows import MakeGround, WindowDrawing
 
 NORMED = (("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"),
           ("conv", "norm"))  # fmt: skip
@@ -50,6 +53,10 @@ def fused(network: NetworkT, device: torch.device, precision: torch.dtype) -> Ne
         _fold(module)
         _regroup(module)
         _remember(module)
+    if device.type == "cpu" and precision == torch.float32 and isinstance(faster, CompactDecoder):
+        aspect = faster.frame_hw[0] / faster.frame_hw[1]
+        ground = CachedConv(MakeGround(faster.fine4, faster.embed4, faster.relative4, aspect))
+        faster.in_windows = WindowDrawing(ground, faster.relative4, faster.mix4, aspect)
     if device.type == "cpu" and _has_joint_convolutions(precision):
         _join(faster, precision)
     return faster
@@ -110,16 +117,16 @@ class CachedConv(nn.Module):
     What it gave goes with the input: a photo's maps are dropped with its features.
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Module) -> None:
         super().__init__()
         self.convolution = convolution
         self.given = WeakIdKeyDictionary()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         """Apply the convolution, or return its earlier result for the same tensor."""
         if len(x) != 1:
             return self.convolution(x)
-        known: Tensor | None = self.given.get(x)
+        known = self.given.get(x)
         if known is None:
             known = self.convolution(x)
             self.given[x] = known

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.models.compact.encoder import CompactConfig, grow
+from uois_sam.models.compact.windows import FINER, WindowDrawing
 from uois_sam.models.hdnet import mlp
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.runtime.device import is_traced
@@ -120,6 +121,7 @@ class CompactDecoder(nn.Module):
         self.embed4 = Look(config.fine_width, config.likeness_groups)
         self.relative4 = nn.Conv2d(3 + config.likeness_groups, mask_width, 1)
         self.mix4 = nn.Conv2d(mask_width, mask_width, 3, padding=1)
+        self.in_windows: WindowDrawing | None = None
 
     def decode_tokens(self, features: MaskFeatures, points_xy: Tensor) -> TokenPredictions:
         """Run M prompts (see ``interfaces.PointDecoder``)."""
@@ -146,12 +148,17 @@ class CompactDecoder(nn.Module):
         fine8, fine4 = features.fine
         x = grow(self.state16(predictions.image_state), fine8)
         x = self.mix8(_add_shared(x, self.fine8(fine8)).relu_()).relu_()
+        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
+        chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+        if self.in_windows is not None and len(fine4) == 1 and self._fits_windows(x, fine4):
+            under = self._under(self.embed4(fine4), points_xy)
+            drawn: Tensor | None = self.in_windows(x, fine4, self._unit(points_xy), under, chosen)
+            if drawn is not None:
+                return drawn
         relative = torch.cat([self._offsets(points_xy, fine4.shape[-2:]), self._likeness(fine4, points_xy)], dim=1)
         shared = self.fine4(fine4) + cast(Tensor, self.relative4.bias)[:, None, None]
         x = _add_shared(_add_to(grow(x, fine4), self.relative4.weight, relative), shared).relu_()
         x = self.mix4(x).relu_()
-        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
-        chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
         return torch.einsum("mtc,mchw->mthw", chosen, x).float()
 
     def _likeness(self, fine4: Tensor, points_xy: Tensor) -> Tensor:
@@ -161,9 +168,16 @@ class CompactDecoder(nn.Module):
         occurs, a small decoder learns in a tenth of the steps.
         """
         embedding = self.embed4(fine4)
-        under = _sample(embedding.flatten(1, 2), self._unit(points_xy)).unflatten(1, embedding.shape[1:3])
-        likeness = torch.einsum("bmgc,bgchw->bmghw", 4 * _by_image(under, len(embedding)), embedding)
-        return likeness.flatten(0, 1)
+        under = 4 * _by_image(self._under(embedding, points_xy), len(embedding))
+        return torch.einsum("bmgc,bgchw->bmghw", under, embedding).flatten(0, 1)
+
+    def _under(self, embedding: Tensor, points_xy: Tensor) -> Tensor:
+        """(M, G, 8): the embedding under each point."""
+        return _sample(embedding.flatten(1, 2), self._unit(points_xy)).unflatten(1, embedding.shape[1:3])
+
+    @staticmethod
+    def _fits_windows(x: Tensor, fine4: Tensor) -> bool:
+        return fine4.shape[-2:] == (FINER * x.shape[-2], FINER * x.shape[-1])
 
     def _unit(self, points_xy: Tensor) -> Tensor:
         size = points_xy.new_tensor([self.frame_hw[1], self.frame_hw[0]])
@@ -217,5 +231,22 @@ def _add_shared(x: Tensor, shared: Tensor) -> Tensor:
 
 def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
     """Bilinear look-up of (B, C, h, w) features at (M, 2) unit positions: (M, C) float32."""
-    where = _by_image(2 * unit_xy - 1, len(features))[:, :, None]
-    return F.grid_sample(features.float(), where, align_corners=False)[..., 0].transpose(1, 2).flatten(0, 1)
+    if is_traced() or features.requires_grad:
+        where = _by_image(2 * unit_xy - 1, len(features))[:, :, None]
+        return F.grid_sample(features.float(), where, align_corners=False)[..., 0].transpose(1, 2).flatten(0, 1)
+    return _looked_up(features, unit_xy)
+
+
+def _looked_up(features: Tensor, unit_xy: Tensor) -> Tensor:
+    """The same from the four cells around each point; a call of ``grid_sample`` would lay out whole maps anew."""
+    size = torch.tensor([features.shape[-1], features.shape[-2]], device=unit_xy.device)
+    at = unit_xy * size - 0.5
+    first = at.floor()
+    image = torch.arange(len(features), device=unit_xy.device).repeat_interleave(len(unit_xy) // len(features))
+    found = torch.zeros(len(unit_xy), features.shape[1], device=unit_xy.device)
+    for step in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        cell = first + first.new_tensor(step)
+        weight = (1 - (at - cell).abs()).prod(dim=1) * ((cell >= 0) & (cell < size)).all(dim=1)
+        x, y = torch.minimum(cell.clamp(min=0).long(), size - 1).unbind(1)
+        found += weight[:, None] * features[image, :, y, x].float()
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from uois_sam.types import BoolArray, FloatArray
 
@@ -21,16 +22,28 @@ def embed(features: FloatArray, masks: BoolArray) -> FloatArray:
         says nothing. Zeros for an empty mask.
     """
     channels, rows, columns = features.shape
-    shares = np.zeros((len(masks), rows, columns), dtype=np.float32)
-    # Two pixels along each side of a cell are enough for its share; resizing all takes longer than all the rest.
-    step = max(1, min(masks.shape[1] // rows, masks.shape[2] // columns) // 2)
-    thin = masks[:, step // 2 :: step, step // 2 :: step].astype(np.float32)
-    for index, mask in enumerate(thin):
-        shares[index] = cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA)
-    cells = features.reshape(channels, -1)
-    weights = shares.reshape(len(masks), rows * columns)
-    total = weights.sum(axis=1, keepdims=True)
-    means = weights @ cells.T / np.maximum(total, 1e-6)
-    centred = np.where(total > 0, (means - cells.mean(axis=1)) / (cells.std(axis=1) + 1e-6), 0)
+    means = np.zeros((len(masks), channels), dtype=np.float32)
+    empty = np.ones(len(masks), dtype=np.bool_)
+    # Two pixels along each side of a cell are enough for its share, and only cells around the mask can have one.
+    ys, xs = (_twice(cells, pixels) for cells, pixels in zip((rows, columns), masks.shape[1:], strict=True))
+    for index, mask in enumerate(masks):
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+        high, low = top * rows // mask.shape[0], -(-(top + height) * rows // mask.shape[0])
+        near, far = left * columns // mask.shape[1], -(-(left + width) * columns // mask.shape[1])
+        seen = mask[ys[2 * high : 2 * low, None], xs[2 * near : 2 * far]].view(np.uint8)
+        halves = seen[0::2] + seen[1::2]
+        shares = (halves[:, 0::2] + halves[:, 1::2]).astype(np.float32).ravel()
+        if total := shares.sum():
+            inside = features[:, high:low, near:far].reshape(channels, len(shares))
+            means[index], empty[index] = inside @ shares / total, False
+    cells = features.reshape(channels, rows * columns)
+    middle = cells.mean(axis=1)
+    deviation = np.sqrt(np.maximum(np.einsum("cp,cp->c", cells, cells) / cells.shape[1] - middle**2, 0))
+    centred = np.where(empty[:, None], 0, (means - middle) / (deviation + 1e-6))
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(length, 1e-6), dtype=np.float32)
+
+
+def _twice(cells: int, pixels: int) -> npt.NDArray[np.intp]:
+    """(2 * cells,) the pixels at the middles of the halves of each of so many cells."""
+    return ((np.arange(2 * cells) + 0.5) * pixels / (2 * cells)).astype(np.intp)

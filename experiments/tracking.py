@@ -6,21 +6,23 @@
     python experiments/tracking.py videos [--model compact] [--out results.json]
 
 Two sources of instances: the model's, and the truth's own masks of which one in ten is missing and edges are rough,
-which leaves the tracker alone to blame. Two trackers: ours, and those of the package ``trackers`` (ByteTrack, OC-SORT),
-where it is installed (``pip install --no-deps trackers supervision``). Flicker is 1 - IoU of a still object's masks in
-two frames in a row. "F1 without ids" is what IDF1 could be at most with the masks that are reported. Times are medians
-of a frame, of the processor. ``--soak SECONDS`` instead goes around the videos for so long and prints the process's
+which leaves the tracker alone to blame. Two trackers: ours, which with the model also chooses among all masks that it
+offers, and those of the package ``trackers`` (ByteTrack, OC-SORT), where it is installed (``pip install --no-deps
+trackers supervision``). Flicker is 1 - IoU of a still object's masks in two frames in a row. "F1 without ids" is what
+IDF1 could be at most with the masks that are reported; a last line says what it could be at most if always the right
+ones were chosen of all masks that the model offers. Every object with a label counts: all from 1/5000 of the frame on
+(15 pixels here); another line says how many objects are found by size. Times are medians of a frame, of the
+processor. ``--soak SECONDS`` instead goes around the videos for so long and prints the process's
 memory.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +30,28 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracking_cost import box_of, soak, twenty
 from uois_sam import UOISSAM
+from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import DatasetError, UOISError
 from uois_sam.instances import Instances
-from uois_sam.io.files import write_atomically
 from uois_sam.pipeline import EncodedImage
+from uois_sam.runtime.provenance import summary
 from uois_sam.synth.dataset.reader import StoredScene, read_scenes
 from uois_sam.synth.motion import motion_of
 from uois_sam.tracking import Tracker, TrackerConfig
-from uois_sam.tracking.scores import FrameMatch, TrackingScores, flicker, match_frame, score
+from uois_sam.tracking.offers import Offer
+from uois_sam.tracking.scores import MATCHED_IOU, FrameMatch, TrackingScores, flicker, match_frame, score
 from uois_sam.types import BoolArray
 
+ROUGH = "truth, 1 in 10 missing"
 MISSING = 0.1
 """Share of true masks that are left out."""
 
-Step = Callable[[Instances, EncodedImage], Instances]
+SIZES = (0, 100, 300, 1000)
+"""Least visible pixels of the classes that found objects are counted in."""
+
+Step = Callable[["Frame", str], Instances]
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Frame:
     """A frame with what is true and what was found."""
 
     encoded: EncodedImage
+    offer: Offer
     model_s: float
     true_masks: BoolArray
     true_ids: npt.NDArray[np.int64]
@@ -64,10 +74,18 @@ def frames_of(folder: Path, model: UOISSAM) -> Iterator[Frame]:
         image = scene.image()
         begun = time.perf_counter()
         encoded = model.encode_image(image)
-        found = replace(encoded.predict(), image=None)
+        found = encoded.predict()
         seconds = time.perf_counter() - begun
         masks, ids = truth(scene)
-        yield Frame(encoded, seconds, masks, ids, {"model": found, "truth, 1 in 10 missing": roughened(masks, rng)})
+        offer = Offer.of(encoded, TrackerConfig())
+        yield Frame(
+            encoded,
+            offer,
+            seconds,
+            masks,
+            ids,
+            {"model": found, ROUGH: replace(roughened(masks, rng), image=scene.image())},
+        )
 
 
 def truth(scene: StoredScene) -> tuple[BoolArray, npt.NDArray[np.int64]]:
@@ -86,20 +104,27 @@ def roughened(masks: BoolArray, rng: np.random.Generator) -> Instances:
         changed = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask, kernel)
         rough.append(changed if changed.any() else mask)
     kept = np.array(rough, dtype=np.bool_).reshape(-1, *masks.shape[1:])
-    boxes = np.array([_box(mask) for mask in kept], dtype=np.float32).reshape(-1, 4)
+    boxes = np.array([box_of(mask) for mask in kept], dtype=np.float32).reshape(-1, 4)
     scores = np.sort(rng.uniform(0.7, 1, len(kept)))[::-1].astype(np.float32)
     return Instances(kept, scores, boxes, ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.float32))
-
-
-def _box(mask: BoolArray) -> list[int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
 def ours(config: TrackerConfig) -> Step:
     """Our tracker."""
     tracker = Tracker(config)
-    return lambda found, encoded: tracker.update(found, encoded)
+
+    def step(frame: Frame, source: str) -> Instances:
+        if source == ROUGH:
+            return tracker.update(frame.found[source], frame.encoded)
+        return tracker.follow(frame.encoded, frame.offer)
+
+    return step
+
+
+def of_single_frames(config: TrackerConfig, looks: bool = True) -> Step:
+    """Our tracker on what is found in each frame by itself."""
+    tracker = Tracker(config)
+    return lambda frame, source: tracker.update(frame.found[source], frame.encoded if looks else None)
 
 
 def library(name: str) -> Step:
@@ -110,7 +135,8 @@ def library(name: str) -> Step:
     kind: Any = getattr(trackers, name)
     tracker = kind(lost_track_buffer=60, frame_rate=15)
 
-    def step(found: Instances, encoded: EncodedImage) -> Instances:
+    def step(frame: Frame, source: str) -> Instances:
+        found = frame.found[source]
         numbers, kinds = np.arange(len(found)), np.zeros(len(found), int)
         boxes = supervision.Detections(xyxy=found.boxes, confidence=found.scores, class_id=kinds, data={"row": numbers})
         out = tracker.update(boxes)
@@ -130,7 +156,7 @@ class Row:
     tracker: str
     videos: str
     scores: TrackingScores
-    flicker: float
+    flicker: float | None
     milliseconds: float
 
 
@@ -150,7 +176,7 @@ def follow(motion: str, frames: Sequence[Frame], source: str, step: Step) -> Run
     before: dict[int, BoolArray] = {}
     for frame in frames:
         begun = time.process_time()
-        out = step(frame.found[source], frame.encoded)
+        out = step(frame, source)
         run.seconds.append(time.process_time() - begun)
         assert out.ids is not None
         run.matches.append(match_frame(frame.true_masks, frame.true_ids, out.masks, out.ids))
@@ -164,12 +190,48 @@ def follow(motion: str, frames: Sequence[Frame], source: str, step: Step) -> Run
 def rows_of(source: str, name: str, runs: Sequence[Run]) -> list[Row]:
     """A row for each motion and one for all videos."""
     flickers = [value for run in runs for value in run.flickers]
-    shaking = float(np.mean(flickers)) if flickers else float("nan")
+    shaking = float(np.mean(flickers)) if flickers else None
     middle = 1000 * float(np.median([value for run in runs for value in run.seconds]))
     motions = list(dict.fromkeys(run.motion for run in runs))
     groups = {motion: [run.matches for run in runs if run.motion == motion] for motion in motions}
     groups["all"] = [run.matches for run in runs]
     return [Row(source, name, motion, score(group), shaking, middle) for motion, group in groups.items()]
+
+
+@dataclass
+class Losses:
+    """What becomes of true objects and of the model's masks, frame by frame, with no regard to ids."""
+
+    objects: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIZES), dtype=np.int64))
+    found: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIZES), dtype=np.int64))
+    offered: int = 0
+    """Objects that some mask on offer would be."""
+    wrong: dict[str, int] = field(default_factory=lambda: {"background": 0, "part": 0, "several": 0})
+
+    def add(self, frame: Frame) -> None:
+        """Count a frame."""
+        areas = frame.true_masks.sum(axis=(1, 2))
+        kinds = np.searchsorted(SIZES, areas, side="right") - 1
+        best = [match_frame(frame.true_masks, frame.true_ids, masks, np.arange(len(masks))).iou
+                for masks in (frame.found["model"].masks, frame.offer.masks.masks)]  # fmt: skip
+        hits, offered = (iou.max(axis=1, initial=0) >= MATCHED_IOU for iou in best)
+        np.add.at(self.objects, kinds, 1)
+        np.add.at(self.found, kinds, hits)
+        self.offered += int(np.count_nonzero(offered))
+        for mask, right in zip(frame.found["model"].masks, best[0].max(axis=0, initial=0) >= MATCHED_IOU, strict=True):
+            if not right:
+                inside = (frame.true_masks & mask).sum(axis=(1, 2))
+                half = np.count_nonzero(mask) / 2
+                kind = "background" if inside.sum() < half else "part" if inside.max() >= half else "several"
+                self.wrong[kind] += 1
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{found} of {objects} from {size} pixels on"
+                          for size, found, objects in zip(SIZES, self.found, self.objects, strict=True))  # fmt: skip
+        wrong = ", ".join(f"{number} {kind}" for kind, number in self.wrong.items())
+        recall = self.offered / max(1, self.objects.sum())
+        return (f"the model's masks by themselves: found {sizes}; wrong ones: {wrong}; with the right ones of all "
+                f"that are offered F1 would be {200 * recall / (1 + recall):.1f}")  # fmt: skip
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -181,57 +243,10 @@ def table(rows: Sequence[Row]) -> str:
         bound = 2 * s.recall * s.precision / max(s.recall + s.precision, 1e-9)
         numbers = " | ".join(f"{100 * value:.1f}" for value in (s.idf1, bound, s.hota, s.deta, s.assa))
         rest = f"{s.switches}"
-        own = f"{100 * row.flicker:.2f} | {row.milliseconds:.1f}" if row.videos == "all" else " | "
+        shaking = "" if row.flicker is None else f"{100 * row.flicker:.2f}"
+        own = f"{shaking} | {row.milliseconds:.1f}" if row.videos == "all" else " | "
         lines.append(f"| {row.source} | {row.tracker} | {row.videos} | {numbers} | {rest} | {own} |")
     return "\n".join(lines)
-
-
-def twenty(seconds: float = 5.0) -> str:
-    """Time of our tracker for a frame with 20 objects of 640x480, each with an embedding of the model."""
-    model = UOISSAM.from_pretrained("compact", device="cpu")
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 255, (480, 640, 3)).astype(np.uint8)
-    begun = time.perf_counter()
-    encoded = model.encode_image(image)
-    encoded.predict()
-    of_model = time.perf_counter() - begun
-    tracker, taken = Tracker(), list[float]()
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until and len(taken) < 400:
-        masks = np.zeros((20, 480, 640), dtype=np.bool_)
-        for number, mask in enumerate(masks):
-            x, y = 20 + 120 * (number % 5), 15 + 115 * (number // 5)
-            dx, dy = rng.integers(-2, 3, 2)
-            cv2.ellipse(view := mask.view(np.uint8), (x + 50 + int(dx), y + 50 + int(dy)), (50, 42), 0, 0, 360, 1, -1)
-            del view
-        boxes = np.array([_box(mask) for mask in masks], dtype=np.float32)
-        middles = ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.float32)
-        found = Instances(masks, np.linspace(0.9, 0.5, 20, dtype=np.float32), boxes, middles)
-        begun = time.process_time()
-        tracker.update(found, encoded)
-        taken.append(time.process_time() - begun)
-    middle, high = (1000 * float(np.percentile(taken[1:], share)) for share in (50, 90))
-    return (f"20 objects, 640x480, {len(taken)} frames: {middle:.1f} ms of processor time a frame (90 %: {high:.1f}); "
-            f"the model in the same run, one photo by the clock: {1000 * of_model:.0f} ms")  # fmt: skip
-
-
-def soak(folders: Sequence[Path], model: UOISSAM, seconds: float) -> Iterator[str]:
-    """Go around the videos with one tracker and say what memory the process has."""
-    tracker, frames, begun = Tracker(), 0, time.monotonic()
-    next_line = 0.0
-    while (passed := time.monotonic() - begun) < seconds:
-        for folder in folders:
-            for scene in read_scenes(folder):
-                encoded = model.encode_image(scene.image())
-                tracker.update(encoded.predict(), encoded)
-                frames += 1
-                if (passed := time.monotonic() - begun) >= next_line:
-                    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-                    used = f"{pages * 4096 / 2**20:.0f} MiB"
-                    yield f"{passed:5.0f} s, {frames:5d} frames, {len(tracker):3d} objects known, {used}"
-                    next_line = passed + seconds / 10
-                if passed >= seconds:
-                    return
 
 
 def main() -> int:
@@ -254,18 +269,25 @@ def main() -> int:
         makes = steps()
         runs: dict[tuple[str, str], list[Run]] = {}
         model_s: list[float] = []
+        losses = Losses()
         for folder in folders:  # one video in memory at a time
             motion, frames = motion_of(int(folder.name[-6:])), list(frames_of(folder, model))
+            for frame in frames:
+                losses.add(frame)
             model_s += [frame.model_s for frame in frames]
             for source in frames[0].found:
                 for name, make in makes.items():
                     runs.setdefault((source, name), []).append(follow(motion, frames, source, make()))
         rows = [row for (source, name), each in runs.items() for row in rows_of(source, name, each)]
         print(table(rows))
-        of_model = np.median(model_s)
-        print(f"the model, in the same run: {1000 * of_model:.1f} ms a frame; {twenty()}")
+        print(losses)
+        cost = f"the model, in the same run: {1000 * np.median(model_s):.1f} ms a frame; {twenty()}"
+        print(cost)
+        said = {"videos": len(folders), "model": model.name, "rows": [asdict(row) for row in rows]}
+        record = make_record("tracking", {**said, "masks": str(losses), "cost": cost})
+        print(summary(record["machine"]))
         if arguments.out is not None:
-            write_atomically(arguments.out, json.dumps([asdict(row) for row in rows], indent=1).encode())
+            write_record(arguments.out, record)
     except UOISError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -274,10 +296,13 @@ def main() -> int:
 
 def steps() -> dict[str, Callable[[], Step]]:
     """Trackers by name; a new one is made for each video."""
-    plain = TrackerConfig(vote=1.0, hold_frames=0)
-    makes: dict[str, Callable[[], Step]] = {"ours": lambda: ours(TrackerConfig())}
-    makes["ours, no votes, nothing held"] = lambda: ours(plain)
-    makes["ours, by place alone"] = lambda: _blind(ours(TrackerConfig()))
+    before = TrackerConfig(camera=False, show_standing=0.0)
+    plain = replace(before, vote=1.0, hold_frames=0)
+    makes: dict[str, Callable[[], Step]] = {"ours, follow": lambda: ours(TrackerConfig())}
+    makes["ours, update"] = lambda: of_single_frames(TrackerConfig())
+    makes["· and all shown, camera not followed"] = lambda: of_single_frames(before)
+    makes["· and no votes, nothing held"] = lambda: of_single_frames(plain)
+    makes["· and by place alone"] = lambda: of_single_frames(plain, looks=False)
     try:
         import trackers  # noqa: F401
 
@@ -286,10 +311,6 @@ def steps() -> dict[str, Callable[[], Step]]:
     except ImportError:
         print("the package trackers is not installed: ours alone", file=sys.stderr)
     return makes
-
-
-def _blind(step: Step) -> Step:
-    return lambda found, encoded: step(found, None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

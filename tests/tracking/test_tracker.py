@@ -121,7 +121,7 @@ def test_a_new_object_gets_its_id_in_the_frame_that_confirms_it() -> None:
 
 
 def test_a_new_object_needs_the_score_of_a_birth_and_a_known_one_does_not() -> None:
-    tracker = Tracker(TrackerConfig(birth_score=0.5))
+    tracker = Tracker(TrackerConfig(birth_score=0.5, show_standing=0.0))
     tracker.update(instances([square(20, 20)], scores=[0.9]))
     for _ in range(4):
         found = tracker.update(instances([square(20, 20), square(80, 60)], scores=[0.3, 0.2]))
@@ -215,7 +215,7 @@ places = st.lists(
 def test_ids_of_a_frame_differ_come_in_order_and_belong_to_best_first_masks(
     frames: list[list[tuple[int, int, int, int]]], voting: bool
 ) -> None:
-    tracker = Tracker(TrackerConfig(vote=0.3 if voting else 1.0, confirm_frames=1))
+    tracker = Tracker(TrackerConfig(vote=0.3 if voting else 1.0, confirm_frames=1, show_standing=0.0))
     highest = 0
     for boxes in frames:
         found = tracker.update(instances(boxes))

@@ -29,6 +29,14 @@ class TrackerConfig:
     """Frames for which a still object that is not found is reported where it was, if nothing else is there."""
     birth_score: Fraction = 0.0
     """Score that a new object needs; one that is known may have less."""
+    show_standing: Fraction = 0.45
+    """Standing that an object needs to be reported: the mean over its last frames of score times overlap with where it
+    was expected. 0 reports all that have an id."""
+    keep_score: Fraction = 0.15
+    """Score that a mask needs to go on with a known object, of those that a model offers beside the ones it would find
+    by itself (:meth:`Tracker.follow`)."""
+    memory: Annotated[float, Meta(ge=0, le=10)] = 0.25
+    """Weight of what the frames before say of such a mask, beside its own score."""
     min_overlap: Fraction = 0.2
     """Overlap (mean IoU of masks and of boxes after the predicted shift) of an object with itself, at least."""
     min_likeness: Fraction = 0.8
@@ -36,6 +44,8 @@ class TrackerConfig:
     reach: Annotated[float, Meta(ge=0, le=100)] = 1.5
     """How far an object may be from where it was predicted without overlap, in units of its size; half as much again
     for each ten frames that it was lost."""
+    camera: bool = True
+    """Estimate how the camera moves from the photos, where instances come with theirs, and move what is known along."""
     likeness_weight: Fraction = 0.2
     """Weight of likeness beside overlap in choosing between objects."""
     vote: Fraction = 0.3

@@ -36,7 +36,7 @@ def overlaps(small: BoolArray, step: int, boxes: FloatArray, tracks: Sequence[Tr
         (N, T) float32 in [0, 1]: mean IoU of masks and of boxes; for objects that are hidden also the IoU with their
         whole outline, or ``UNCOVERED`` for a part of it.
     """
-    masks = np.array([_predicted(track, place, step) for track, place in zip(tracks, motion.place, strict=True)])
+    masks = np.array([predicted(track, place, step) for track, place in zip(tracks, motion.place, strict=True)])
     found = (mask_iou(small, masks) + box_iou(boxes, motion.boxes())) / 2
     hidden = np.array([track.lost > 0 for track in tracks])
     if hidden.any():
@@ -69,7 +69,7 @@ def within_reach(boxes: FloatArray, tracks: Sequence[Track], motion: Motion, con
     return np.asarray(near & sized, dtype=np.bool_)
 
 
-def _predicted(track: Track, place: npt.NDArray[np.float64], step: int) -> BoolArray:
+def predicted(track: Track, place: npt.NDArray[np.float64], step: int) -> BoolArray:
     """(h, w) bool: the outline that was seen last, where the object is predicted now."""
     dx, dy = (int(cells) for cells in np.rint((place[:2] - track.centre) / step))
     return shifted(track.small, dx, dy) if dx or dy else track.small

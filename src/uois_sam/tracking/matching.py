@@ -16,7 +16,7 @@ SMALL_SIDE = 160
 def thinned(masks: BoolArray) -> BoolArray:
     """(N, h, w) bool: every k-th row and column of (N, H, W) masks, about ``SMALL_SIDE`` along the longer side."""
     step = stride_of((masks.shape[1], masks.shape[2]))
-    return masks[:, step // 2 :: step, step // 2 :: step]
+    return np.ascontiguousarray(masks[:, step // 2 :: step, step // 2 :: step])
 
 
 def stride_of(image_hw: tuple[int, int]) -> int:
@@ -46,6 +46,14 @@ def mask_iou(ours: BoolArray, theirs: BoolArray) -> Array:
 def flat(masks: BoolArray) -> Array:
     """(N, h * w) float32 of (N, h, w) masks."""
     return masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).astype(np.float32)
+
+
+def bounds(mask: BoolArray) -> tuple[int, int, int, int]:
+    """First column, first row, last column + 1, last row + 1 of an (h, w) mask; zeros where it is empty."""
+    import cv2  # here, because it adds to the command's start
+
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8)) if mask.size else (0, 0, 0, 0)
+    return left, top, left + width, top + height
 
 
 def box_iou(ours: FloatArray, theirs: FloatArray) -> Array:

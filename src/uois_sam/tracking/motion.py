@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.tracking.camera import Shift
 from uois_sam.types import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -73,6 +74,12 @@ class Motion:
         own, cross, change = np.moveaxis(self.spread, 2, 0)
         noise = (JERK * self.size[:, None]) ** 2
         self.spread = np.stack([own + 2 * cross + change + noise / 4, cross + change + noise / 2, change + noise], 2)
+
+    def follow(self, shift: Shift) -> None:
+        """Move along with the picture, in which a camera's motion moves what rests."""
+        self.place[:, :2] = shift.points(self.place[:, :2])
+        self.place[:, 2:] *= shift.zoom
+        self.speed[:, :2] = self.speed[:, :2] @ shift.turn.T
 
     def correct(self, rows: npt.NDArray[np.intp], boxes: FloatArray) -> None:
         """Take in where some boxes, (K,) by index, were found: (K, 4) xyxy."""

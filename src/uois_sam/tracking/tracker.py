@@ -10,16 +10,24 @@ import numpy.typing as npt
 
 from uois_sam.errors import count
 from uois_sam.instances import Instances
+from uois_sam.pipeline import EncodedImage
+from uois_sam.tracking.camera import Camera
 from uois_sam.tracking.config import TrackerConfig
-from uois_sam.tracking.likeness import likenesses, overlaps, within_reach
-from uois_sam.tracking.matching import assign, stride_of, thinned
+from uois_sam.tracking.likeness import likenesses, overlaps, predicted, within_reach
+from uois_sam.tracking.matching import Array, assign, bounds, stride_of, thinned
 from uois_sam.tracking.motion import Motion
+from uois_sam.tracking.offers import Offer, choose, support
 from uois_sam.tracking.track import Track
+from uois_sam.tracking.votes import slices, window_of
 from uois_sam.types import BoolArray, FloatArray
 
 COVERED = 0.5
 """Share of a held mask that others may cover for it to be reported."""
 
+SURE = 0.5
+"""Overlap from which on an object may change its look from one frame to the next: what comes before it may not."""
+REMEMBERED = 3
+"""Frames since an object was found within which it has a say in which masks are taken."""
 JITTER_PX = 0.5
 """Speed that the outline of a resting object seems to have."""
 
@@ -49,46 +57,98 @@ class Tracker:
         """Ids given so far; the next is one more."""
         self._tracks: list[Track] = []
         self._motion = Motion()
+        self._camera = Camera()
         self._image_hw: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         """Objects that are remembered, found in the last frame or not."""
         return len(self._tracks)
 
-    def update(self, found: Instances, frame: Frame | None = None) -> Instances:
-        """Take in the next frame.
+    def follow(self, encoded: EncodedImage, offer: Offer | None = None) -> Instances:
+        """Find the objects of the next frame with what the frames before say of them, and give them ids.
+
+        The model is asked for all masks from ``keep_score`` on, those too that overlap better ones. Of these are chosen
+        the ones that it would find by itself and those that go on with known objects
+        (:mod:`uois_sam.tracking.offers`).
 
         Args:
-            found: instances of the frame, without ids.
+            encoded: the frame; to :meth:`predict` it as well takes that time twice.
+            offer: what the model offers for it, where it was asked before.
+
+        Returns:
+            As :meth:`update`. Notes of limits count all masks that the model was asked for.
+        """
+        offer = offer or Offer.of(encoded, self.config)
+        return self._take(offer.masks, encoded, offer)
+
+    def update(self, found: Instances, frame: Frame | None = None) -> Instances:
+        """Take in the next frame, of which instances were found already.
+
+        Args:
+            found: instances of the frame, without ids; where they come with their photo, it says how the camera moves.
             frame: the encoded photo they were found in, from which their look is taken; without, place alone counts.
 
         Returns:
             The instances that have an id by now, best first, with ``ids``, outlines of still objects voted on, and held
             ones. Notes say what was left out, held, or begun anew: the ids of a stream whose frames change their size.
         """
-        notes = list(found.notes)
-        fresh = self._image_hw != found.image_hw
-        if fresh and self._image_hw is not None:
-            height, width = found.image_hw
-            notes.append(f"new ids: the frames are {width}x{height} from here on; nothing before is known again")
-            self._tracks, self._motion = [], Motion()
-        self._image_hw = found.image_hw
-        looks = None if frame is None else frame.embeddings(found.masks)
+        return self._take(found, frame)
+
+    def _take(self, offered: Instances, frame: Frame | None, offer: Offer | None = None) -> Instances:
+        """Take in a frame; of masks on offer some are chosen first."""
+        notes = list(offered.notes)
+        fresh = self._begin_anew(offered.image_hw, notes)
+        self._move(offered)
         self._motion.step(np.array([track.lost == 0 for track in self._tracks], dtype=np.bool_))
-        pairs = self._pairs(found, looks)
-        self._take_in(found, looks, pairs)
+        small = thinned(offered.masks)
+        found = offered
+        if offer is not None:
+            rows = self._chosen(offer, small)
+            found, small = offered[rows], small[rows]
+        looks = None if frame is None else frame.embeddings(found.masks)
+        pairs, overlap = self._pairs(found, small, looks)
+        self._take_in(found, small, looks, pairs, overlap)
         new = sorted(set(range(len(found))) - set(pairs))
-        born = self._begin(found, looks, new)
+        least = max(self.config.birth_score, 0 if offer is None else offer.least)
+        born = self._begin(found, small, looks, [index for index in new if found.scores[index] >= least])
         self._forget(set(pairs.values()) | set(born.values()))
         self.frames += 1
         self._name({**pairs, **born}, 1 if fresh else self.config.confirm_frames)
         return self._report(found, {**pairs, **born}, notes)
 
-    def _pairs(self, found: Instances, looks: FloatArray | None) -> dict[int, int]:
-        """Index of an instance to that of its track."""
+    def _begin_anew(self, image_hw: tuple[int, int], notes: list[str]) -> bool:
+        """Forget everything where frames have another size from here on; return whether this is the first of its."""
+        fresh = self._image_hw != image_hw
+        if fresh and self._image_hw is not None:
+            notes.append(
+                f"new ids: the frames are {image_hw[1]}x{image_hw[0]} from here on; nothing before is known again"
+            )
+            self._tracks, self._motion = [], Motion()
+        self._image_hw = image_hw
+        return fresh
+
+    def _move(self, offered: Instances) -> None:
+        """Move what is known along with the camera."""
+        shift = self._camera.see(offered.image) if self.config.camera else None
+        if shift is not None:
+            self._motion.follow(shift)
+            for track in self._tracks:
+                track.move(shift, stride_of(offered.image_hw), offered.image_hw)
+
+    def _chosen(self, offer: Offer, small: BoolArray) -> npt.NDArray[np.intp]:
+        """Rows of the masks on offer that are taken."""
+        step = stride_of(offer.masks.image_hw)
+        rows = [row for row, track in enumerate(self._tracks) if track.id and track.lost <= REMEMBERED]
+        known = [predicted(self._tracks[row], self._motion.place[row], step) for row in rows]
+        standing = np.array([self._tracks[row].standing for row in rows], dtype=np.float32)
+        added = support(small, np.array(known).reshape(-1, *small.shape[1:]), standing)
+        return choose(small, offer, added, self.config)
+
+    def _pairs(self, found: Instances, small: BoolArray, looks: FloatArray | None) -> tuple[dict[int, int], Array]:
+        """Index of an instance to that of its track, and (N, T) how well each goes on with each."""
         if not self._tracks or not len(found):
-            return {}
-        small, config = thinned(found.masks), self.config
+            return {}, np.zeros((len(found), len(self._tracks)), dtype=np.float32)
+        config = self.config
         overlap = overlaps(small, stride_of(found.image_hw), found.boxes, self._tracks, self._motion)
         likeness = likenesses(looks, self._tracks, len(found))
         known = np.isfinite(likeness)
@@ -102,14 +162,16 @@ class Tracker:
             known & (likeness >= config.min_likeness) & within_reach(found.boxes, self._tracks, self._motion, config)
         )
         pairs: dict[int, int] = {}
-        for allowed in (near & lasting, (near & ~unlike) | again):
+        for allowed in (near & lasting & ~(unlike & (overlap < SURE)), (near & ~unlike) | again):
             left = allowed.copy()
             left[list(pairs)] = False
             left[:, list(pairs.values())] = False
             pairs |= dict(assign(similarity, left))
-        return pairs
+        return pairs, overlap
 
-    def _take_in(self, found: Instances, looks: FloatArray | None, pairs: dict[int, int]) -> None:
+    def _take_in(
+        self, found: Instances, small: BoolArray, looks: FloatArray | None, pairs: dict[int, int], overlap: Array
+    ) -> None:
         if not pairs:
             return
         rows = np.array(list(pairs.values()), dtype=np.intp)
@@ -117,16 +179,18 @@ class Tracker:
         speed = np.abs(self._motion.speed[:, :2]).max(axis=1, initial=0)
         still = speed <= self.config.still * self._motion.size + JITTER_PX
         for index, row in pairs.items():
-            look = None if looks is None else looks[index]
-            self._tracks[row].see(found, index, look, self.config.vote if still[row] else 1.0)
+            look, vote = None if looks is None else looks[index], self.config.vote if still[row] else 1.0
+            self._tracks[row].see(found, index, small[index], look, vote, float(overlap[index, row]))
 
-    def _begin(self, found: Instances, looks: FloatArray | None, new: list[int]) -> dict[int, int]:
+    def _begin(self, found: Instances, small: BoolArray, looks: FloatArray | None, new: list[int]) -> dict[int, int]:
         """Begin tracks for instances that are none of the known ones."""
         born = [index for index in new if found.scores[index] >= self.config.birth_score]
         begun = {index: len(self._tracks) + place for place, index in enumerate(born)}
         if born:
             self._motion.add(found.boxes[born])
-            self._tracks += [Track(found, index, None if looks is None else looks[index]) for index in born]
+            self._tracks += [
+                Track(found, index, small[index], None if looks is None else looks[index]) for index in born
+            ]
         return begun
 
     def _forget(self, seen: set[int]) -> None:
@@ -144,18 +208,25 @@ class Tracker:
                 track.id = self.born
 
     def _report(self, found: Instances, rows: dict[int, int], notes: list[str]) -> Instances:
-        shown = [index for index in sorted(rows) if self._tracks[rows[index]].id]
-        if waiting := len(found) - len(shown):
+        named = [index for index in sorted(rows) if self._tracks[rows[index]].id]
+        shown = [index for index in named if self._tracks[rows[index]].standing >= self.config.show_standing]
+        for index in named:
+            self._tracks[rows[index]].shown = index in shown
+        if doubtful := len(named) - len(shown):
+            notes.append(f"doubtful: {count(doubtful, 'object')} left out that come and go or change (show_standing)")
+        if waiting := len(found) - len(named):
             notes.append(f"no id yet: {count(waiting, 'object')} left out until found in more frames (confirm_frames)")
-        masks, boxes = found.masks[shown], found.boxes[shown]
+        boxes = found.boxes[shown]
+        masks = np.zeros((len(shown), *found.image_hw), dtype=np.bool_)
         for place, index in enumerate(shown):
-            track = self._tracks[rows[index]]
-            votes = track.voted()
+            votes = self._tracks[rows[index]].voted()
             box = None if votes is None else votes.box()
             if votes is not None and box is not None:
-                masks[place] = False
                 masks[place][votes.slices] = votes.inside
-                boxes[place] = track.box = box
+                boxes[place] = box
+            else:
+                window = slices(window_of(boxes[place]))
+                masks[place][window] = found.masks[index][window]
         ids = np.array([self._tracks[rows[index]].id for index in shown], dtype=np.int64)
         scores, points = found.scores[shown], found.points[shown]
         result = replace(found, masks=masks, boxes=boxes, scores=scores, points=points, ids=ids)
@@ -167,7 +238,7 @@ class Tracker:
         """Add still objects that were missed in this frame, where none of its masks, (N, H, W) bool, is."""
         held: list[tuple[Track, BoolArray]] = []
         for track in self._tracks:
-            if not (track.id and track.still and 0 < track.lost <= self.config.hold_frames):
+            if not (track.shown and track.still and 0 < track.lost <= self.config.hold_frames):
                 continue
             inside, window = track.votes.inside, track.votes.slices
             free = inside & ~taken[:, window[0], window[1]].any(axis=0)
@@ -183,7 +254,7 @@ class Tracker:
             shown,
             masks=np.concatenate([shown.masks, [mask for _, mask in held]]),
             scores=np.concatenate([shown.scores, np.array([track.score for track, _ in held], dtype=np.float32)]),
-            boxes=np.concatenate([shown.boxes, np.array([box_of(mask) for _, mask in held], dtype=np.float32)]),
+            boxes=np.concatenate([shown.boxes, np.array([bounds(mask) for _, mask in held], dtype=np.float32)]),
             points=np.concatenate([shown.points, np.array([track.point for track, _ in held], dtype=np.float32)]),
             ids=np.concatenate([shown.ids, np.array([track.id for track, _ in held], dtype=np.int64)]),
         )
@@ -196,9 +267,3 @@ class Tracker:
         if not kept.all():
             self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
             self._motion.keep(kept)
-
-
-def box_of(mask: BoolArray) -> list[int]:
-    """xyxy, upper ends excluded, around an (H, W) mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]

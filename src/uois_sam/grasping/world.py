@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from uois_sam.errors import UOISError
 from uois_sam.grasping.grasp import APPROACH_M, HAND, Array, Grasp, Hand
 from uois_sam.grasping.hands import AWAY, add_floating_hand
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
@@ -116,6 +117,11 @@ class World:
         self._retreat()
         mujoco.mj_forward(self._model, self._data)
         self._run(SECONDS["rest"])
+        unstable = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")  # MuJoCo starts anew after these, silently
+        if any(self._data.warning[int(getattr(mujoco.mjtWarning, name))].number for name in unstable):
+            raise UOISError(
+                f"table {self._first.seed}: expected a stable simulation, found one that diverged"
+            )
         after = self._positions()
         others = [index for index in before if index not in held]
         moved = tuple(i for i in others if np.linalg.norm(after[i] - before[i]) > MOVED_M)

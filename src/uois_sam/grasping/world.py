@@ -119,9 +119,7 @@ class World:
         self._run(SECONDS["rest"])
         unstable = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")  # MuJoCo starts anew after these, silently
         if any(self._data.warning[int(getattr(mujoco.mjtWarning, name))].number for name in unstable):
-            raise UOISError(
-                f"table {self._first.seed}: expected a stable simulation, found one that diverged"
-            )
+            raise UOISError(f"table {self._first.seed}: expected a stable simulation, found one that diverged")
         after = self._positions()
         others = [index for index in before if index not in held]
         moved = tuple(i for i in others if np.linalg.norm(after[i] - before[i]) > MOVED_M)

@@ -1,8 +1,7 @@
-"""Harder appearances of a view: neighbours of one colour, shadows across objects, and objects dressed as packaging.
+"""Harder appearances of a view: neighbours of one colour, and shadows and light that fall across objects.
 
-Each takes away a cue that rendered scenes give too readily. Where two things that touch differ in colour, colour parts
-them; on a real table cans of one kind stand side by side, a dark band is as often a shadow as an edge, and the
-strongest edges of a box are those of its print (:mod:`uois_sam.training.packaging`). Labels stay.
+Both take away a cue that rendered scenes give too readily. Where two things that touch differ in colour, colour parts
+them; on a real table cans of one kind stand side by side, and a dark band is as often a shadow as an edge. Labels stay.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.training.augmentation import View
-from uois_sam.training.packaging import dress_objects
 from uois_sam.types import BoolArray
 
 Rng = np.random.Generator
@@ -27,11 +25,9 @@ LEAST_SPREAD = 4.0
 
 
 def harden(view: View, rng: Rng) -> View:
-    """Dress objects as packaging, give a neighbour another's colours, let a shadow fall across the view."""
-    if rng.random() < 0.5:
-        view = dress_objects(view, rng)
+    """Give a neighbour another's colours, let a shadow fall across the view, or both."""
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.6:
         view = match_neighbours(view, rng)
     if kind > 0.3:
         view = cast_shadows(view, rng)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.training.augmentation import View
-from uois_sam.training.packaging import shading
 from uois_sam.types import BoolArray, ImageArray
 
 Rng = np.random.Generator
@@ -122,7 +121,8 @@ def _print(image: Array, mask: BoolArray, picture: ImageArray, rng: Rng) -> None
     printed: Any = cv2.warpPerspective(picture, transform, (width, height), flags=cv2.INTER_AREA).astype(np.float32)
     covered = np.zeros(mask.shape, dtype=np.uint8)
     cv2.fillConvexPoly(covered, np.rint(target).astype(np.int32), 1)
-    light = shading(image, mask)
+    luminance = cv2.GaussianBlur(image.mean(axis=2), (0, 0), 4.0)
+    light = np.clip(luminance / max(1.0, float(luminance[mask].mean())), 0.3, 1.8)[..., None]
     edge = cv2.GaussianBlur((inside & (covered > 0)).astype(np.float32), (0, 0), 0.6) * mask
     opacity = rng.uniform(0.6, 1.0) * edge[..., None]
     image[:] = image * (1 - opacity) + printed * light * np.exp(rng.normal(0, 0.2)) * opacity

@@ -31,6 +31,12 @@ def test_the_policy_is_set_where_it_still_counts(code: str, given: str | None, e
     assert policy_after(code, given) == expected
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "300"), ("ACTIVE", "unset"), ("PASSIVE", "unset")])
+def test_threads_look_a_while_before_they_sleep_unless_the_user_has_a_policy(given: str | None, expected: str) -> None:
+    code = "import uois_sam, os; print(os.environ.get('GOMP_SPINCOUNT', 'unset'), end=' ')"
+    assert policy_after(code, given).split()[0] == expected
+
+
 @pytest.mark.parametrize(("quota", "given", "expected"), [("0.5", None, "1"), ("64", None, "unset"), ("0.5", "3", "3")])
 def test_no_more_threads_than_the_quota_has_cores(quota: str, given: str | None, expected: str) -> None:
     code = (

@@ -19,7 +19,7 @@ from uois_sam.cli.segment.outputs import PictureOptions, Result, Segmenter, made
 from uois_sam.errors import ImageError
 from uois_sam.runtime.executors import Executor, on_threads
 from uois_sam.runtime.ray import on_ray
-from uois_sam.runtime.threads import thread_count, threads_of
+from uois_sam.runtime.threads import share_one_heap, thread_count, threads_of
 
 if TYPE_CHECKING:
     from uois_sam.types import ImageArray
@@ -46,6 +46,7 @@ def segment_here(
         plan: formats of the results.
     """
     share = None if workers == 1 else max(1, thread_count() // workers)
+    share_one_heap()
     # The model has threads of its own: each that ever runs it keeps some 0.1 GB of freed memory to itself.
     with threads_of(share), ThreadPoolExecutor(workers) as computing:
 

@@ -1,4 +1,7 @@
-"""Why do picks fail when masks are true? Pictures of failures with what happened, and how often each cause is."""
+"""Why do picks fail when masks are true? Pictures of failures with what happened, and how often each cause is.
+
+    python experiments/grasp_failures.py --tables 8 --out failures.png
+"""
 
 from __future__ import annotations
 

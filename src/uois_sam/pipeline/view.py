@@ -27,7 +27,7 @@ from uois_sam.models.prompts import make_prompts, prompts_in, uniform_prompts
 from uois_sam.models.zoom import Crop, find_crop
 from uois_sam.pipeline.losses import Losses
 from uois_sam.pipeline.part import Part
-from uois_sam.pipeline.standing import of_interest, rescored, with_standing
+from uois_sam.pipeline.standing import of_interest, with_standing
 from uois_sam.request import LEAST_INSIDE, Request
 from uois_sam.types import BoolArray, Candidates, FloatArray, ImageArray, PointPrompts, PromptMaps
 
@@ -109,8 +109,7 @@ class View(OldSettingsNames):
     def candidates(self, points_xy: Array) -> Candidates:
         """Decode (M, 2) xy points of the mask frame and keep each one's best mask where it is good enough."""
         with self.networks.computing():
-            by_depth = None if self.scene is None else rescored(self.scene, self._crop, self.features.mask_frame)
-            scorer = make_scorer(self.networks, self.in_effect, by_depth)
+            scorer = make_scorer(self.networks, self.in_effect)
             maps = None if self.networks.hpg is None else self.maps
             return scorer.candidates(self.features.mask_features, maps, points_xy)
 

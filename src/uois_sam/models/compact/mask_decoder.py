@@ -234,7 +234,7 @@ def _sample(features: Tensor, unit_xy: Tensor) -> Tensor:
     if is_traced() or features.requires_grad:
         where = _by_image(2 * unit_xy - 1, len(features))[:, :, None]
         return F.grid_sample(features.float(), where, align_corners=False)[..., 0].transpose(1, 2).flatten(0, 1)
-    return _looked_up(features, unit_xy)
+    return _looked_up(features, unit_xy).float()
 
 
 def _looked_up(features: Tensor, unit_xy: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Why do picks fail when masks are true? Pictures of failures with what happened, and how often each cause is.
 
-    python experiments/grasp_failures.py --tables 8 --out failures.png
+python experiments/grasp_failures.py --tables 8 --out failures.png
 """
 
 from __future__ import annotations

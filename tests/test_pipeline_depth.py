@@ -10,18 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from by_hand import BOTTOM, PHOTO, TOP_LEFT, TOP_RIGHT, assert_found, model
-from depth_views import CAMERA as CAMERA_OF_VIEWS
-from depth_views import HW, TABLE, look
-from uois_sam.depth import DepthMap, understand
-from uois_sam.depth.rescoring import LEAST_SCORE
 from uois_sam.errors import ImageError, UOISError
-from uois_sam.geometry import Frame
 from uois_sam.instances import Instances
-from uois_sam.models.zoom import Crop
-from uois_sam.pipeline.standing import rescored
 from uois_sam.types import Camera
 
 B, L, R = (BOTTOM, 1.0, (3, 6)), (TOP_LEFT, 0.9, (1, 1)), (TOP_RIGHT, 0.8, (6, 1))
@@ -122,25 +114,6 @@ def test_a_workspace_of_a_fixed_camera_and_its_record() -> None:
 def test_depth_and_tiles() -> None:
     found = predict(depth(2.0), workspace=NEAR, tiles=2)
     assert not any(np.array_equal(mask, model().predict(PHOTO).masks[2]) for mask in found.masks)
-
-
-def test_scores_of_drawn_masks_have_seen_depth() -> None:
-    """Of four masks of a prompt: a block, the same with too low a score to look at, a part of the table, nothing."""
-    view = look([TABLE, ((-0.2, -0.1, 0.0), (-0.08, 0.02, 0.1))], pitch_deg=60)
-    block = view.labels == 1
-    depth = DepthMap(view.depth_m, CAMERA_OF_VIEWS)
-    scene = understand(np.zeros((*HW, 3), np.uint8), depth, block.astype(np.float32), None)
-    assert scene is not None
-    table = np.zeros_like(block)
-    table[80:100, 60:100] = True
-    masks = np.stack([block, block, table, np.zeros_like(block)])
-    scores = torch.tensor([[0.5, LEAST_SCORE, 0.5, 0.5]])
-    rescore = rescored(scene, Crop(0, 0, *HW), Frame.stretched(HW))
-    found = rescore(torch.from_numpy(masks * 2.0 - 1)[None].float(), scores)
-    assert found.shape == scores.shape and found.dtype == scores.dtype
-    assert found[0, 1] == scores[0, 1] and found[0, 3] == scores[0, 3]
-    assert found[0, 0] > found[0, 2]  # what stands before what is flat
-    assert scores[0, 0] == 0.5  # not changed in place
 
 
 def test_arguments_that_make_no_sense() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from uois_sam.depth.clues import Relief
 from uois_sam.depth.pieces import Pieces, find_pieces
 from uois_sam.depth.planes import Array, tolerance
 from uois_sam.depth.reading import DepthMap
@@ -79,10 +78,6 @@ class DepthScene:
     """What stands on the support; None without one."""
     photo_hw: tuple[int, int]
     notes: tuple[str, ...]
-    points: Array
-    """(h, w, 3) float32 metres, camera frame; zeros where unknown."""
-    pixel_m: float
-    """Width of what a pixel sees a metre away, in metres."""
 
     def unasked(self, points_xy: FloatArray) -> FloatArray:
         """Return (N, 2) xy where something stands that none of (M, 2) xy prompts lies on, in the photo's pixels."""
@@ -95,19 +90,6 @@ class DepthScene:
 
     def part(self, top: int, left: int, height: int, width: int, grid_hw: tuple[int, int]) -> Cells:
         """Return the cells under the centres of a grid over a part of the photo, given in the photo's pixels."""
-        index = self._under(top, left, height, width, grid_hw)
-        return Cells(self.cells.known[index], self.cells.outside[index], self.cells.flat[index])
-
-    def relief(self, top: int, left: int, height: int, width: int, grid_hw: tuple[int, int]) -> Relief:
-        """Return what :func:`~uois_sam.depth.clues.measure` needs, on a grid as for :meth:`part`."""
-        index = self._under(top, left, height, width, grid_hw)
-        points = self.points[index]
-        pixels = height * width / (grid_hw[0] * grid_hw[1])
-        cell_m = (points[..., 2] * self.pixel_m) ** 2 * np.float32(pixels)
-        return Relief(points, self.heights[index], self.cells.outside[index], self.cells.flat[index], cell_m,
-                      self.support is not None)  # fmt: skip
-
-    def _under(self, top: int, left: int, height: int, width: int, grid_hw: tuple[int, int]) -> tuple[Any, ...]:
         shape = self.cells.known.shape
         rows, columns = (
             ((start + (np.arange(cells) + 0.5) * (pixels / cells)) * (size / whole)).astype(int).clip(0, size - 1)
@@ -115,7 +97,8 @@ class DepthScene:
                 (top, left), (height, width), grid_hw, shape, self.photo_hw, strict=True
             )
         )
-        return np.ix_(rows, columns)
+        index = np.ix_(rows, columns)
+        return Cells(self.cells.known[index], self.cells.outside[index], self.cells.flat[index])
 
 
 def understand(
@@ -161,9 +144,7 @@ def understand(
     if not inside.any():
         notes.append("nothing in the workspace: no depth lies in it; its numbers are metres in the camera's frame")
     pieces = None if support is None else find_pieces(points, heights, known & ~outside)
-    pixel_m = float(1 / np.sqrt(depth.camera.fx * depth.camera.fy))
-    cells = Cells(known, outside, flat)
-    return DepthScene(cells, heights, support, pieces, _size(depth.metres), tuple(notes), points, pixel_m)
+    return DepthScene(Cells(known, outside, flat), heights, support, pieces, _size(depth.metres), tuple(notes))
 
 
 def points_of(metres: FloatArray, camera: Camera) -> Array:

@@ -43,20 +43,10 @@ class Scorer(Protocol):
         ...
 
 
-Rescore = Callable[[Array, Array], Array]
-"""From (M, 4, h, w) float32 logits of drawn masks and their (M, 4) float32 scores to other scores of the same shape."""
-
-
-def make_scorer(networks: Networks, settings: InferenceConfig, rescore: Rescore | None = None) -> Scorer:
-    """Return the scorer that ``settings.scores`` names; :meth:`Networks.check` says whether the networks have it.
-
-    Args:
-        networks: of a model.
-        settings: names the scorer.
-        rescore: what else is known of drawn masks; only scores that have seen the masks take it.
-    """
+def make_scorer(networks: Networks, settings: InferenceConfig) -> Scorer:
+    """Return the scorer that ``settings.scores`` names; :meth:`Networks.check` says whether the networks have it."""
     if settings.scores == "evidence" and networks.mask_scorer is not None:
-        return MaskwiseScorer(networks.decoder, networks.mask_scorer, settings, rescore)
+        return MaskwiseScorer(networks.decoder, networks.mask_scorer, settings)
     return make_token_scorer(networks, settings)
 
 
@@ -118,7 +108,6 @@ class MaskwiseScorer:
     decoder: PointDecoder
     mask_scorer: MaskScorer
     settings: InferenceConfig
-    rescore: Rescore | None = None
 
     def candidates(self, features: MaskFeatures, maps: PromptMaps | None, points_xy: Array) -> Candidates:
         """See :meth:`Scorer.candidates`, and for what it raises :meth:`every`."""
@@ -135,8 +124,7 @@ class MaskwiseScorer:
         if maps is None:
             raise ValueError("masks are measured against foreground and heatmap: expected maps, found none")
         drawn, predictions = _draw_all(self.decoder, features, points_xy)
-        scores = self.mask_scorer(measure_masks(features, maps, predictions, drawn, points_xy))
-        return drawn, scores if self.rescore is None else self.rescore(drawn, scores)
+        return drawn, self.mask_scorer(measure_masks(features, maps, predictions, drawn, points_xy))
 
 
 def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Array) -> tuple[Array, TokenPredictions]:

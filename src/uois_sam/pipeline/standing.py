@@ -7,10 +7,7 @@ import numpy as np
 from uois_sam.arrays import Array, like, namespace, to_numpy
 from uois_sam.config import InferenceConfig
 from uois_sam.depth import Cells, DepthScene
-from uois_sam.depth.clues import measure
-from uois_sam.depth.rescoring import LEAST_SCORE, bundled
-from uois_sam.geometry import Frame, cut_padding, map_points
-from uois_sam.models.decoding import Rescore
+from uois_sam.geometry import map_points
 from uois_sam.models.postprocess import chosen_of, select
 from uois_sam.models.zoom import Crop
 from uois_sam.pipeline.losses import Losses
@@ -43,26 +40,6 @@ def with_standing(
         xp.concatenate([prompts.strengths, like(strengths, prompts.strengths)]),
         prompts.left_out + len(missing) - len(more),
     )
-
-
-def rescored(scene: DepthScene, crop: Crop, frame: Frame) -> Rescore:
-    """Return what gives masks of a view scores that have seen depth.
-
-    Args:
-        scene: what depth says of the photo.
-        crop: the view's part of the photo.
-        frame: how the view lies in the mask frame.
-    """
-
-    def rescore(logits: Array, scores: Array) -> Array:
-        masks = to_numpy(cut_padding(logits.reshape(-1, *logits.shape[2:]), frame) > 0)
-        values = np.array(to_numpy(scores), dtype=np.float32).ravel()
-        worth = np.flatnonzero(values > LEAST_SCORE)
-        relief = scene.relief(crop.top, crop.left, crop.height, crop.width, (masks.shape[1], masks.shape[2]))
-        values[worth] = bundled()(values[worth], measure(masks[worth], relief))
-        return like(values.reshape(scores.shape), scores)
-
-    return rescore
 
 
 def of_interest(

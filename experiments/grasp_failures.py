@@ -1,6 +1,6 @@
 """Why do picks fail when masks are true? Pictures of failures with what happened, and how often each cause is.
 
-python experiments/grasp_failures.py --tables 8 --out failures.png
+python experiments/grasp_failures.py --tables 8 --out failures.jpg
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 
 from uois_sam.grasping.antipodal import AntipodalPlanner
 from uois_sam.grasping.grasp import SeenScene
-from uois_sam.grasping.page import outcome_of
 from uois_sam.grasping.pictures import picture_of
 from uois_sam.grasping.rounds import Attempt, clear_table, set_table
 from uois_sam.grasping.sources import TrueMasks
@@ -28,7 +27,7 @@ LIGHT = np.array([-0.4, -0.5, 0.77])
 
 def main() -> None:
     """Clear tables until enough picks have failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arrangement", choices=["pile", "packed"], default="pile")
     parser.add_argument("--seed", type=int, default=1000, help="of the first table")
     parser.add_argument("--tables", type=int, default=20, help="to clear at most")
@@ -46,7 +45,8 @@ def main() -> None:
             if attempt.pick is not None and attempt.pick.outcome == "lifted":
                 causes["lifted"] += 1
                 return
-            causes[outcome_of(replace(attempt, masks=0)).split(", moved")[0]] += 1
+            pick = attempt.pick
+            causes["no grasp found" if pick is None else f"{pick.outcome} ({pick.reason})"] += 1
             seen = seen if seen.image is not None else replace(seen, image=shaded(seen))
             shown.append(picture_of(seen, masks, attempt, f"table {seed}"))
 

@@ -6,14 +6,13 @@
     python experiments/tracking.py videos [--model compact] [--out results.json]
 
 Two sources of instances: the model's, and the truth's own masks of which one in ten is missing and edges are rough,
-which leaves the tracker alone to blame. Two trackers: ours, which with the model also chooses among all masks that it
-offers, and those of the package ``trackers`` (ByteTrack, OC-SORT), where it is installed (``pip install --no-deps
-trackers supervision``). Flicker is 1 - IoU of a still object's masks in two frames in a row. "F1 without ids" is what
-IDF1 could be at most with the masks that are reported; a last line says what it could be at most if always the right
-ones were chosen of all masks that the model offers. Every object with a label counts: all from 1/5000 of the frame on
-(15 pixels here); another line says how many objects are found by size. Times are medians of a frame, of the
-processor. ``--soak SECONDS`` instead goes around the videos for so long and prints the process's
-memory.
+which leaves the tracker alone to blame. Two trackers: ours, and those of the package ``trackers`` (ByteTrack, OC-SORT),
+where it is installed (``pip install --no-deps trackers supervision``). Flicker is 1 - IoU of a still object's masks in
+two frames in a row. "F1 without ids" is what IDF1 could be at most with the masks that are reported; a last line says
+what it could be at most if always the right ones were chosen of all masks that the model offers. Every object with a
+label counts: all from 1/5000 of the frame on (15 pixels here); another line says how many objects are found by size.
+Times are medians of a frame, of the processor. ``--soak SECONDS`` instead goes around the videos for so long and prints
+the process's memory.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracking_cost import box_of, soak, twenty
+from tracking_cost import soak, twenty
 from uois_sam import UOISSAM
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import DatasetError, UOISError
+from uois_sam.geometry import mask_bounds
 from uois_sam.instances import Instances
 from uois_sam.pipeline import EncodedImage
 from uois_sam.runtime.provenance import summary
 from uois_sam.synth.dataset.reader import StoredScene, read_scenes
 from uois_sam.synth.motion import motion_of
 from uois_sam.tracking import Tracker, TrackerConfig
-from uois_sam.tracking.offers import Offer
 from uois_sam.tracking.scores import MATCHED_IOU, FrameMatch, TrackingScores, flicker, match_frame, score
 from uois_sam.types import BoolArray
 
@@ -48,6 +47,8 @@ ROUGH = "truth, 1 in 10 missing"
 MISSING = 0.1
 """Share of true masks that are left out."""
 
+OFFERED_SCORE, OFFERED_IOU = 0.15, 0.9
+"""Of the masks that the model could choose from: least score, and overlap from which on two are the same."""
 SIZES = (0, 100, 300, 1000)
 """Least visible pixels of the classes that found objects are counted in."""
 
@@ -59,7 +60,8 @@ class Frame:
     """A frame with what is true and what was found."""
 
     encoded: EncodedImage
-    offer: Offer
+    offered: BoolArray
+    """All masks from a low score on, those too that overlap better ones."""
     model_s: float
     true_masks: BoolArray
     true_ids: npt.NDArray[np.int64]
@@ -77,10 +79,10 @@ def frames_of(folder: Path, model: UOISSAM) -> Iterator[Frame]:
         found = encoded.predict()
         seconds = time.perf_counter() - begun
         masks, ids = truth(scene)
-        offer = Offer.of(encoded, TrackerConfig())
+        offered = encoded.with_settings(nms_iou=OFFERED_IOU).predict(min_score=OFFERED_SCORE).masks
         yield Frame(
             encoded,
-            offer,
+            offered,
             seconds,
             masks,
             ids,
@@ -104,25 +106,13 @@ def roughened(masks: BoolArray, rng: np.random.Generator) -> Instances:
         changed = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask, kernel)
         rough.append(changed if changed.any() else mask)
     kept = np.array(rough, dtype=np.bool_).reshape(-1, *masks.shape[1:])
-    boxes = np.array([box_of(mask) for mask in kept], dtype=np.float32).reshape(-1, 4)
+    boxes = np.array([mask_bounds(mask) for mask in kept], dtype=np.float32).reshape(-1, 4)
     scores = np.sort(rng.uniform(0.7, 1, len(kept)))[::-1].astype(np.float32)
     return Instances(kept, scores, boxes, ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.float32))
 
 
-def ours(config: TrackerConfig) -> Step:
+def ours(config: TrackerConfig, looks: bool = True) -> Step:
     """Our tracker."""
-    tracker = Tracker(config)
-
-    def step(frame: Frame, source: str) -> Instances:
-        if source == ROUGH:
-            return tracker.update(frame.found[source], frame.encoded)
-        return tracker.follow(frame.encoded, frame.offer)
-
-    return step
-
-
-def of_single_frames(config: TrackerConfig, looks: bool = True) -> Step:
-    """Our tracker on what is found in each frame by itself."""
     tracker = Tracker(config)
     return lambda frame, source: tracker.update(frame.found[source], frame.encoded if looks else None)
 
@@ -213,7 +203,7 @@ class Losses:
         areas = frame.true_masks.sum(axis=(1, 2))
         kinds = np.searchsorted(SIZES, areas, side="right") - 1
         best = [match_frame(frame.true_masks, frame.true_ids, masks, np.arange(len(masks))).iou
-                for masks in (frame.found["model"].masks, frame.offer.masks.masks)]  # fmt: skip
+                for masks in (frame.found["model"].masks, frame.offered)]  # fmt: skip
         hits, offered = (iou.max(axis=1, initial=0) >= MATCHED_IOU for iou in best)
         np.add.at(self.objects, kinds, 1)
         np.add.at(self.found, kinds, hits)
@@ -298,11 +288,10 @@ def steps() -> dict[str, Callable[[], Step]]:
     """Trackers by name; a new one is made for each video."""
     before = TrackerConfig(camera=False, show_standing=0.0)
     plain = replace(before, vote=1.0, hold_frames=0)
-    makes: dict[str, Callable[[], Step]] = {"ours, follow": lambda: ours(TrackerConfig())}
-    makes["ours, update"] = lambda: of_single_frames(TrackerConfig())
-    makes["· and all shown, camera not followed"] = lambda: of_single_frames(before)
-    makes["· and no votes, nothing held"] = lambda: of_single_frames(plain)
-    makes["· and by place alone"] = lambda: of_single_frames(plain, looks=False)
+    makes: dict[str, Callable[[], Step]] = {"ours": lambda: ours(TrackerConfig())}
+    makes["· and all shown, camera not followed"] = lambda: ours(before)
+    makes["· and no votes, nothing held"] = lambda: ours(plain)
+    makes["· and by place alone"] = lambda: ours(plain, looks=False)
     try:
         import trackers  # noqa: F401
 

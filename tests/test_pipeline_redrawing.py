@@ -125,13 +125,19 @@ def test_masks_that_agree_take_the_place_of_the_models_own() -> None:
     assert found.notes == ()
 
 
-def test_the_threshold_is_a_setting() -> None:
-    plain = model()
-    own = plain.predict(PHOTO)
-    third = own.masks.copy()
+def left_thirds(masks: BoolArray) -> BoolArray:
+    """The left third of the columns of each."""
+    third = masks.copy()
     for mask in third:
         columns = np.flatnonzero(mask.any(axis=0))
         mask[:, columns[len(columns) // 3] :] = False
+    return third
+
+
+def test_the_threshold_is_a_setting() -> None:
+    plain = model()
+    own = plain.predict(PHOTO)
+    third = left_thirds(own.masks)
     drawing = with_masks(plain, Echo(own, third))
     assert_same(drawing.predict(PHOTO), own)
     assert np.array_equal(drawing.with_settings(mask_agreement=0.2).predict(PHOTO).masks, third)
@@ -142,10 +148,7 @@ def test_the_threshold_is_a_setting() -> None:
 def test_a_trained_score_may_prefer_another_of_the_four_masks() -> None:
     plain = model()
     own = plain.predict(PHOTO)
-    third = own.masks.copy()
-    for mask in third:
-        columns = np.flatnonzero(mask.any(axis=0))
-        mask[:, columns[len(columns) // 3] :] = False
+    third = left_thirds(own.masks)
     drawing = with_masks(plain, Echo(own, np.stack([own.masks, own.masks, third, own.masks], axis=1)))
     low = drawing.with_settings(mask_agreement=0.2)
     assert_same(low.predict(PHOTO), own)

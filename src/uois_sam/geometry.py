@@ -107,6 +107,15 @@ def look_at_part(
     return functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
 
 
+def mask_bounds(mask: BoolArray) -> tuple[int, int, int, int]:
+    """First column, first row, last column + 1, last row + 1 of an (h, w) mask; zeros where it is empty."""
+    import cv2  # here, because it adds to the command's start
+
+    pixels = np.ascontiguousarray(mask, np.bool_).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(pixels) if mask.size else (0, 0, 0, 0)
+    return left, top, left + width, top + height
+
+
 def onto_grid(maps: Tensor, frame: Frame, grid_hw: tuple[int, int]) -> Tensor:
     """Bring maps of a photo onto a grid over ``frame.size_hw``, the inverse of :func:`resize_logits`.
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uois_sam.models.edges import LEAST_AGREEMENT, follow_edges
-from uois_sam.types import BoolArray, ImageArray
+from uois_sam.models.edges import LEAST_AGREEMENT
+from uois_sam.models.edges import follow_edges as follow_edges_in_place
+from uois_sam.types import BoolArray, FloatArray, ImageArray
 
 
 def a_box(height: int = 240, width: int = 320) -> tuple[ImageArray, BoolArray]:
@@ -17,6 +18,12 @@ def a_box(height: int = 240, width: int = 320) -> tuple[ImageArray, BoolArray]:
     truth[height // 4 : height * 3 // 4, width // 4 : width // 2] = True
     image = np.where(truth, 190, 60)[..., None] + np.random.default_rng(0).normal(0, 4, (height, width, 3))
     return np.clip(image, 0, 255).astype(np.uint8), truth
+
+
+def follow_edges(masks: BoolArray, image: ImageArray, region_fraction: float = 0.0) -> tuple[BoolArray, FloatArray]:
+    """On a copy."""
+    moved = masks.copy()
+    return moved, follow_edges_in_place(moved, image, region_fraction)
 
 
 def iou(one: BoolArray, other: BoolArray) -> float:
@@ -59,14 +66,27 @@ def test_a_thin_thing_is_not_eaten() -> None:
     assert np.array_equal(follow_edges(drawn[None], image)[0][0], drawn)
 
 
-def test_masks_move_each_by_itself_and_those_given_stay_as_they_were() -> None:
+def test_what_moving_cuts_off_is_cleaned_away() -> None:
+    """Something beside the box, joined to it by a thread over the table, is an island once the thread is gone."""
+    image, truth = a_box()
+    image[100:112, 172:184] = 190
+    drawn = truth.copy()
+    drawn[100:112, 172:184] = True
+    drawn[105:107, 160:172] = True
+
+    as_moved, cleaned = (follow_edges(drawn[None], image, fraction)[0][0] for fraction in (0.0, 0.2))
+
+    assert as_moved[106, 178] and not as_moved[106, 166], "cut off"
+    assert not cleaned[:, 165:].any()
+    assert iou(cleaned, truth) > 0.98
+
+
+def test_masks_move_each_by_itself() -> None:
     image, truth = a_box()
     drawn = np.stack([np.roll(truth, 2, axis=1), np.zeros_like(truth), truth])
-    kept = drawn.copy()
 
     moved, boxes = follow_edges(drawn, image)
 
-    assert np.array_equal(drawn, kept)
     assert np.array_equal(moved[0], follow_edges(drawn[:1], image)[0][0])
     assert not moved[1].any()
     assert boxes[1].tolist() == [0, 0, 0, 0]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam._version import __version__
-from uois_sam.backends.manifest import FORMAT, OPSET, Manifest
+from uois_sam.backends.manifest import FORMAT, Manifest
 from uois_sam.backends.networks import Graphs, exported_networks
 from uois_sam.backends.sessions import choose_backend
 from uois_sam.checkpoints.folder import architecture_of, card_settings, read_content
@@ -82,7 +82,7 @@ def load_compact_graphs(
     if missing:
         raise WeightsError(f"{folder}: expected the tensors of its model card, found none called {min(missing)}")
     manifest = Manifest(
-        format=FORMAT, version=__version__, target="onnx", opset=OPSET, precision="float32",
+        format=FORMAT, version=__version__, target="onnx", opset=graphs.opset, precision="float32",
         input_hw=(sizes["input_hw"][0], sizes["input_hw"][1]), batches=BATCHES, files={},
         has=tuple(name for name, graph in HEADS.items() if f"{graph}_1" in graphs.parameters), card=card,
     )  # fmt: skip

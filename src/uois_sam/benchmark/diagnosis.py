@@ -101,7 +101,10 @@ def _torch() -> Iterator[Finding]:
     from uois_sam.runtime.threads import WAIT_POLICY
 
     threads, policy = torch.get_num_threads(), os.environ.get(WAIT_POLICY, "")
-    waiting = f"they {'sleep' if policy.upper() == 'PASSIVE' else 'spin'} while they wait ({WAIT_POLICY}={policy})"
+    looks = os.environ.get("GOMP_SPINCOUNT")
+    asleep = "sleep" if looks is None else f"look {looks} times and then sleep"
+    how = asleep if policy.upper() == "PASSIVE" else "spin"
+    waiting = f"they {how} while they wait ({WAIT_POLICY}={policy})"
     values = {"threads": threads, "wait_policy": policy, "version": torch.__version__}
     beside = "" if policy.upper() == "PASSIVE" else ": slow beside other busy processes"
     yield Finding("threads", "note" if beside else "ok", f"{threads} of torch; {waiting}{beside}", values)

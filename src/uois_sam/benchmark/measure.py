@@ -20,11 +20,11 @@ from uois_sam.benchmark.stages import (
     spread_points,
     stage_lower_bounds,
     time_stages,
-    to_tensor,
 )
 from uois_sam.benchmark.sweeps import Sweep, sweep
 from uois_sam.geometry import map_points
 from uois_sam.models.foundation import FoundationEncoder
+from uois_sam.models.networks import as_image
 from uois_sam.models.sam.modules import SamImageEncoder, SamPointDecoder
 from uois_sam.pipeline import UOISSAM
 from uois_sam.runtime.progress import SILENT, ProgressCallback
@@ -143,7 +143,7 @@ def _peers(model: UOISSAM, image: ImageArray, request: Measurement, parts: _Part
     """Time encoder and decoder of all peers in turn, with the same weights, pixels and points."""
     parts.begin("peers")
     peers = sam_peers(model, request.against)
-    tensor = to_tensor(model, image)
+    tensor = as_image(image, model.device)
     pixels = prepared_pixels(model, tensor)
     height, width = image.shape[:2]
     frame = mask_frame(model, (height, width))

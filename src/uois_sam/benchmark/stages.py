@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from uois_sam.benchmark.lower_bound import counting_lower_bound
 from uois_sam.benchmark.roofline import Peaks, measure_peaks
@@ -139,7 +138,7 @@ def _decoded(encoded: EncodedImage) -> EncodedImage:
 def _encode(model: UOISSAM, image: ImageArray) -> EncodedImage:
     parts, encoder = model.networks, model.networks.encoder
     with parts.computing():
-        tensor = to_tensor(model, image)
+        tensor = as_image(image, model.device)
         if isinstance(encoder, FoundationEncoder):
             with stage("encoder", model.device):
                 mask_features, frame = encoder.sam(tensor)
@@ -152,11 +151,6 @@ def _encode(model: UOISSAM, image: ImageArray) -> EncodedImage:
     timed_encoder: Any = _Timed(parts.encoder, "encoder", model.device)
     timed = replace(parts, encoder=timed_encoder, hpg=hpg, decoder=_Timed(parts.decoder, "decoder", model.device))
     return EncodedImage(timed, features, image, model.settings, model.name)
-
-
-def to_tensor(model: UOISSAM, image: ImageArray) -> Tensor:
-    """Copy a photo to the model's device: (3, H, W) uint8."""
-    return as_image(image, model.device)
 
 
 def points_for(encoded: EncodedImage, count: int = POINTS) -> Any:

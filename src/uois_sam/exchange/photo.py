@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from uois_sam.geometry import mask_bounds
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.masks import encode_mask
 from uois_sam.types import BoolArray, Camera, FloatArray, ImageArray, LabelMap
@@ -74,7 +75,7 @@ class LabelledPhoto:
     @cached_property
     def boxes(self) -> tuple[tuple[int, int, int, int], ...]:
         """First column, first row, last column + 1, last row + 1 of each mask; zeros of an empty one."""
-        return tuple(_box(mask) for mask in self.masks)
+        return tuple(mask_bounds(mask) for mask in self.masks)
 
     @cached_property
     def label_map(self) -> LabelMap:
@@ -96,10 +97,3 @@ class LabelledPhoto:
         if self.content is not None:
             return f"{self.stem}{PurePosixPath(self.file_name).suffix}", self.content
         return None if self.image is None else (f"{self.stem}.png", encode_png(self.image))
-
-
-def _box(mask: BoolArray) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -121,10 +121,10 @@ def compact_graphs(networks: Networks, batches: tuple[int, ...], photo_hw: tuple
     with torch.no_grad():
         features = dict(zip(module.outputs, module(image[:1]), strict=True))
     for batch in batches:
-        yield from prompt_graphs(plain, features, batch, encoder.input_hw)
+        yield from _prompt_graphs(plain, features, batch, encoder.input_hw)
 
 
-def prompt_graphs(
+def _prompt_graphs(
     plain: Networks, features: Mapping[str, Tensor], batch: int, frame_hw: tuple[int, int]
 ) -> Iterator[Graph]:
     decoder = traceable(plain.decoder)

@@ -84,12 +84,13 @@ class TokenScorer:
 
     def _best(self, features: MaskFeatures, points_xy: Array, threshold: float) -> Candidates:
         logits, scores, prompts, tokens = [], [], [], []
+        at_once = _drawn_at_once(self.decoder)
         for start in range(0, len(points_xy), PROMPT_CHUNK):
             points = points_xy[start : start + PROMPT_CHUNK]
             predictions = self.decoder.decode_tokens(features, points)
             prompt, token, best = choose_best(self.score(predictions), threshold)
-            for part in range(0, len(prompt), UPSCALE_CHUNK):
-                index, chosen = prompt[part : part + UPSCALE_CHUNK], token[part : part + UPSCALE_CHUNK, None]
+            for part in range(0, len(prompt), at_once):
+                index, chosen = prompt[part : part + at_once], token[part : part + at_once, None]
                 decoded = select_prompts(predictions, index)
                 logits.append(self.decoder.upscale(features, decoded, points[index], chosen)[:, 0])
             scores.append(best)
@@ -131,7 +132,7 @@ def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Array) -
     """All four masks of every point, (M, 4, h, w) float32 logits, and their tokens, without the image state."""
     logits, tokens = [], []
     xp, tokens_of_one = namespace(points_xy), arange(MASKS_PER_PROMPT, points_xy)
-    at_once = getattr(decoder, "at_once", UPSCALE_CHUNK)  # decoders of fixed shapes have a number of their own
+    at_once = _drawn_at_once(decoder)
     for start in range(0, max(1, len(points_xy)), at_once):
         points = points_xy[start : start + at_once]
         predictions = decoder.decode_tokens(features, points)
@@ -139,6 +140,11 @@ def _draw_all(decoder: PointDecoder, features: MaskFeatures, points_xy: Array) -
         logits.append(decoder.upscale(features, predictions, points, every))
         tokens.append(replace(predictions, image_state=predictions.image_state[:0]))
     return _joined(logits), _in_one(tokens)
+
+
+def _drawn_at_once(decoder: PointDecoder) -> int:
+    """Prompts drawn at once; decoders of fixed shapes have a number of their own."""
+    return int(getattr(decoder, "at_once", UPSCALE_CHUNK))
 
 
 def _no_candidates(points_xy: Array) -> Candidates:

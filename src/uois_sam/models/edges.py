@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.geometry import mask_bounds
+from uois_sam.models.postprocess import small_regions
 from uois_sam.types import BoolArray, FloatArray, ImageArray
 
 Maps = npt.NDArray[np.float32]
@@ -28,24 +30,25 @@ LEAST_AGREEMENT = 0.75
 """IoU with the mask as drawn that a moved one keeps, or it stays as drawn: windows eat what is thinner than them."""
 
 
-def follow_edges(masks: BoolArray, image: ImageArray) -> tuple[BoolArray, FloatArray]:
-    """Move the outlines of masks to edges of the photo nearby.
+def follow_edges(masks: BoolArray, image: ImageArray, region_fraction: float = 0.0) -> FloatArray:
+    """Move the outlines of masks to edges of the photo nearby, in place.
 
     Args:
         masks: (K, H, W) bool.
         image: (H, W, 3) uint8 RGB.
+        region_fraction: islands and holes below this share of a mask's largest region, which moving may cut off or
+            leave, are turned.
 
     Returns:
-        (K, H, W) bool, a copy, and (K, 4) float32 xyxy boxes, upper ends exclusive; zeros of an empty mask.
+        (K, 4) float32 xyxy boxes of what the masks are now, upper ends exclusive; zeros of an empty mask.
     """
-    moved, boxes = masks.copy(), np.zeros((len(masks), 4), dtype=np.float32)
+    boxes = np.zeros((len(masks), 4), dtype=np.float32)
     guide = _Guide.of(image) if len(masks) else None
-    for mask, box in zip(moved, boxes, strict=True):
+    for mask, box in zip(masks, boxes, strict=True):
         if guide is not None and mask.any():
-            guide.move(mask)
-            rows, columns = _extent(mask)
-            box[:] = columns[0], rows[0], columns[1], rows[1]
-    return moved, boxes
+            guide.move(mask, region_fraction)
+            box[:] = mask_bounds(mask)
+    return boxes
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,17 @@ class _Guide:
         spread[..., [0, 3, 5]] += FLATTEST
         return cls(image, small, mean, _inverted(spread))
 
-    def move(self, mask: BoolArray) -> None:
+    def move(self, mask: BoolArray, region_fraction: float) -> None:
         """Move the outline of one (H, W) mask that is not empty, in place."""
         import cv2
 
+        left, top, right, bottom = mask_bounds(mask)
         scale = self.small.shape[0] / mask.shape[0], self.small.shape[1] / mask.shape[1]
         ends = [
             _around(low * ratio, high * ratio, size)
-            for (low, high), ratio, size in zip(_extent(mask), scale, self.small.shape[:2], strict=True)
+            for (low, high), ratio, size in zip(
+                ((top, bottom), (left, right)), scale, self.small.shape[:2], strict=True
+            )
         ]
         window = slice(*ends[0]), slice(*ends[1])
         full = tuple(
@@ -95,6 +101,7 @@ class _Guide:
             self._fit(drawn, window), (drawn.shape[1], drawn.shape[0]), interpolation=cv2.INTER_LINEAR
         )
         moved = np.einsum("hwc,hwc->hw", fit[..., 1:], image.astype(np.float32) / 255) + fit[..., 0] > 0.5
+        moved ^= small_regions(moved, region_fraction)
         both, either = np.count_nonzero(moved & drawn), np.count_nonzero(moved | drawn)
         if both >= LEAST_AGREEMENT * either:
             drawn[:] = moved
@@ -133,12 +140,6 @@ def _inverted(spread: Maps) -> Maps:
     )
     determinant = a * cofactors[..., 0] + b * cofactors[..., 1] + c * cofactors[..., 2]
     return np.asarray(cofactors / determinant[..., None], dtype=np.float32)
-
-
-def _extent(mask: BoolArray) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last + 1 row, and column, of a mask that is not empty."""
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    return (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
 
 
 def _around(low: float, high: float, size: int) -> tuple[int, int]:

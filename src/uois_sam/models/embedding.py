@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.geometry import mask_bounds
 from uois_sam.types import BoolArray, FloatArray
 
 
@@ -27,9 +27,9 @@ def embed(features: FloatArray, masks: BoolArray) -> FloatArray:
     # Two pixels along each side of a cell are enough for its share, and only cells around the mask can have one.
     ys, xs = (_twice(cells, pixels) for cells, pixels in zip((rows, columns), masks.shape[1:], strict=True))
     for index, mask in enumerate(masks):
-        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-        high, low = top * rows // mask.shape[0], -(-(top + height) * rows // mask.shape[0])
-        near, far = left * columns // mask.shape[1], -(-(left + width) * columns // mask.shape[1])
+        left, top, right, bottom = mask_bounds(mask)
+        high, low = top * rows // mask.shape[0], -(-bottom * rows // mask.shape[0])
+        near, far = left * columns // mask.shape[1], -(-right * columns // mask.shape[1])
         seen = mask[ys[2 * high : 2 * low, None], xs[2 * near : 2 * far]].view(np.uint8)
         halves = seen[0::2] + seen[1::2]
         shares = (halves[:, 0::2] + halves[:, 1::2]).astype(np.float32).ravel()

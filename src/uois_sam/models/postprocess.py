@@ -61,7 +61,7 @@ def clean_regions(mask_logits: Array, fraction: float) -> Array:
     boxes = as_index(mask_boxes(masks)).tolist()
     for inside, flips, box in zip(to_numpy(masks), turned, boxes, strict=True):
         around = _with_margin(box)  # regions and holes lie in there; the rest is outside
-        flips[around] = _small_regions(inside[around], fraction)
+        flips[around] = small_regions(inside[around], fraction)
     return namespace(mask_logits).where(like(turned, mask_logits), -mask_logits, mask_logits)
 
 
@@ -71,8 +71,8 @@ def _with_margin(box_xyxy: list[int]) -> tuple[slice, slice]:
     return slice(max(0, top - 1), bottom + 1), slice(max(0, left - 1), right + 1)
 
 
-def _small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[np.bool_]:
-    """(h, w) bool: cells of a mask's small islands and small holes."""
+def small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[np.bool_]:
+    """(h, w) bool: cells of a mask's small islands and small holes; arguments as for :func:`clean_regions`."""
     import cv2  # here, because it adds to the command's start
 
     _, islands, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

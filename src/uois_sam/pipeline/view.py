@@ -118,12 +118,12 @@ class View(OldSettingsNames):
         found, losses = self.select_counting(candidates)
         return replace(found, notes=losses.notes(self.in_effect))
 
-    def select_counting(self, candidates: Candidates) -> tuple[Instances, Losses]:
-        """:meth:`select`, and what limits left out."""
+    def select_counting(self, candidates: Candidates, *, edges: bool = True) -> tuple[Instances, Losses]:
+        """:meth:`select`, and what limits left out; ``edges`` as for :meth:`draw`."""
         with self.networks.computing():
             candidates, elsewhere = self._of_interest(candidates)
             limits = self._limits(candidates)
-            found = self.draw(candidates, select(*limits), self.points_in_mask_frame)
+            found = self.draw(candidates, select(*limits), self.points_in_mask_frame, edges=edges)
             kept = self._drop_small(found)
             small = len(found) - len(kept) if self.in_effect.min_area_px > 1 else 0
             lost = Losses(self.prompts.left_out, len(self.prompts), count_too_large(*limits), small)
@@ -212,18 +212,19 @@ class View(OldSettingsNames):
         points = like(points_xy, self.features.mask_features.grid)
         return map_points(points, source_hw, self.features.mask_frame.content_hw)
 
-    def draw(self, candidates: Candidates, kept: Array, points_xy: Array) -> Instances:
+    def draw(self, candidates: Candidates, kept: Array, points_xy: Array, *, edges: bool = True) -> Instances:
         """Bring the kept masks, in the given order, to the photo's pixels.
 
         Args:
             candidates: of the points.
             kept: (K,) int64, which of them.
             points_xy: (M, 2) xy, all points. Frame: mask frame.
+            edges: move outlines to edges where the settings say so; what is only counted goes without.
         """
         frame = self.features.mask_frame
         masks, boxes = draw_masks(candidates.mask_logits[kept], frame, self.image_hw)
-        if self.in_effect.follow_edges:
-            masks, boxes = follow_edges(masks, self.image)
+        if edges and self.in_effect.follow_edges:
+            boxes = follow_edges(masks, self.image, self.in_effect.region_fraction)
         scores = to_numpy(candidates.scores[kept]).clip(0, 1)
         points = map_points(to_numpy(points_xy[candidates.prompt_index[kept]]), frame.content_hw, self.image_hw)
         return Instances(

@@ -106,7 +106,7 @@ def _count_beyond(photo: View, crop: Crop) -> int:
         return 0
     candidates = photo.candidates(points[lost])
     moved = replace(candidates, prompt_index=lost[candidates.prompt_index])
-    masks = photo.select_counting(moved)[0].masks
+    masks = photo.select_counting(moved, edges=False)[0].masks
     beyond = np.count_nonzero(masks & outside, axis=(1, 2)) >= LEAST_INSIDE * np.count_nonzero(masks, axis=(1, 2))
     return int(np.count_nonzero(beyond))
 

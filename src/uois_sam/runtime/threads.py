@@ -22,10 +22,10 @@ _ARENA_MAX = -8
 
 
 def prepare_threads() -> None:
-    """Let torch's threads sleep while they wait, and let there be no more of them than the quota has cores.
+    """Let torch's threads look a few times and then sleep while they wait, no more of them than the quota has cores.
 
     Does nothing once torch is loaded, and leaves what the user has set. By default the threads spin. Alone on a machine
-    that saves a little; beside one busy process every spinning thread takes processor time from the thread it waits
+    that saves up to a third; beside one busy process a spinning thread takes processor time from the one it waits
     for, and a photo takes ten times as long. Nor does torch know the quota of a container: it starts a thread for every
     core of the machine.
     """
@@ -60,6 +60,14 @@ def thread_count() -> int:
         return int(torch.get_num_threads())
     given = os.environ.get(THREADS, "")
     return max(1, int(given)) if given.isdecimal() else usable_cores()
+
+
+@contextmanager
+def photos_at_once(workers: int) -> Iterator[None]:
+    """Let each of several photos, in the model on threads, use its share of the cores; all threads share a heap."""
+    share_one_heap()
+    with threads_of(None if workers == 1 else max(1, thread_count() // workers)):
+        yield
 
 
 @contextmanager

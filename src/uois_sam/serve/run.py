@@ -11,7 +11,7 @@ import uvicorn
 
 from uois_sam.errors import UOISError
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.threads import share_one_heap, thread_count, threads_of
+from uois_sam.runtime.threads import photos_at_once
 from uois_sam.serve.app import make_app
 from uois_sam.serve.config import ServerConfig
 
@@ -74,10 +74,8 @@ def serve(model: UOISSAM, config: ServerConfig, taken: socket.socket, ready: Cal
         taken: as :func:`listen` gives it.
         ready: told the address once requests are answered.
     """
-    share = None if config.workers == 1 else max(1, thread_count() // config.workers)
-    share_one_heap()
     server = make_server(model, config)
-    with threads_of(share), _signals_end_it():
+    with photos_at_once(config.workers), _signals_end_it():
         ready(url_of(taken))  # connections wait in the socket's queue until the first is taken
         server.run([taken])
 

@@ -32,11 +32,6 @@ class TrackerConfig:
     show_standing: Fraction = 0.45
     """Standing that an object needs to be reported: the mean over its last frames of score times overlap with where it
     was expected. 0 reports all that have an id."""
-    keep_score: Fraction = 0.15
-    """Score that a mask needs to go on with a known object, of those that a model offers beside the ones it would find
-    by itself (:meth:`Tracker.follow`)."""
-    memory: Annotated[float, Meta(ge=0, le=10)] = 0.25
-    """Weight of what the frames before say of such a mask, beside its own score."""
     min_overlap: Fraction = 0.2
     """Overlap (mean IoU of masks and of boxes after the predicted shift) of an object with itself, at least."""
     min_likeness: Fraction = 0.8

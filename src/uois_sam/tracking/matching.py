@@ -48,14 +48,6 @@ def flat(masks: BoolArray) -> Array:
     return masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).astype(np.float32)
 
 
-def bounds(mask: BoolArray) -> tuple[int, int, int, int]:
-    """First column, first row, last column + 1, last row + 1 of an (h, w) mask; zeros where it is empty."""
-    import cv2  # here, because it adds to the command's start
-
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8)) if mask.size else (0, 0, 0, 0)
-    return left, top, left + width, top + height
-
-
 def box_iou(ours: FloatArray, theirs: FloatArray) -> Array:
     """(N, M) float32: IoU of every pair of (N, 4) and (M, 4) xyxy boxes."""
     low = np.maximum(ours[:, None, :2], theirs[None, :, :2])

@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.errors import count
+from uois_sam.geometry import mask_bounds
 from uois_sam.instances import Instances
-from uois_sam.pipeline import EncodedImage
 from uois_sam.tracking.camera import Camera
 from uois_sam.tracking.config import TrackerConfig
-from uois_sam.tracking.likeness import likenesses, overlaps, predicted, within_reach
-from uois_sam.tracking.matching import Array, assign, bounds, stride_of, thinned
+from uois_sam.tracking.likeness import likenesses, overlaps, within_reach
+from uois_sam.tracking.matching import Array, assign, stride_of, thinned
 from uois_sam.tracking.motion import Motion
-from uois_sam.tracking.offers import Offer, choose, support
 from uois_sam.tracking.track import Track
 from uois_sam.tracking.votes import slices, window_of
 from uois_sam.types import BoolArray, FloatArray
@@ -26,8 +25,6 @@ COVERED = 0.5
 
 SURE = 0.5
 """Overlap from which on an object may change its look from one frame to the next: what comes before it may not."""
-REMEMBERED = 3
-"""Frames since an object was found within which it has a say in which masks are taken."""
 JITTER_PX = 0.5
 """Speed that the outline of a resting object seems to have."""
 
@@ -64,23 +61,6 @@ class Tracker:
         """Objects that are remembered, found in the last frame or not."""
         return len(self._tracks)
 
-    def follow(self, encoded: EncodedImage, offer: Offer | None = None) -> Instances:
-        """Find the objects of the next frame with what the frames before say of them, and give them ids.
-
-        The model is asked for all masks from ``keep_score`` on, those too that overlap better ones. Of these are chosen
-        the ones that it would find by itself and those that go on with known objects
-        (:mod:`uois_sam.tracking.offers`).
-
-        Args:
-            encoded: the frame; to :meth:`predict` it as well takes that time twice.
-            offer: what the model offers for it, where it was asked before.
-
-        Returns:
-            As :meth:`update`. Notes of limits count all masks that the model was asked for.
-        """
-        offer = offer or Offer.of(encoded, self.config)
-        return self._take(offer.masks, encoded, offer)
-
     def update(self, found: Instances, frame: Frame | None = None) -> Instances:
         """Take in the next frame, of which instances were found already.
 
@@ -92,25 +72,15 @@ class Tracker:
             The instances that have an id by now, best first, with ``ids``, outlines of still objects voted on, and held
             ones. Notes say what was left out, held, or begun anew: the ids of a stream whose frames change their size.
         """
-        return self._take(found, frame)
-
-    def _take(self, offered: Instances, frame: Frame | None, offer: Offer | None = None) -> Instances:
-        """Take in a frame; of masks on offer some are chosen first."""
-        notes = list(offered.notes)
-        fresh = self._begin_anew(offered.image_hw, notes)
-        self._move(offered)
+        notes = list(found.notes)
+        fresh = self._begin_anew(found.image_hw, notes)
+        self._move(found)
         self._motion.step(np.array([track.lost == 0 for track in self._tracks], dtype=np.bool_))
-        small = thinned(offered.masks)
-        found = offered
-        if offer is not None:
-            rows = self._chosen(offer, small)
-            found, small = offered[rows], small[rows]
+        small = thinned(found.masks)
         looks = None if frame is None else frame.embeddings(found.masks)
         pairs, overlap = self._pairs(found, small, looks)
         self._take_in(found, small, looks, pairs, overlap)
-        new = sorted(set(range(len(found))) - set(pairs))
-        least = max(self.config.birth_score, 0 if offer is None else offer.least)
-        born = self._begin(found, small, looks, [index for index in new if found.scores[index] >= least])
+        born = self._begin(found, small, looks, sorted(set(range(len(found))) - set(pairs)))
         self._forget(set(pairs.values()) | set(born.values()))
         self.frames += 1
         self._name({**pairs, **born}, 1 if fresh else self.config.confirm_frames)
@@ -127,22 +97,13 @@ class Tracker:
         self._image_hw = image_hw
         return fresh
 
-    def _move(self, offered: Instances) -> None:
+    def _move(self, found: Instances) -> None:
         """Move what is known along with the camera."""
-        shift = self._camera.see(offered.image) if self.config.camera else None
+        shift = self._camera.see(found.image) if self.config.camera else None
         if shift is not None:
             self._motion.follow(shift)
             for track in self._tracks:
-                track.move(shift, stride_of(offered.image_hw), offered.image_hw)
-
-    def _chosen(self, offer: Offer, small: BoolArray) -> npt.NDArray[np.intp]:
-        """Rows of the masks on offer that are taken."""
-        step = stride_of(offer.masks.image_hw)
-        rows = [row for row, track in enumerate(self._tracks) if track.id and track.lost <= REMEMBERED]
-        known = [predicted(self._tracks[row], self._motion.place[row], step) for row in rows]
-        standing = np.array([self._tracks[row].standing for row in rows], dtype=np.float32)
-        added = support(small, np.array(known).reshape(-1, *small.shape[1:]), standing)
-        return choose(small, offer, added, self.config)
+                track.move(shift, stride_of(found.image_hw), found.image_hw)
 
     def _pairs(self, found: Instances, small: BoolArray, looks: FloatArray | None) -> tuple[dict[int, int], Array]:
         """Index of an instance to that of its track, and (N, T) how well each goes on with each."""
@@ -254,7 +215,7 @@ class Tracker:
             shown,
             masks=np.concatenate([shown.masks, [mask for _, mask in held]]),
             scores=np.concatenate([shown.scores, np.array([track.score for track, _ in held], dtype=np.float32)]),
-            boxes=np.concatenate([shown.boxes, np.array([bounds(mask) for _, mask in held], dtype=np.float32)]),
+            boxes=np.concatenate([shown.boxes, np.array([mask_bounds(mask) for _, mask in held], dtype=np.float32)]),
             points=np.concatenate([shown.points, np.array([track.point for track, _ in held], dtype=np.float32)]),
             ids=np.concatenate([shown.ids, np.array([track.id for track, _ in held], dtype=np.int64)]),
         )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uois_sam.geometry import mask_bounds
 from uois_sam.tracking.camera import Shift
-from uois_sam.tracking.matching import bounds
 from uois_sam.types import BoolArray, FloatArray
 
 Window = tuple[int, int, int, int]
@@ -42,7 +42,7 @@ class Votes:
 
     def box(self) -> FloatArray | None:
         """(4,) float32 xyxy around the outline; None where there is nothing inside."""
-        corners = bounds(self.inside)
+        corners = mask_bounds(self.inside)
         if corners[2] == 0:
             return None
         return np.array(corners, dtype=np.float32) + np.array(self.window[:2] * 2, dtype=np.float32)
@@ -93,7 +93,7 @@ class Votes:
 
     def _trimmed(self) -> Votes:
         """Without borders that nearly nobody votes for: a window must not grow for ever."""
-        left, top, right, bottom = bounds(self.shares > 0.02)
+        left, top, right, bottom = mask_bounds(self.shares > 0.02)
         if (bottom - top, right - left) == self.shares.shape or right == 0:
             return self
         x0, y0, _, _ = self.window

@@ -19,7 +19,7 @@ from uois_sam.cli.segment.outputs import PictureOptions, Result, Segmenter, made
 from uois_sam.errors import ImageError
 from uois_sam.runtime.executors import Executor, on_threads
 from uois_sam.runtime.ray import on_ray
-from uois_sam.runtime.threads import share_one_heap, thread_count, threads_of
+from uois_sam.runtime.threads import photos_at_once, thread_count
 
 if TYPE_CHECKING:
     from uois_sam.types import ImageArray
@@ -45,10 +45,8 @@ def segment_here(
         pictures: what to draw.
         plan: formats of the results.
     """
-    share = None if workers == 1 else max(1, thread_count() // workers)
-    share_one_heap()
     # The model has threads of its own: each that ever runs it keeps some 0.1 GB of freed memory to itself.
-    with threads_of(share), ThreadPoolExecutor(workers) as computing:
+    with photos_at_once(workers), ThreadPoolExecutor(workers) as computing:
 
         def segment(photo: Photo) -> Result:
             compute = lambda *of: computing.submit(predict, model, pictures.debug_heatmap, *of).result()  # noqa: E731

@@ -35,9 +35,8 @@ def exactly(x: Array) -> AbstractContextManager[object]:
     """Compute in float32 inside a forward pass of lower precision."""
     if is_numpy(x):
         return nullcontext()
-    from uois_sam.runtime.device import full_precision  # in torch
-
-    return full_precision(x.device)
+    torch, kind = namespace(x), x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:

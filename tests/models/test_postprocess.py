@@ -13,13 +13,13 @@ from torch import Tensor
 
 from uois_sam.geometry import Frame, resize_logits
 from uois_sam.models.postprocess import (
-    _small_regions,
     box_iou,
     choose_best,
     clean_regions,
     draw_masks,
     mask_boxes,
     mask_iou,
+    small_regions,
     suppress,
 )
 
@@ -250,6 +250,6 @@ def test_regions_are_cleaned_alike_wherever_the_mask_lies() -> None:
     """Only the surroundings of a mask are looked at; far away from the border or at it, the answer is the same."""
     mask = torch.nn.functional.avg_pool2d(torch.randn(20, 1, 16, 18), 3, stride=1)[:, 0]
     inside = (mask > 0).numpy()
-    expected = np.stack([_small_regions(one, 0.3) for one in inside])
+    expected = np.stack([small_regions(one, 0.3) for one in inside])
     found = (clean_regions(mask, 0.3) != mask).numpy()
     np.testing.assert_array_equal(found & (mask != 0).numpy(), expected & (mask != 0).numpy())

@@ -140,6 +140,20 @@ def test_clicks_and_boxes_make_objects(shown: Page) -> None:
     expect(shown.locator("#status")).to_contain_text("Click on the object as well")
 
 
+def test_enter_before_an_answer_keeps_what_it_brings(shown: Page) -> None:
+    """A click whose answer takes a while, and Enter at once: the object is kept once, with that click."""
+    before = count(shown)
+    shown.route("**/v1/prompt", lambda route: (shown.wait_for_timeout(500), route.continue_()))
+    shown.mouse.click(*at(shown, 0.3, 0.4))
+    shown.keyboard.press("Enter")
+    expect(shown.locator("#status")).to_contain_text("kept")
+    kept = count(shown)
+    assert kept <= before + 1
+    shown.wait_for_timeout(300)
+    assert count(shown) == kept, "no answer comes after it"
+    expect(shown.locator("#keep")).to_be_disabled()
+
+
 def test_the_keyboard_alone_points_and_removes(shown: Page) -> None:
     shown.focus("#photo")
     shown.keyboard.press("ArrowRight")

@@ -18,6 +18,7 @@ let current = -1; // index of the photo that is shown
 let target = { clicks: [], box: null, found: null }; // object that is being pointed at
 let lasso = false;
 let asked = 0; // number of the last request: answers to earlier ones are dropped
+let coming = null; // promise of the answer to the last click or box
 let refused = []; // what is said of the files that were given last and cannot be shown
 
 const limits = new Limits(element("limits"), () => find(300));
@@ -130,15 +131,17 @@ function pointAt(change) {
     ...(target.clicks.length ? { points: [target.clicks.map(([x, y]) => [x, y])], labels: [target.clicks.map((c) => c[2])] } : {}),
     ...(target.box ? { boxes: [target.box] } : {}),
   });
-  return askLast(words, 0, (_, answer) => { target.found = answer.instances; });
+  coming = askLast(words, 0, (_, answer) => { target.found = answer.instances; });
+  return coming;
 }
 
 function forget() {
   target = { clicks: [], box: null, found: null };
 }
 
-// Keep the object that is pointed at, in place of those that are the same.
-function keep() {
+// Keep the object that is pointed at, by all clicks and the box so far, in place of those that are the same.
+async function keep() {
+  await coming;
   if (!target.found) return;
   const one = photo(), before = objects().length;
   const masks = target.found.map((each) => decode(each.segmentation));

@@ -21,16 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam.benchmark.peers import OURS
-from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.benchmark.record import make_record, read_record, write_record
 from uois_sam.checkpoints.bases import BASES
 from uois_sam.errors import UOISError
 from uois_sam.models.sam.modules import SamSize
 from uois_sam.models.sam2.modules import Sam2Size
-from uois_sam.runtime.provenance import summary
+from uois_sam.runtime.provenance import describe_machine, summary
 
 HERE = Path(__file__).parent
 KNOWN = ("compact", *BASES)
 DEFAULT = ("compact", "edgetam", "sam2.1-hiera-tiny", "sam-vit-b", "sam-vit-l")
+SAME = ("cpu", "cores_usable", "gpu")
+"""What of the machine has to be the same for all rows of a record."""
 PARTS = ("encoder", "prompts", "decoder", "selection", "total")
 
 
@@ -111,6 +113,30 @@ def markdown(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def shown(record: dict[str, Any]) -> str:
+    """Format a record: its table, and how and on what it was measured."""
+    how = record["payload"]
+    said = f"{how['clock'].capitalize()}, {how['precision']}; weights {how['weights']}. {summary(record['machine'])}"
+    return f"{markdown(how['bases'])}\n\n{said}"
+
+
+def kept_bases(path: Path | None, asked: dict[str, str]) -> dict[str, Any]:
+    """Return the measurements of a record that new ones are added to.
+
+    Raises:
+        UOISError: it is none of bases, or they were measured otherwise or on another machine.
+    """
+    if path is None or not path.exists():
+        return {}
+    record = read_record(path, "bases")
+    here = describe_machine()
+    found = {key: record["payload"].get(key) for key in asked} | {key: record["machine"].get(key) for key in SAME}
+    wanted = asked | {key: here[key] for key in SAME}
+    if other := [f"{key} {found[key]} instead of {wanted[key]}" for key in wanted if found[key] != wanted[key]]:
+        raise UOISError(f"{path}: holds measurements with {', '.join(other)}; choose another --out")
+    return dict(record["payload"]["bases"])
+
+
 def main() -> int:
     """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,21 +147,21 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="write everything as JSON; bases that are there already are kept")
     options = parser.parse_args()
+    clock = "processor seconds, one thread" if by_processor_time(options) else "wall clock"
+    asked = {"clock": clock, "precision": options.precision, "device": options.device}
     try:
-        kept = json.loads(options.out.read_text())["payload"] if options.out and options.out.exists() else {"bases": {}}
+        rows = kept_bases(options.out, asked)
         for base in options.bases:
-            kept["bases"][base] = measure(base, options)
+            rows[base] = measure(base, options)
             print(f"{base} measured", file=sys.stderr, flush=True)
-            clock = "processor seconds, one thread" if by_processor_time(options) else "wall clock"
-            kept |= {"clock": clock, "precision": options.precision, "weights": "random, except for compact"}
-            record = make_record("bases", kept)
+            in_order = {name: rows[name] for name in KNOWN if name in rows}
+            record = make_record("bases", {**asked, "weights": "random, except for compact", "bases": in_order})
             if options.out:
                 write_record(options.out, record)
     except UOISError as error:
         print(f"bases: {error}", file=sys.stderr)
         return 2
-    print(markdown(kept["bases"]))
-    print(f"\n{kept['clock']}, {kept['precision']}; weights {kept['weights']}. {summary(record['machine'])}")
+    print(shown(record))
     return 0
 
 

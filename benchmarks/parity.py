@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib.util
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 
 from uois_sam.benchmark.peers import build_official_sam, build_transformers_sam, official_modules
-from uois_sam.benchmark.record import make_record, write_record
+from uois_sam.benchmark.record import make_record, read_record, write_record
 from uois_sam.checkpoints.bases import BACKBONES, BASES, find_backbone
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.errors import UOISError
@@ -150,7 +149,10 @@ def main() -> int:
     if options.weights is not None and len(options.base) > 1:
         parser.error(f"--weights are those of one base, found {len(options.base)}: {' '.join(options.base)}")
     try:
-        bases = json.loads(options.out.read_text())["payload"]["bases"] if options.out and options.out.exists() else {}
+        kept = read_record(options.out, "parity")["payload"] if options.out and options.out.exists() else {}
+        if kept.get("points", options.points) != options.points:
+            raise UOISError(f"{options.out}: holds differences with {kept['points']} points, not {options.points}")
+        bases = kept.get("bases", {})
         for name in options.base:
             if options.weights is None:
                 result = compare_family(

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from dataclasses import fields
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,6 +27,9 @@ COMMANDS = (
 HELP_COLUMNS = 80
 NOTEBOOKS = {"segment-and-prompt": "segment_and_prompt", "fine-tune": "fine_tune"}
 """Page below get-started/ -> notebook."""
+RESULTS = ROOT / "benchmarks" / "results"
+BASES_MARK = re.compile(r"<!-- table of ([\w.-]+\.json) -->")
+"""Where a page wants the table of a record of ``benchmarks/bases.py``."""
 COPIES = {"development/contributing.md": "CONTRIBUTING.md", "development/changelog.md": "CHANGELOG.md"}
 """Page -> file in the repository's root, where people look for it."""
 
@@ -42,9 +46,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the table of settings where a page asks for it."""
+    """Put the table of settings, and those of records, where a page asks for them."""
     mark = "<!-- settings table -->"
-    return markdown.replace(mark, settings_table()) if mark in markdown else markdown
+    with_settings = markdown.replace(mark, settings_table()) if mark in markdown else markdown
+    return BASES_MARK.sub(lambda found: bases_table(RESULTS / found[1]), with_settings)
 
 
 def on_page_content(html: str, **_: Any) -> str:
@@ -83,6 +88,18 @@ def settings_table() -> str:
         values = [_shown(field.default), _shown(card["selection"].get(field.name, field.default))]
         rows.append(f"| `{field.name}` | {' | '.join(values)} | {meanings[field.name]} |")
     return "\n".join(rows)
+
+
+def bases_table(path: Path) -> str:
+    """Times and memory by base out of a record of ``benchmarks/bases.py``; says so where there is none yet."""
+    if not path.is_file():
+        return f"*`{path.name}` has not been measured yet.*"
+    spec = spec_from_file_location("bases", ROOT / "benchmarks" / "bases.py")
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    table: str = script.shown(json.loads(path.read_text(encoding="utf-8")))
+    return f"{table} (`{path.name}`)"
 
 
 def attribute_docstrings(path: Path, name: str) -> dict[str, str]:

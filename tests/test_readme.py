@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from scripts import load_hooks
 from uois_sam.config import InferenceConfig
 
 ROOT = Path(__file__).parents[1]
@@ -131,14 +130,34 @@ def test_every_command_is_in_the_reference() -> None:
     assert shown == set(COMMANDS)
 
 
-def load_hooks() -> ModuleType:
-    pytest.importorskip("mkdocs")
-    spec = spec_from_file_location("site_hooks", ROOT / "docs" / "hooks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize("place", ["docs/method/architecture.md", "docs/images/layers.svg"])
+def test_every_part_of_the_package_is_on_the_page_and_in_the_picture_of_its_layers(place: str) -> None:
+    text = (ROOT / place).read_text(encoding="utf-8")
+    package = ROOT / "src" / "uois_sam"
+    parts = [path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    assert len(parts) > 25
+    assert [part for part in sorted(parts) if part[0] != "_" and not re.search(rf"\b{part}\b", text)] == []
+
+
+def test_files_named_on_the_page_of_the_architecture_exist() -> None:
+    text = (ROOT / "docs" / "method" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_0-9/]+(?:/|\.py))`", text)
+    assert len(named) > 40
+    package = ROOT / "src" / "uois_sam"
+    beside = [
+        ROOT,
+        package,
+        *(path for path in package.rglob("*") if path.is_dir()),
+    ]  # a call names files in their room
+    assert [name for name in named if not any((folder / name).exists() for folder in beside)] == []
+
+
+def test_every_extra_is_in_the_table_of_the_installation() -> None:
+    tomllib = pytest.importorskip("tomllib")  # since Python 3.11
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = (ROOT / "docs" / "get-started" / "installation.md").read_text(encoding="utf-8")
+    rows = {name for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert set(project["optional-dependencies"]) == rows
 
 
 def test_symbols_named_in_the_paper_map_exist() -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from hub_server import HubServer, serve_hub
+from hub_server import HubServer, hub_for_client
 from tiny_base import BACKBONE, NAME, SPEC, TinyBase, random_photo
 from uois_sam import UOISSAM
 from uois_sam.checkpoints.bases import BASES
@@ -30,13 +30,7 @@ from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """An empty hub, and an empty cache."""
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with serve_hub() as server:
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+    with hub_for_client(monkeypatch, tmp_path / "cache") as server:
         yield server
 
 

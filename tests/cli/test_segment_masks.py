@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tiny_base import NAME, TinyBase
+from tiny_base import NAME, TinyBase, write_tiny_base
 from uois_sam import UOISSAM, UOISError
 from uois_sam.checkpoints.heads import save_heads
 from uois_sam.cli.main import main
@@ -69,7 +69,9 @@ def test_a_saved_model_is_the_one_that_finds(tiny_base: TinyBase, tmp_path: Path
     assert UOISSAM.from_pretrained(tmp_path / "saved", device="cpu").networks.redrawer is None
 
 
-def test_heads_trained_on_a_base_bring_it_and_their_score(photo: Path, tiny_base: TinyBase, tmp_path: Path) -> None:
+def test_heads_trained_on_a_base_bring_it_and_their_score_and_refuse_another(
+    photo: Path, tiny_base: TinyBase, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = tiny_base.load()
     save_heads(base, base.fresh_hpg(), base.fresh_hdnet(), tmp_path / "heads", training={})
     weights = {"sam": tiny_base.sam, "dinov2": tiny_base.dinov2}
@@ -77,6 +79,12 @@ def test_heads_trained_on_a_base_bring_it_and_their_score(photo: Path, tiny_base
     assert drawing.networks.redrawer is not None and drawing.networks.redrawer.hdnet is not None
     given = ("--masks", str(tmp_path / "heads"), "--sam", str(tiny_base.sam), "--dinov2", str(tiny_base.dinov2))
     assert segment(photo, *given) == 0
+    other = write_tiny_base(tmp_path / "other", seed=7)
+    given = ("--masks", str(tmp_path / "heads"), "--sam", str(other.sam), "--dinov2", str(tiny_base.dinov2))
+    capsys.readouterr()
+    assert segment(photo, *given) == 2
+    told = capsys.readouterr().err.strip()
+    assert "these heads were trained on sam-tiny with SHA256" in told and len(told.splitlines()) == 1
 
 
 def test_heads_without_a_sam_cannot_draw(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

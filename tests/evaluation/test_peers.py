@@ -12,10 +12,19 @@ import numpy as np
 import pytest
 import torch
 
+from hub_server import hub_for_client
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.evaluation import HuggingFacePeer
 from uois_sam.evaluation.report.markdown import paper_tables, result_table
-from uois_sam.evaluation.report.published import ELSEWHERE, FLAGS, METHOD_FLAGS, TABLE_2, TABLE_3, TABLE_4
+from uois_sam.evaluation.report.published import (
+    ELSEWHERE,
+    FLAGS,
+    METHOD_FLAGS,
+    TABLE_2,
+    TABLE_3,
+    TABLE_4,
+    WITHOUT_FIGURES,
+)
 from uois_sam.types import ImageArray
 
 transformers = pytest.importorskip("transformers")
@@ -84,6 +93,22 @@ def sam() -> tuple[Any, Any]:
     )  # fmt: skip
     side = {"longest_edge": 64}
     return SamModel(config), SamImageProcessor(size=side, pad_size={"height": 64, "width": 64})
+
+
+def rf_detr() -> tuple[Any, Any]:
+    from transformers import RfDetrConfig, RfDetrDinov2Config, RfDetrForInstanceSegmentation
+    from transformers.models.rf_detr.image_processing_rf_detr import RfDetrImageProcessor
+
+    backbone = RfDetrDinov2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14, num_windows=1,
+        out_features=["stage1", "stage2"],
+    )  # fmt: skip
+    config = RfDetrConfig(
+        backbone_config=backbone, d_model=16, decoder_layers=1, decoder_self_attention_heads=2,
+        decoder_cross_attention_heads=2, decoder_ffn_dim=16, decoder_n_points=2, num_queries=5, group_detr=1,
+        c2f_num_blocks=1, num_labels=3,
+    )  # fmt: skip
+    return RfDetrForInstanceSegmentation(config), RfDetrImageProcessor(size={"height": 56, "width": 56})
 
 
 def saved(make: Callable[[], tuple[Any, Any]], folder: Path, kindly: bool = False) -> Path:
@@ -165,6 +190,23 @@ def test_the_pipeline_itself_finds_something_or_nothing(tmp_path: Path) -> None:
     assert found.labels.shape == (48, 64)
 
 
+def test_rf_detr_gives_its_instances_or_none(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    for folder, sure in (("sure", 8.0), ("unsure", -8.0)):
+        model, processor = rf_detr()
+        for name, parameter in model.named_parameters():
+            if "class_embed" in name:
+                torch.nn.init.constant_(parameter, sure if name.endswith("bias") else 0.0)
+        model.save_pretrained(tmp_path / folder)
+        processor.save_pretrained(tmp_path / folder)
+        peer = HuggingFacePeer(f"hf:{tmp_path / folder}", "cpu")
+        found = peer(photo())
+        assert peer.description["class"] == "RfDetrForInstanceSegmentation"
+        assert found.labels.shape == (48, 64)
+        assert bool(found.scores) == (sure > 0) and all(score > 0.5 for score in found.scores.values())
+
+
 def test_without_torchvision_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
     for kind in ("sam", "rf_detr"):
@@ -207,6 +249,38 @@ def test_a_hub_that_cannot_be_reached_is_told_in_one_line(monkeypatch: pytest.Mo
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("token", [None, "hf_of_somebody"])
+def test_a_gated_peer_says_where_to_accept_its_licence(
+    token: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    if token is not None:
+        monkeypatch.setenv("HF_TOKEN", token)
+    with hub_for_client(monkeypatch, tmp_path) as hub:
+        hub.gated.add("tests/gated")
+        with pytest.raises(UOISError) as caught:
+            HuggingFacePeer("hf:tests/gated", "cpu")
+    told = str(caught.value)
+    assert told.startswith("tests/gated is gated: ") and "https://huggingface.co/tests/gated" in told
+    assert told.endswith("or give a folder that you have (hf:FOLDER)") and "\n" not in told
+
+
+def test_a_hub_that_does_not_answer_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import huggingface_hub.constants as constants
+
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)  # between its attempts
+    with pytest.raises(UOISError, match="nobody/nothing: expected a model that transformers can load") as caught:
+        HuggingFacePeer("hf:nobody/nothing", "cpu")
+    assert len(str(caught.value).splitlines()) == 1
+    assert [record for record in caplog.records if record.name.startswith("huggingface_hub")] == []
+
+
 def test_half_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     weights = saved(mask2former, tmp_path) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
@@ -225,21 +299,34 @@ def test_flags_mark_rows_and_are_explained() -> None:
     assert "| Mask2Former |" in text
     for flag in {flag for flags in METHOD_FLAGS.values() for flag in flags}:
         assert f"[{flag}] {FLAGS[flag]}" in text
-    assert "without figures here: DA-Fusion [depth, threshold, labels], UCN+ [unchecked]." in text
-    methods = {row.method for row in (*TABLE_2, *TABLE_3)}
-    assert not methods & set(ELSEWHERE)
-    assert set(METHOD_FLAGS) <= methods | set(ELSEWHERE)
+    assert "under their own protocol: DA-Fusion." in text and "without figures here: UCN+ [unchecked]." in text
+    methods, others = {row.method for row in (*TABLE_2, *TABLE_3)}, {row.method for row in ELSEWHERE}
+    assert not methods & (others | set(WITHOUT_FIGURES))
+    assert others | set(WITHOUT_FIGURES) <= set(METHOD_FLAGS) <= methods | others | set(WITHOUT_FIGURES)
+
+
+def test_rows_that_are_not_in_the_paper_stand_below_its_rows_with_dashes_for_what_is_not_published() -> None:
+    second, third = paper_tables([]).split("## Table III")
+    row = "| DA-Fusion [depth, threshold, labels] | U-S | RGBD | 93.2 | 92.6 | 92.1 | – | – | 90.0 | 92.7 | 93.5 | "
+    assert f"{row}92.4 | 92.9 | – | – | 88.0 | 92.9 |" in second
+    assert second.index("| UOIS-SAM (paper)") < second.index("| DA-Fusion")
+    assert "| DA-Fusion" not in third
+    assert [row[0] for row in result_table(_report("model", "osd")).published][-1].startswith("DA-Fusion [")
+    assert not any(row[0].startswith("DA-Fusion") for row in result_table(_report("model", "phocal")).published)
 
 
 @pytest.mark.parametrize(
     ("kind", "dataset", "expected"), [("peer", "ocid", True), ("model", "ocid", False), ("peer", "osd", False)]
 )
 def test_sams_automatic_scheme_is_the_reference_row_of_peers(kind: str, dataset: str, expected: bool) -> None:
-    mean = {"overlap": dict.fromkeys(("precision", "recall", "f_measure"), 0.5), "over_75": 0.5}
-    mean["boundary"] = mean["overlap"]
-    scores = {"all_frames": mean, "empty_frames": 0, "non_empty_frames": None, "pooled": mean}
-    report: Any = {"scores": scores, "method": {"name": "x", "kind": kind}, "dataset": {"name": dataset}}
-    first = result_table(report).published[0]
+    first = result_table(_report(kind, dataset)).published[0]
     assert ("automatic scheme" in first[0]) == expected
     if expected:
         assert first[3:] == [f"{value:.1f}" for value in TABLE_4[0].result]
+
+
+def _report(kind: str, dataset: str) -> Any:
+    mean = {"overlap": dict.fromkeys(("precision", "recall", "f_measure"), 0.5), "over_75": 0.5}
+    mean["boundary"] = mean["overlap"]
+    scores = {"all_frames": mean, "empty_frames": 0, "non_empty_frames": None, "pooled": mean}
+    return {"scores": scores, "method": {"name": "x", "kind": kind}, "dataset": {"name": dataset}}

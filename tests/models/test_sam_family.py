@@ -11,8 +11,9 @@ from family_references import our_outputs, pixels_of, their_outputs
 from sam_references import errors
 from tiny_base import random_photo
 from tiny_family import FAMILIES, points_for
+from uois_sam.errors import UOISError
 from uois_sam.geometry import Frame
-from uois_sam.models.unloaded import randomise
+from uois_sam.models.unloaded import randomise, unloaded
 
 TOLERANCE = 1e-4
 
@@ -84,3 +85,15 @@ def test_lower_precision_gives_nearly_the_same(name: str) -> None:
 def test_networks_come_without_weights_until_loaded(name: str) -> None:
     assert all(parameter.is_meta for parameter in FAMILIES[name].sam.build().parameters())
     assert not any(buffer.is_meta for buffer in networks_of(name).buffers())
+
+
+def test_a_torchvision_for_another_torch_is_told_in_one_line_and_other_failures_are_not_hidden() -> None:
+    """Such as PyPI's, made for CUDA, beside torch's processor build: transformers cannot be imported then."""
+    with (
+        pytest.raises(UOISError, match="made for torch .*, found another .operator torchvision::nms does not") as told,
+        unloaded("SAM 2.1"),
+    ):
+        raise RuntimeError("operator torchvision::nms does not exist")
+    assert "\n" not in str(told.value) and str(told.value).startswith("SAM 2.1 needs transformers")
+    with pytest.raises(RuntimeError, match="out of memory"), unloaded("SAM 2.1"):
+        raise RuntimeError("out of memory")

@@ -80,6 +80,7 @@ def test_a_dry_run_lists_what_is_missing_and_does_nothing(
     assert "UOAIS-Sim, to train on: here" in said and "12 images" in said
     assert "- OSD: here" in said and "3 frames where 111 are published" in said
     assert "- PhoCAL: missing, its part of Table III is left out; --phocal ROOT; 721 photos, one in 10" in said
+    assert "- OCID: missing, its part of Tables II, IV and V is left out; --ocid ROOT; 2390 photos (the size" in said
     assert "| score on osd | 3 |" in said and "| Table V: score 100 % on osd | 3 |" in said
     assert not out.exists()
     base.sam.unlink()

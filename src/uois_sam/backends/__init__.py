@@ -1,4 +1,6 @@
-"""Exported models: the networks as graphs of ONNX Runtime, OpenVINO, TensorRT or TorchScript, for the same pipeline.
+"""Networks as graphs of ONNX Runtime, OpenVINO, TensorRT or TorchScript, behind the same pipeline.
 
-Nothing in here imports torch, but for TorchScript's own session. :mod:`uois_sam.export` writes what is read here.
+The graphs are those of an exported folder, or those that come with the package for compact models of the bundled sizes
+(:mod:`uois_sam.backends.bundled`). :mod:`uois_sam.export` writes both. Torch is imported by the sessions of TorchScript
+and TensorRT only.
 """

@@ -11,7 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from uois_sam.errors import UOISError
 from uois_sam.io.files import write_atomically
+from uois_sam.io.json_files import read_json
 from uois_sam.runtime.provenance import describe_machine
 
 
@@ -38,6 +40,24 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
         OutputError: if the file cannot be written.
     """
     write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def read_record(path: Path, name: str) -> dict[str, Any]:
+    """Read a record, to add to what it holds.
+
+    Args:
+        path: the file.
+        name: of the benchmark that has to have written it.
+
+    Raises:
+        UOISError: it is unreadable, or no record of that benchmark.
+    """
+    what = f"a record of {name}"
+    record: Any = read_json(path, what=what)
+    if not isinstance(record, dict) or record.get("benchmark") != name:
+        found = f"one of {record.get('benchmark')!r:.60}" if isinstance(record, dict) else f"{record!r:.60}"
+        raise UOISError(f"{path}: expected {what}, found {found}; choose another --out")
+    return record
 
 
 def command_line(arguments: Sequence[str]) -> str:

@@ -72,7 +72,7 @@ def check_reachable(repo: str, instead: str, *, gated: bool = False) -> None:
     if not may_download():
         raise WeightsError(f"{repo} {_forbidden(instead)}")
     if gated and _client().get_token() is None:
-        raise WeightsError(_gated(repo, instead))
+        raise WeightsError(gated_message(repo, instead))
 
 
 def fetch_weights(repo: str, licence: str, instead: str) -> Path:
@@ -150,15 +150,39 @@ def _verify(path: Path, repo: str) -> None:
 
 
 @contextmanager
-def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
-    """Turn the client's many exceptions, and what it says of every attempt, into one line."""
+def quiet_attempts() -> Iterator[None]:
+    """Leave out what the client says of every single attempt: the error at the end says it once."""
     attempts = logging.getLogger("huggingface_hub")
     level = attempts.level
     attempts.setLevel(logging.ERROR)
     try:
         yield
+    finally:
+        attempts.setLevel(level)
+
+
+def refused_as_gated(error: BaseException) -> bool:
+    """Whether the hub refused, at the root of an error, because a licence has not been accepted."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, _client().errors.GatedRepoError) or (cause is not None and refused_as_gated(cause))
+
+
+def gated_message(repo: str, instead: str) -> str:
+    """Say where a gated model's licence is accepted, and what to do without it."""
+    return (
+        f"{repo} is gated: its licence must be accepted before the Hugging Face hub gives it; accept it at "
+        f"https://huggingface.co/{repo}, then log in (hf auth login, or HF_TOKEN), or {instead}"
+    )
+
+
+@contextmanager
+def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
+    """Turn the client's many exceptions, and what it says of every attempt, into one line."""
+    try:
+        with quiet_attempts():
+            yield
     except _client().errors.GatedRepoError as error:
-        raise WeightsError(_gated(repo, instead)) from error
+        raise WeightsError(gated_message(repo, instead)) from error
     except (_client().errors.RepositoryNotFoundError, _client().errors.HFValidationError) as error:
         raise WeightsError(f"the Hugging Face hub has no model {repo!r} that you may read") from error
     except _failures() as error:
@@ -168,15 +192,6 @@ def _explaining(repo: str, filename: str, instead: str) -> Iterator[None]:
             f"cannot get {filename} of {repo}: not in the cache {_client().constants.HF_HUB_CACHE}, and no download "
             f"({_why(error)}); {instead}"
         ) from error
-    finally:
-        attempts.setLevel(level)
-
-
-def _gated(repo: str, instead: str) -> str:
-    return (
-        f"{repo} is gated: its licence must be accepted before the Hugging Face hub gives it; accept it at "
-        f"https://huggingface.co/{repo}, then log in (hf auth login, or HF_TOKEN), or {instead}"
-    )
 
 
 def _forbidden(instead: str) -> str:

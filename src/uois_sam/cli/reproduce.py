@@ -122,8 +122,7 @@ class Reproduce:
             sys.stdout.write(f"- {item.words()}\n")
         frames = {name: len(config.open_benchmark(name)) for name in config.benchmarks}
         with progress(console, bars=False) as watch:
-            watch.stage("measuring one image in every stage", None)
-            figures = measure_figures(networks_for_timing(config))
+            figures = measure_figures(networks_for_timing(config), watch)
         lines = make_plan(config, training, frames, figures, self.out).lines()
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
         return 0

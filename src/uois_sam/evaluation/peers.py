@@ -171,11 +171,16 @@ def _transformers() -> Any:
 @contextmanager
 def _explaining(source: str) -> Iterator[None]:
     """Turn what the library raises for files it cannot have or use into one line."""
+    from uois_sam.checkpoints.huggingface import gated_message, quiet_attempts, refused_as_gated
+
     try:
-        yield
+        with quiet_attempts():
+            yield
     except UOISError:
         raise
     except Exception as error:  # of transformers, the hub's client, the file format, torch: each has its own
+        if refused_as_gated(error):
+            raise UOISError(gated_message(source, "give a folder that you have (hf:FOLDER)")) from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = lines[0] if lines else type(error).__name__
         raise UOISError(f"{source}: expected a model that transformers can load, and it says: {said:.300}") from error

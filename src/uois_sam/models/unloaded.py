@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from uois_sam.errors import MissingExtraError
+from uois_sam.errors import MissingExtraError, UOISError
 
 
 class _NoWeights(TorchFunctionMode):
@@ -37,12 +37,20 @@ def unloaded(what: str) -> Iterator[None]:
 
     Raises:
         MissingExtraError: transformers is not installed, or too old to know ``what``.
+        UOISError: transformers finds a torchvision that was made for another torch, and so cannot be imported.
     """
     try:
         with _NoWeights():
             yield
     except ImportError as error:
         raise MissingExtraError(what, "full", "transformers") from error
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):  # an operator that its library would have brought
+            raise
+        raise UOISError(
+            f"{what} needs transformers, which imports torchvision where it is installed: expected one made for torch "
+            f"{torch.__version__}, found another ({error}); install both from one index, or remove torchvision"
+        ) from error
 
 
 def _usual(parent: nn.Module, key: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from uois_sam.config import MAX_PROMPTS
 from uois_sam.models.networks import Networks
 from uois_sam.pipeline import UOISSAM
 from uois_sam.reproduce.config import ReproduceConfig
+from uois_sam.runtime.progress import SILENT, ProgressCallback
 from uois_sam.runtime.timing import now
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
 from uois_sam.training.feature_cache.rows import MapRows, TokenRows
@@ -35,6 +37,8 @@ SCORE_CORE_SECONDS = 0.024
 PREDICTION_BYTES = 8_000
 """Disk of a predicted label map with its scores: two blocks of a file system."""
 _TIMES = 2
+_MEASURED = ("features and masks to learn from", "features", "masks of 30 prompts", "a step of HPG", "a step of HDNet")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,25 +104,27 @@ class _OneSample:
         return self.sample
 
 
-def measure_figures(base: Networks) -> Figures:
+def measure_figures(base: Networks, watch: ProgressCallback = SILENT) -> Figures:
     """Measure one image in every stage; the better of two runs of each."""
     sample, device = drawn_sample(), base.device
     data, config = _OneSample(sample), FeatureConfig()
-    rows = view_rows(base, None, data, config, 0, evidence=False)
     model = UOISSAM(base, base_card(base), UNTRAINED_SETTINGS)
-    encoded = model.encode_image(sample.image)
     points = spread_points((480, 640), MAX_PROMPTS)
-    seconds = {
-        "cache_seconds": lambda: view_rows(base, None, data, config, 0, evidence=False),
-        "encode_seconds": lambda: model.encode_image(sample.image),
-        "points_seconds": lambda: encoded.predict(points),
-        "hpg_seconds": hpg_step(base, rows.maps.to(device)),
-        "hdnet_seconds": hdnet_step(base, rows.tokens.to(device)),
-    }
+    watch.stage("measuring one image", len(_MEASURED))
+
+    def least(done: int, call: Callable[[], T]) -> tuple[float, T]:
+        watch.advance(done, _MEASURED[done])
+        return _least(call, device)
+
+    cache, rows = least(0, lambda: view_rows(base, None, data, config, 0, evidence=False))
+    encode, encoded = least(1, lambda: model.encode_image(sample.image))
+    masks, _ = least(2, lambda: encoded.predict(points))
+    hpg, _ = least(3, hpg_step(base, rows.maps.to(device)))
+    hdnet, _ = least(4, hdnet_step(base, rows.tokens.to(device)))
     return Figures(
-        str(device), base.name.endswith(RANDOM), cache_bytes=rows.maps.nbytes + rows.tokens.nbytes,
+        str(device), base.name.endswith(RANDOM), cache_seconds=cache, cache_bytes=rows.maps.nbytes + rows.tokens.nbytes,
+        encode_seconds=encode, points_seconds=masks, hpg_seconds=hpg, hdnet_seconds=hdnet,
         precision=str(base.precision).removeprefix("torch."),
-        **{name: _least(call, device) for name, call in seconds.items()},
     )  # fmt: skip
 
 
@@ -144,11 +150,11 @@ def hdnet_step(base: Networks, rows: TokenRows) -> Callable[[], object]:
     return step
 
 
-def _least(call: Callable[[], object], device: torch.device) -> float:
-    """Return the least seconds of some runs: others on the machine only ever add to it."""
+def _least(call: Callable[[], T], device: torch.device) -> tuple[float, T]:
+    """Return the least seconds of some runs, to which others on the machine only ever add, and what the last gave."""
     taken = []
     for _ in range(_TIMES):
         began = now(device)
-        call()
+        given = call()
         taken.append(now(device) - began)
-    return min(taken)
+    return min(taken), given

@@ -15,6 +15,7 @@ from uois_sam.datasets.registry import DATASETS
 from uois_sam.reproduce.config import BENCHMARKS, ReproduceConfig, TrainingData
 
 State = Literal["here", "to be downloaded", "to be rendered", "missing"]
+UNKNOWN_SIZE = " (the size of the download is not known; see its page)"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _bytes_of(path: Path) -> int:
 
 def _training(config: ReproduceConfig, training: TrainingData | None) -> Item:
     info = DATASETS["uoais-sim"].info
-    size = "45000 photos of 640x480 (its page gives no size of the download)"
+    size = f"45000 photos of 640x480{UNKNOWN_SIZE}"
     if training is None:
         detail = f"{config.scenes} scenes are rendered instead, which the paper did not train on"
         return Item(f"{info.title}, to train on", "to be rendered", detail, info.homepage, size, info.licence)
@@ -102,11 +103,10 @@ def _training(config: ReproduceConfig, training: TrainingData | None) -> Item:
 def _benchmark(config: ReproduceConfig, name: str) -> Item:
     info = DATASETS[name].info
     if name not in config.benchmarks:
-        table = "II" if name in ("ocid", "osd") else "III"
-        more = ", IV and V" if name == "ocid" else ""
+        tables = {"ocid": "Tables II, IV and V", "osd": "Table II"}.get(name, "Table III")
         sampled = f", one in {info.every} of the whole set" if info.every > 1 else ""
-        size = f"{info.frames} photos{sampled} (its page gives no size of the download)"
-        detail = f"its part of Table {table}{more} is left out; --{name} ROOT"
+        size = f"{info.frames} photos{sampled}{UNKNOWN_SIZE}"
+        detail = f"its part of {tables} is left out; --{name} ROOT"
         return Item(info.title, "missing", detail, info.homepage, size, info.licence)
     data = config.open_benchmark(name)
     notes = "".join(f"; {note}" for note in data.notes)

@@ -21,6 +21,8 @@ from uois_sam.evaluation.report.published import (
     TABLE_4,
     TABLE_5,
     TITLES,
+    flag_notes,
+    flagged,
     published_for,
 )
 from uois_sam.evaluation.report.report import REPORT_FILE, Report, percentages, read_report
@@ -118,11 +120,11 @@ def _lead(work: Reproduction, ledger: Ledger) -> list[str]:
 
 
 def _figures(name: str, report: Report) -> list[Figure]:
-    ours = percentages(report["scores"]["all_frames"])
-    paper = next(row for row in published_for(name) if row.method == OURS_IN_PAPER).results[name]
+    ours = numbers(percentages(report["scores"]["all_frames"]))
+    paper = numbers(next(row for row in published_for(name) if row.method == OURS_IN_PAPER).results[name])
     columns = {"F": "overlap F", "bF": "boundary F", "%75": "%75"}
     return [
-        Figure(f"{TITLES[name]} {what}", f"{ours[COLUMNS.index(key)]:.1f}", f"{paper[COLUMNS.index(key)]:.1f}")
+        Figure(f"{TITLES[name]} {what}", ours[COLUMNS.index(key)], paper[COLUMNS.index(key)])
         for key, what in columns.items()
     ]
 
@@ -131,13 +133,17 @@ def _comparison(work: Reproduction, report: Report | None, name: str) -> PageTab
     """Return a test set's half of Table II or III."""
     title = f"Table {'II' if name in TABLE_2[0].results else 'III'}: {TITLES[name]}"
     header = ["method", "training", "input", *COLUMNS]
-    rows = [[row.name, row.training, row.inputs, *numbers(row.results[name])] for row in published_for(name)]
+    rows = [
+        [flagged(row.name, row.method), row.training, row.inputs, *numbers(row.results[name])]
+        for row in published_for(name)
+    ]
     if report is None:
         given = "is not scored yet" if name in work.config.benchmarks else "was not given"
         return PageTable(title, header, rows, notes=[f"{TITLES[name]} {given}."])
+    flags = flag_notes(published_for(name))[0]
     trained = "scenes" if work.config.data is None else "U-S" if work.config.kind == "uoais-sim" else "yours"
     rows.append([row_name(work.config.base, work.config.main_percent), trained, "RGB", *_cells(report)])
-    return PageTable(title, header, rows, frozenset({len(rows) - 1}), [_note(report)])
+    return PageTable(title, header, rows, frozenset({len(rows) - 1}), [_note(report), flags])
 
 
 def _components(work: Reproduction) -> PageTable:

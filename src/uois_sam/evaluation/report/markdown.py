@@ -19,6 +19,7 @@ from uois_sam.evaluation.report.published import (
     TITLES,
     AblationRow,
     PublishedRow,
+    elsewhere_for,
     flag_notes,
     flagged,
     published_for,
@@ -37,9 +38,9 @@ def plain(text: str) -> str:
     return " ".join(text.splitlines()).replace("<", "&lt;")
 
 
-def numbers(values: Sequence[float]) -> list[str]:
-    """Format percentages as the paper does."""
-    return [f"{value:.1f}" for value in values]
+def numbers(values: Sequence[float | None]) -> list[str]:
+    """Format percentages as the paper does; what is not published is a dash."""
+    return ["–" if value is None else f"{value:.1f}" for value in values]
 
 
 def percent(ratio: float | None) -> str:
@@ -78,7 +79,7 @@ def result_table(report: Report) -> ResultTable:
             *reference,
             *(
                 [flagged(row.name, row.method), row.training, row.inputs, *numbers(row.results[dataset])]
-                for row in rows
+                for row in (*rows, *elsewhere_for(dataset))
             ),
         ],
         notes=flag_notes(rows) if rows else [],
@@ -179,7 +180,7 @@ def _comparison(
             row.inputs,
             *(n for name in datasets for n in numbers(row.results[name])),
         ]
-        for row in published
+        for row in (*published, *elsewhere_for(datasets[0]))
     ]
     mine = [report for report in reports if report["dataset"]["name"] in datasets]
     for method in dict.fromkeys(report["method"]["name"] for report in mine):

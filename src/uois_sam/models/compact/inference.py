@@ -112,9 +112,10 @@ def _remember(module: nn.Module) -> None:
 
 
 class CachedConv(nn.Module):
-    """A convolution that gives the same map again for the very same input (not an equal one) of a batch of one.
+    """A module whose result for the very same input (not an equal one), a batch of one, is kept and given again.
 
-    What it gave goes with the input: a photo's maps are dropped with its features.
+    What it gave goes with the input: a photo's maps are dropped with its features. For the decoder's convolutions of
+    the image, and what all of its windows share (:class:`~uois_sam.models.compact.windows.MakeGround`).
     """
 
     def __init__(self, convolution: nn.Module) -> None:
@@ -123,7 +124,7 @@ class CachedConv(nn.Module):
         self.given = WeakIdKeyDictionary()
 
     def forward(self, x: Tensor) -> Any:
-        """Apply the convolution, or return its earlier result for the same tensor."""
+        """Apply the module, or return its earlier result for the same tensor."""
         if len(x) != 1:
             return self.convolution(x)
         known = self.given.get(x)

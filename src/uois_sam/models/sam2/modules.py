@@ -1,4 +1,5 @@
-"""SAM 2.1 on transformers' modules: its image encoder; the decoder is SAM's, with other tokens and finer maps.
+"""SAM 2.1 on transformers' modules, its image encoder by our own forward pass; the decoder is SAM's, with other tokens
+and finer maps.
 
 transformers' own ``Sam2MaskDecoder.forward`` drops one of the four masks and returns no IoU token; Sec. III-B needs
 both. EdgeTAM and SAM 3's tracker have other image encoders and this decoder.
@@ -221,11 +222,13 @@ class HieraPyramid(nn.Module):
 
 
 class DrawnPyramid(nn.Module):
-    """A :class:`Pyramid` of a neck's three maps and the decoder's convolutions.
+    """A :class:`Pyramid` of a neck's three maps and the decoder's convolutions, for EdgeTAM and SAM 3.
+
+    SAM 2.1 has :class:`HieraPyramid`, with a forward pass of our own.
 
     Args:
         neck: (1, 3, side, side) to three maps of as many channels as tokens have, each half as fine as the one before.
-        mask_decoder: likewise.
+        mask_decoder: its ``conv_s0`` and ``conv_s1`` make the maps that masks are drawn with out of the first two.
     """
 
     def __init__(self, neck: nn.Module, mask_decoder: nn.Module) -> None:

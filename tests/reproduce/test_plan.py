@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dataset_trees import columns, osd_frame
 from paper_trees import command, write_base, write_trees
 from uois_sam.cli.main import main
 from uois_sam.reproduce.config import ReproduceConfig, TrainingData
-from uois_sam.reproduce.figures import RENDER_CORE_SECONDS, SCENE_BYTES, SCORE_CORE_SECONDS, Figures
+from uois_sam.reproduce.figures import RENDER_CORE_SECONDS, SCENE_BYTES, SCORE_CORE_SECONDS, Figures, _slowed
 from uois_sam.reproduce.plan import HEADS_BYTES, PREDICTION_BYTES, Plan, make_plan
 
 FIGURES = Figures("cpu", True, cache_seconds=2.0, cache_bytes=1_000_000, encode_seconds=1.0, points_seconds=0.5,
@@ -66,6 +68,18 @@ def test_the_disk_at_a_time_counts_one_cache_of_table_v(monkeypatch: pytest.Monk
     assert "too little" in said[-1] and "1.0 GB are free" in said[-1]
     assert said[-2].startswith("Estimates for this machine, as busy as it is now: on cpu")
     assert "random weights, on which times do not depend" in said[-2] and "By earlier measurements" in said[-2]
+    assert "Other processes" not in said[-2]
+
+
+def test_a_busy_machine_is_told_from_a_slow_one() -> None:
+    busy = replace(FIGURES, slowed=10.0)
+    plan = make_plan(ReproduceConfig(data=Path("x")), TrainingData(*DATA), {}, busy, Path("out"))
+    assert (
+        f"took 10 times as long as its own work, so on a quiet one expect about {plan.hours / 10:.1f} hours."
+        in (plan.lines()[-2])
+    )
+    assert _slowed(30.0, 6.0 * torch.get_num_threads(), torch.device("cpu")) == pytest.approx(5.0)
+    assert _slowed(30.0, 6.0, torch.device("cuda")) == 1.0 == _slowed(30.0, 99.0 * 64, torch.device("cpu"))
 
 
 def test_a_dry_run_lists_what_is_missing_and_does_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -59,6 +60,8 @@ class Figures:
     hdnet_seconds: float
     """Likewise, of HDNet's."""
     precision: str = ""
+    slowed: float = 1.0
+    """How many times as long it took as its own work did: more than one where others had a part of the processor."""
 
     def photo_seconds(self, points: int = MAX_PROMPTS) -> float:
         """Return the seconds of an encoded photo's masks for a number of prompts."""
@@ -111,6 +114,7 @@ def measure_figures(base: Networks, watch: ProgressCallback = SILENT) -> Figures
     model = UOISSAM(base, base_card(base), UNTRAINED_SETTINGS)
     points = spread_points((480, 640), MAX_PROMPTS)
     watch.stage("measuring one image", len(_MEASURED))
+    began, worked = time.perf_counter(), time.process_time()
 
     def least(done: int, call: Callable[[], T]) -> tuple[float, T]:
         watch.advance(done, _MEASURED[done])
@@ -125,7 +129,13 @@ def measure_figures(base: Networks, watch: ProgressCallback = SILENT) -> Figures
         str(device), base.name.endswith(RANDOM), cache_seconds=cache, cache_bytes=rows.maps.nbytes + rows.tokens.nbytes,
         encode_seconds=encode, points_seconds=masks, hpg_seconds=hpg, hdnet_seconds=hdnet,
         precision=str(base.precision).removeprefix("torch."),
+        slowed=_slowed(time.perf_counter() - began, time.process_time() - worked, device),
     )  # fmt: skip
+
+
+def _slowed(seconds: float, worked: float, device: torch.device) -> float:
+    """Seconds for each second of work on all threads; not known, and so 1, where the work is not the processor's."""
+    return 1.0 if device.type != "cpu" or worked <= 0 else max(1.0, seconds * torch.get_num_threads() / worked)
 
 
 def hpg_step(base: Networks, rows: MapRows) -> Callable[[], object]:

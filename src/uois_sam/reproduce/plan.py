@@ -24,6 +24,8 @@ from uois_sam.reproduce.figures import (
 )
 from uois_sam.reproduce.stages import REPEATS
 
+BUSY = 2.0
+"""Times as long as its own work from which a measurement counts as disturbed."""
 HEADS_BYTES = 40_000_000
 """Heads, their checkpoints with the optimiser's state, curves and record."""
 
@@ -77,7 +79,17 @@ class Plan:
             f"to learn from it takes {figures.hpg_seconds:.3g} s (HPG) and {figures.hdnet_seconds:.3g} s (HDNet) an "
             f"epoch. By earlier measurements a rendered scene takes {RENDER_CORE_SECONDS:g} s of a core and "
             f"{decimal(SCENE_BYTES)}, and scoring a frame {SCORE_CORE_SECONDS:g} s of a core, of which {self.workers} "
-            f"are counted on."
+            f"are counted on.{self._busy()}"
+        )
+
+    def _busy(self) -> str:
+        """Say what a busy machine made of the estimates; threads that wait for each other alone make no two of one."""
+        if self.figures.slowed < BUSY:
+            return ""
+        quiet = _hours(3600 * self.hours / self.figures.slowed)
+        return (
+            f" Other processes had most of the machine meanwhile: everything took {self.figures.slowed:.0f} times as "
+            f"long as its own work, so on a quiet one expect about {quiet} hours."
         )
 
     def _room(self) -> str:

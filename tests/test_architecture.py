@@ -230,6 +230,7 @@ def test_the_package_works_without_any_extra() -> None:
         "cyclonedds",
         "pyrealsense2",
         "depthai",
+        "av",
     ]
     code = f"""
 import sys

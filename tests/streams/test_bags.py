@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Event
 
@@ -25,6 +26,28 @@ def test_a_bag_is_watched(tmp_path: Path, kind: str) -> None:
     for index, (frame, photo) in enumerate(zip(frames, PHOTOS, strict=True)):
         assert np.array_equal(frame.image, photo)
         assert frame.stamp_s == pytest.approx(stamp_of(index)[0] + 1e-9 * stamp_of(index)[1], abs=1e-6)
+
+
+def test_a_bag_that_is_damaged_on_the_way_gives_what_comes_before(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "drive", {COLOUR: [raw(photo_pixels(seed, 480, 640)) for seed in range(4)]}, "bag")
+    content = bytearray(bag.read_bytes())
+    third = [found.start() for found in re.finditer(b"op=\x02", content)][2]  # header of a message
+    content[third : third + 2] = b"xx"
+    bag.write_bytes(content)
+    frames = source_of(str(bag)).frames(Event())
+    assert [next(frames).index, next(frames).index] == [0, 1]
+    with pytest.raises(BagError, match="found a damaged one after 2 images"):
+        next(frames)
+    bag.write_bytes(content[: len(content) // 2])  # without its index
+    with pytest.raises(BagError, match="expected a whole bag, found a damaged one"):
+        list(source_of(str(bag)).frames(Event()))
+
+
+def test_images_of_several_sizes_keep_their_own(tmp_path: Path) -> None:
+    sizes = [(48, 64), (96, 128), (64, 48)]
+    photos = [raw(photo_pixels(seed, *size)) for seed, size in enumerate(sizes)]
+    frames = list(source_of(str(write_bag(tmp_path / "drive", {COLOUR: photos}))).frames(Event()))
+    assert [frame.image.shape[:2] for frame in frames] == sizes
 
 
 def test_one_of_several_topics_and_a_bad_image(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,11 +23,12 @@ import pytest
 from streams_by_hand import picture
 from uois_sam.errors import ImageError, MissingExtraError, UOISError
 from uois_sam.io.encoding import encode_jpeg, encode_png
+from uois_sam.io.video import read_video
 from uois_sam.io.video_writer import VideoWriter
-from uois_sam.streams.capture import CaptureSource
 from uois_sam.streams.choose import source_of
 from uois_sam.streams.files import FolderSource, VideoSource
 from uois_sam.streams.frames import StreamLostError
+from uois_sam.streams.network import NetworkSource
 from uois_sam.streams.reader import Reader, ReaderConfig
 
 
@@ -53,6 +55,16 @@ def all_of(source: Any) -> list[Any]:
     return list(source.frames(threading.Event()))
 
 
+@pytest.fixture(params=["pyav", "opencv"])
+def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to decode, with the extra and without it."""
+    if request.param == "pyav":
+        pytest.importorskip("av")
+    for module in ("io.video", "streams.network"):
+        monkeypatch.setattr(f"uois_sam.{module}.has_pyav", lambda: request.param == "pyav")
+    return str(request.param)
+
+
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     with VideoWriter(tmp_path / "clip.mp4", 10) as writer:
@@ -73,7 +85,7 @@ def test_a_device_that_is_no_camera(tmp_path: Path) -> None:
         all_of(source_of("/dev/null"))
 
 
-def test_a_url_that_is_refused_is_told_without_its_password() -> None:
+def test_a_url_that_is_refused_is_told_without_its_password(decoder: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}/video"
@@ -93,7 +105,7 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
             self.end_headers()
             try:
                 while not self.server.ended:  # type: ignore[attr-defined]
-                    jpeg = encode_jpeg(picture(*self.server.shows), quality=90)  # type: ignore[attr-defined]
+                    jpeg = encode_jpeg(picture(*self.server.shows), quality=90)[: self.server.cut]  # type: ignore[attr-defined]
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     self.wfile.write(head.encode() + jpeg + b"\r\n")
                     time.sleep(0.005)
@@ -105,6 +117,7 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Camera)
     server.ended = False  # type: ignore[attr-defined]
+    server.cut = None  # type: ignore[attr-defined]
     server.shows = 120, 48, 64  # type: ignore[attr-defined]
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -118,22 +131,117 @@ def camera_server(port: int = 0) -> Iterator[ThreadingHTTPServer]:
         thread.join(5)
 
 
-def test_a_network_camera_that_changes_its_size_is_brought_to_the_first() -> None:
-    """By FFmpeg in OpenCV, which does not tell; the page on streams does."""
-    with camera_server() as server, Reader(CaptureSource(f"http://127.0.0.1:{server.server_address[1]}/")) as reader:
-        frames = iter(reader)
-        assert next(frames).image.shape == (48, 64, 3)
-        for grey, size in ((200, (96, 160)), (40, (32, 40))):
-            server.shows = grey, *size  # type: ignore[attr-defined]
-            changed = next(frame for frame in frames if abs(int(frame.image.mean()) - grey) < 4)
-            assert changed.image.shape == (48, 64, 3)
+def test_a_network_camera_that_changes_its_size_gives_each_frame_in_its_own(decoder: str) -> None:
+    lines: list[str] = []
+    with camera_server() as server:
+        source = NetworkSource(f"http://127.0.0.1:{server.server_address[1]}/", lines.append)
+        with Reader(source) as reader:
+            frames = iter(reader)
+            assert next(frames).image.shape == (48, 64, 3)
+            for grey, size in ((200, (96, 160)), (40, (32, 40))):
+                server.shows = grey, *size  # type: ignore[attr-defined]
+                changed = next(frame for frame in frames if abs(int(frame.image.mean()) - grey) < 4)
+                assert changed.image.shape == (*size, 3)
+    assert lines == []
 
 
-def test_a_network_camera_that_goes_away_and_comes_back() -> None:
+def test_pictures_that_are_none_are_left_out_of_a_stream_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uois_sam.streams.network.has_pyav", lambda: False)
+    lines: list[str] = []
+    with camera_server() as server:
+        source = NetworkSource(f"http://127.0.0.1:{server.server_address[1]}/", lines.append)
+        with Reader(source) as reader:
+            frames = iter(reader)
+            next(frames)
+            server.cut = 500  # type: ignore[attr-defined]
+            until(lambda: source.unread > 3)
+            server.cut = None  # type: ignore[attr-defined]
+            read = reader.read
+            until(lambda: reader.read > read)
+    assert len(lines) == 1 and "/: left out: image: " in lines[0]
+
+
+def changing_video(folder: Path) -> Path:
+    """H.264 in an MPEG transport stream: 10 frames of 64x48, 10 of 128x96 and 10 of 48x64, brighter and brighter."""
+    av = pytest.importorskip("av")
+    path = folder / "changing.ts"
+    with path.open("wb") as file:
+        for part, (height, width) in enumerate([(48, 64), (96, 128), (64, 48)]):
+            with av.open(file, "w", format="mpegts") as container:
+                stream = container.add_stream("libx264", rate=10)
+                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                for number in range(10 * part, 10 * part + 10):
+                    frame = av.VideoFrame.from_ndarray(picture(8 * number, height, width), format="rgb24")
+                    frame.pts = number
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
+    return path
+
+
+def test_a_video_that_changes_its_size_gives_each_frame_in_its_own(tmp_path: Path) -> None:
+    frames = all_of(source_of(str(changing_video(tmp_path))))
+    assert [frame.image.shape[:2] for frame in frames] == [(48, 64)] * 10 + [(96, 128)] * 10 + [(64, 48)] * 10
+    assert all(abs(int(frame.image.mean()) - 8 * index) < 4 for index, frame in enumerate(frames))
+
+
+def test_a_network_stream_whose_size_cannot_be_known_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = changing_video(tmp_path).read_bytes()
+    lines: list[str] = []
+    monkeypatch.setattr("uois_sam.streams.network.has_pyav", lambda: False)
+    with file_server(content) as url:
+        frames, _ = taken_until_lost(NetworkSource(url, lines.append).frames(threading.Event()))
+        assert {frame.image.shape[:2] for frame in frames} == {(48, 64)}
+        assert len(lines) == 1 and "would not be noticed" in lines[0] and "[video]" in lines[0]
+        monkeypatch.setattr("uois_sam.streams.network.has_pyav", lambda: True)
+        frames, _ = taken_until_lost(NetworkSource(url, lines.append).frames(threading.Event()))
+        assert {frame.image.shape[:2] for frame in frames} == {(48, 64), (96, 128), (64, 48)}
+        assert len(lines) == 1
+
+
+@contextmanager
+def file_server(content: bytes) -> Iterator[str]:
+    """A server that sends one film to everybody."""
+
+    class Films(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(content)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Films) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/film.ts"
+        server.shutdown()
+        thread.join(5)
+
+
+def test_both_decoders_give_the_same_pixels(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that an extra changes no results; also of a video that a phone has turned."""
+    pytest.importorskip("av")
+    turned = bytearray(clip.read_bytes())
+    matrix = turned.index(b"tkhd") + 44
+    turned[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    (tmp_path / "turned.mp4").write_bytes(turned)
+    for path, size in ((clip, (48, 64)), (tmp_path / "turned.mp4", (64, 48))):
+        both = []
+        for pyav in (True, False):
+            monkeypatch.setattr("uois_sam.io.video.has_pyav", lambda pyav=pyav: pyav)
+            both.append(np.array([image for _, image in read_video(path)]))
+        assert both[0].shape == (40, *size, 3)
+        assert np.array_equal(both[0], both[1])
+
+
+def test_a_network_camera_that_goes_away_and_comes_back(decoder: str) -> None:
     lines: list[str] = []
     with camera_server() as server:
         port = server.server_address[1]
-        with Reader(CaptureSource(f"http://127.0.0.1:{port}/"), ReaderConfig(retry_s=60), lines.append) as reader:
+        with Reader(NetworkSource(f"http://127.0.0.1:{port}/"), ReaderConfig(retry_s=60), lines.append) as reader:
             frames = iter(reader)
             first = next(frames)
             assert first.image.shape == (48, 64, 3)
@@ -150,14 +258,14 @@ def test_a_network_camera_that_goes_away_and_comes_back() -> None:
     assert "back after" in lines[1]
 
 
-def test_every_frame_of_a_video(clip: Path) -> None:
+def test_every_frame_of_a_video(clip: Path, decoder: str) -> None:
     frames = all_of(source_of(str(clip)))
     assert len(frames) == 40
     assert [round(10 * frame.stamp_s) for frame in frames] == list(range(40))
     assert abs(int(frames[10].image.mean()) - 50) < 6
 
 
-def test_a_video_that_is_cut_short_gives_its_frames_and_then_an_error(clip: Path, tmp_path: Path) -> None:
+def test_a_video_that_is_cut_short_gives_its_frames_and_then_an_error(decoder: str, tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     long = tmp_path / "long.avi"
     writer = cv2.VideoWriter(str(long), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
@@ -173,7 +281,7 @@ def test_a_video_that_is_cut_short_gives_its_frames_and_then_an_error(clip: Path
     assert 10 < len(frames) < 30
 
 
-def test_a_video_without_its_index_is_refused(clip: Path, tmp_path: Path) -> None:
+def test_a_video_without_its_index_is_refused(clip: Path, decoder: str, tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:600])
     with pytest.raises(ImageError, match="cut.mp4: expected a video"):
         source_of(str(tmp_path / "cut.mp4"))

@@ -21,8 +21,9 @@ from uois_sam.errors import ImageError, OutputError
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.video import read_video
 from uois_sam.io.video_writer import VideoWriter
-from uois_sam.streams.outputs import Watched
-from uois_sam.streams.reader import Reader
+from uois_sam.streams.capture import CameraSource
+from uois_sam.streams.outputs import AnnotatedVideo, Output, Watched
+from uois_sam.streams.reader import Reader, ReaderConfig
 from uois_sam.streams.watch import watch
 from uois_sam.tracking import Tracker
 
@@ -45,7 +46,7 @@ class Kept:
         return ["kept"]
 
 
-def run(source: Numbered, *outputs: Kept, model: Any = None, **options: Any) -> Any:
+def run(source: Numbered, *outputs: Output, model: Any = None, **options: Any) -> Any:
     with Reader(source) as reader:
         return list(watch(reader, model or FindsOneSquare(), outputs, **options))[-1]
 
@@ -67,11 +68,85 @@ def test_outputs_are_closed_when_one_of_them_fails() -> None:
 
 def test_a_tracker_gives_ids_and_its_notes_are_counted() -> None:
     kept = Kept()
-    tally = run(Numbered(6, size_of=lambda number: (48, 64) if number < 3 else (64, 96)), kept, tracker=Tracker())
+    tally = run(Numbered(6, size_of=lambda number: (48, 64) if number < 3 else (64, 64)), kept, tracker=Tracker())
     assert [each.found.ids.tolist() for each in kept.got] == [[1]] * 3 + [[2]] * 3  # type: ignore[union-attr]
     assert tally.notes.lines() == [
-        "new ids in 1 frame, frame 3: the frames are 96x64 from here on; nothing before is known again"
+        "new ids in 1 frame, frame 3: the frames are 64x64 from here on; nothing before is known again"
     ]
+
+
+def test_each_change_of_size_is_told_in_one_line_and_the_stream_goes_on(tmp_path: Path) -> None:
+    sizes = [(48, 64)] * 2 + [(96, 128)] * 2 + [(64, 48)] * 2
+    lines: list[str] = []
+    video = AnnotatedVideo(tmp_path / "out.mp4", 10)
+    tally = run(Numbered(6, size_of=lambda number: sizes[number]), video, tracker=Tracker(), tell=lines.append)
+    assert lines == [
+        "numbers: frames are 128x96 from frame 2 on, 64x48 before; ids go on",
+        "numbers: frames are 48x64 from frame 4 on, 128x96 before; ids begin anew, the proportions have changed",
+    ]
+    assert (tally.frames, tally.resized) == (6, 2)
+    assert tally.lines == [
+        f"video in {tmp_path / 'out.mp4'}; 4 frames of another size were fitted into the first one's"
+    ]
+    assert {image.shape for _, image in read_video(tmp_path / "out.mp4")} == {(48, 64, 3)}
+
+
+def test_a_folder_of_photos_of_every_size_fills_no_screen() -> None:
+    lines: list[str] = []
+    tally = run(Numbered(40, size_of=lambda number: (48, 64 + number)), tell=lines.append)
+    assert lines[0] == "numbers: frames are 65x48 from frame 1 on, 64x48 before"
+    assert (len(lines), tally.resized) == (5, 39)
+
+
+def test_frames_too_small_for_a_region_are_left_out_and_the_stream_goes_on() -> None:
+    model = tiny_model().with_request(region=(40, 30, 60, 46))
+    kept, lines = Kept(), list[str]()
+    source = Numbered(5, size_of=lambda number: (24, 32) if 1 <= number <= 2 else (48, 64))
+    tally = run(source, kept, model=model, tell=lines.append)
+    assert [each.frame.index for each in kept.got] == [0, 3, 4]
+    assert (tally.frames, tally.left_out, tally.resized) == (3, 2, 2)
+    assert next(line for line in lines if line.startswith("frame ")).startswith("frame 1 left out: region: expected")
+
+
+class PulledOut:
+    """A double of cv2.VideoCapture: two frames, then nothing; not there at the second opening; then another size."""
+
+    opened = 0
+
+    def __init__(self, target: object) -> None:
+        PulledOut.opened += 1
+        self.size, self.left = {1: (48, 64), 3: (96, 128)}.get(PulledOut.opened), 2
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.size is not None
+
+    def get(self, name: int) -> float:
+        return 30.0
+
+    def read(self) -> tuple[bool, Any]:
+        self.left -= 1
+        return (self.left >= 0, picture(9, *self.size) if self.size and self.left >= 0 else None)
+
+    def release(self) -> None:
+        self.size = None
+
+
+def test_a_camera_that_is_pulled_out_and_comes_back_with_another_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cv2.VideoCapture", PulledOut)
+    monkeypatch.setattr(PulledOut, "opened", 0)
+    monkeypatch.setattr("uois_sam.streams.reader.FIRST_WAIT_S", 0.01)
+    lines: list[str] = []
+    kept = Kept()
+    with Reader(CameraSource("/dev/null"), ReaderConfig(keep_all=True, retry_s=60), lines.append) as reader:
+        *_, tally = watch(
+            reader, FindsOneSquare(), [kept], Tracker(), going_on=lambda: len(kept.got) < 4, tell=lines.append
+        )
+    assert [each.frame.image.shape[0] for each in kept.got] == [48, 48, 96, 96]
+    assert (reader.reconnects, tally.resized) == (1, 1)
+    lost, *others = lines
+    assert lost == "lost: /dev/null: expected a frame, found none; trying again for 60 s"
+    assert any(line.startswith("/dev/null: back after ") for line in others)
+    assert "/dev/null: frames are 128x96 from frame 2 on, 64x48 before; ids go on" in others
 
 
 def test_results_do_not_keep_the_photo_twice() -> None:

@@ -181,12 +181,45 @@ def test_a_moving_object_has_the_outline_of_this_frame() -> None:
         assert np.array_equal(tracker.update(raw).masks, raw.masks)
 
 
-def test_frames_of_another_size_begin_anew_and_that_is_said() -> None:
+@pytest.mark.parametrize("zoom", [2.0, 0.5, 5.0])
+def test_ids_go_on_where_frames_change_their_size_and_keep_their_proportions(zoom: float) -> None:
+    """Of an object that moves, one that rests, and one that is covered while the size changes."""
+    tracker = Tracker()
+
+    def places(step: int, scale: float) -> list[tuple[int, int, int, int]]:
+        boxes = [(8 + 3 * step, 10, 28 + 3 * step, 30), (60, 60, 80, 84), (10, 64, 34, 88)]
+        scaled = [tuple(round(scale * value) for value in box) for box in boxes]
+        return [scaled[0], scaled[1], *([] if 6 <= step < 10 else [scaled[2]])]  # type: ignore[list-item]
+
+    for step in range(16):
+        scale = 1.0 if step < 8 else zoom
+        hw = round(96 * scale), round(128 * scale)
+        found = tracker.update(instances(places(step, scale), image_hw=hw))
+        assert sorted(ids(found))[:2] == [1, 2] and set(ids(found)) <= {1, 2, 3}
+        assert [note for note in found.notes if "from here on" in note] == (
+            [f"another size: the frames are {hw[1]}x{hw[0]} from here on; ids go on"] if step == 8 else []
+        )
+    assert ids(found) == [1, 2, 3]
+    assert tracker.born == 3
+
+
+def test_what_is_held_has_the_size_of_its_frame() -> None:
+    tracker = Tracker()
+    for _ in range(6):
+        tracker.update(instances([square(20, 20), square(60, 30)]))
+    found = tracker.update(instances([square(40, 40, 32)], image_hw=(192, 256)))
+    assert ids(found) == [1, 2]
+    expected = instances([square(40, 40, 32), square(120, 60, 32)], image_hw=(192, 256)).masks
+    assert np.count_nonzero(found.masks ^ expected) <= 4 * 32
+    assert np.allclose(found.boxes[1], [120, 60, 152, 92], atol=1)
+
+
+def test_frames_of_other_proportions_begin_anew_and_that_is_said() -> None:
     tracker = Tracker()
     tracker.update(instances([square(20, 20)]))
-    found = tracker.update(instances([square(40, 40)], image_hw=(192, 256)))
+    found = tracker.update(instances([square(20, 20)], image_hw=(128, 96)))
     assert ids(found) == [2]
-    assert any("256x192" in note for note in found.notes)
+    assert found.notes == ("new ids: the frames are 96x128 from here on; nothing before is known again",)
 
 
 def test_a_tracker_grows_with_what_it_sees_and_not_with_time() -> None:

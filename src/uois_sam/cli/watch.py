@@ -15,6 +15,8 @@ from uois_sam.errors import UOISError, count
 from uois_sam.runtime.progress import print_line, progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from uois_sam.streams.frames import FrameSource
@@ -39,8 +41,8 @@ class Watch:
     From a live source the newest frame is taken and those that came meanwhile are dropped and counted; of a video or
     folder every frame is. A lost camera or stream is opened again. Ends on Ctrl+C or SIGTERM, with the video whole.
 
-    Exit status: 0 the stream ended or was ended; 1 it was lost, or is cut short, after the first frame; 2 nothing
-    could be done.
+    Exit status: 0 the stream ended or was ended; 1 it was lost or is cut short, or frames were left out, after the
+    first frame; 2 nothing could be done.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
@@ -86,9 +88,9 @@ class Watch:
 
         taking = self._taking()
         source = source_of(self.source, self.idle, tell)
-        outputs = self._outputs(source, tell)
+        outputs = self._outputs(source)
         with Reader(source, taking, tell) as reader:
-            return self._watch(reader, outputs, console)
+            return self._watch(reader, outputs, tell, console)
 
     def _taking(self) -> ReaderConfig:
         from uois_sam.streams.reader import ReaderConfig
@@ -98,7 +100,7 @@ class Watch:
         keep_all = None if self.frames is None else self.frames == "all"
         return ReaderConfig(keep_all, self.stride, self.fps, self.retry)
 
-    def _outputs(self, source: FrameSource, tell: object) -> list[Output]:
+    def _outputs(self, source: FrameSource) -> list[Output]:
         from uois_sam.streams.outputs import AnnotatedVideo, JsonLines, LabelMaps, Window, check_apart
 
         outputs: list[Output] = []
@@ -117,7 +119,7 @@ class Watch:
             outputs.append(Window(f"uois-sam watch {source.name}"))
         return outputs
 
-    def _watch(self, reader: Reader, outputs: list[Output], console: Console) -> int:
+    def _watch(self, reader: Reader, outputs: list[Output], tell: Callable[[str], None], console: Console) -> int:
         from uois_sam.streams.outputs import Window
         from uois_sam.streams.watch import Tally, signals_end, watch
         from uois_sam.tracking import Tracker
@@ -129,7 +131,8 @@ class Watch:
             shown.stage("watching", None)
             try:
                 tracker = Tracker() if self.track else None
-                for tally in watch(reader, model, outputs, tracker, lambda: all(each.open for each in windows)):
+                going_on = lambda: all(each.open for each in windows)  # noqa: E731
+                for tally in watch(reader, model, outputs, tracker, going_on, tell):
                     shown.advance(tally.frames, count(tally.objects, "object"))
             except UOISError as error:
                 if not reader.read:
@@ -138,7 +141,7 @@ class Watch:
         _print_summary(console, reader, tally, time.perf_counter() - started)
         if problem is not None:
             print_line(console, f"error: {problem}")
-        return 0 if problem is None else 1
+        return 0 if problem is None and not tally.left_out else 1
 
 
 def _print_summary(console: Console, reader: Reader, tally: Tally, seconds: float) -> None:
@@ -146,6 +149,8 @@ def _print_summary(console: Console, reader: Reader, tally: Tally, seconds: floa
     done = f"{count(tally.frames, 'frame')}, {count(tally.objects, 'object')} in {seconds:.1f} s{each}"
     dropped = f"; {reader.dropped} of {reader.read} dropped for newer ones" if reader.dropped else ""
     again = f"; lost and back {count(reader.reconnects, 'time')}" if reader.reconnects else ""
-    print_line(console, f"{done}{dropped}{again}")
+    sizes = f"; frames changed their size {count(tally.resized, 'time')}" if tally.resized else ""
+    left_out = f"; {tally.left_out} left out that cannot be segmented as asked" if tally.left_out else ""
+    print_line(console, f"{done}{dropped}{again}{sizes}{left_out}")
     for line in (*tally.lines, *(f"note: {note}" for note in tally.notes.lines())):
         print_line(console, line)

@@ -1,4 +1,8 @@
-"""The only reader of videos: (H, W, 3) uint8 RGB frames come out or an ImageError is raised."""
+"""The only reader of videos: (H, W, 3) uint8 RGB frames come out or an ImageError is raised.
+
+Where a video changes its size on the way, PyAV (extra ``video``) gives each frame in its own; without it OpenCV brings
+all to the first one's.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import numpy as np
 
 from uois_sam.errors import ImageError
 from uois_sam.io.formats import check_file
+from uois_sam.io.pictures import has_pyav, opened_by_pyav
 from uois_sam.types import ImageArray
 
 if TYPE_CHECKING:
@@ -27,18 +32,30 @@ def read_video(path: str | os.PathLike[str]) -> Iterator[tuple[int, ImageArray]]
     Raises:
         ImageError: at the first step: missing, not a video, or without a single readable frame.
     """
+    index = -1
+    for index, image in enumerate(_by_pyav(path) if has_pyav() else _by_opencv(path)):
+        yield index, image
+    if index < 0:
+        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
+
+
+def _by_pyav(path: str | os.PathLike[str]) -> Iterator[ImageArray]:
+    check_file(Path(path), "video")
+    with opened_by_pyav(str(Path(path).absolute())) as pictures:
+        if pictures is None:
+            raise ImageError(_no_video(path))
+        yield from pictures.images
+
+
+def _by_opencv(path: str | os.PathLike[str]) -> Iterator[ImageArray]:
     import cv2
 
     with _opened_video(path) as capture:
-        index = 0
         while True:
             found, frame = capture.read()
             if not found:
-                break
-            yield index, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            index += 1
-    if index == 0:
-        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
+                return
+            yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def frame_count(path: str | os.PathLike[str]) -> int | None:
@@ -75,7 +92,11 @@ def _opened_video(path: str | os.PathLike[str]) -> Iterator[cv2.VideoCapture]:
     capture = cv2.VideoCapture(os.fspath(path))
     try:
         if not capture.isOpened():
-            raise ImageError(f"{os.fspath(path)}: expected a video, found a file that cannot be decoded as one")
+            raise ImageError(_no_video(path))
         yield capture
     finally:
         capture.release()
+
+
+def _no_video(path: str | os.PathLike[str]) -> str:
+    return f"{os.fspath(path)}: expected a video, found a file that cannot be decoded as one"

@@ -117,7 +117,8 @@ class VideoWriter:
             self.fitted += 1
             scale = min(width / picture.shape[1], height / picture.shape[0])
             sides = max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale))
-            picture = np.asarray(cv2.resize(picture, sides, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            picture = np.asarray(cv2.resize(picture, sides, interpolation=how), dtype=np.uint8)
         frame = np.zeros((height, width, 3), dtype=np.uint8)
         top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
         frame[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

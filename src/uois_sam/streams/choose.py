@@ -7,10 +7,11 @@ from pathlib import Path
 
 from uois_sam.errors import UOISError
 from uois_sam.streams.bags import BagSource, bag_of
-from uois_sam.streams.capture import URL, CaptureSource
+from uois_sam.streams.capture import CameraSource
 from uois_sam.streams.depth_cameras import OakSource, RealSenseSource
 from uois_sam.streams.files import FolderSource, VideoSource
 from uois_sam.streams.frames import FrameSource
+from uois_sam.streams.network import URL, NetworkSource
 
 
 def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], None] = lambda line: None) -> FrameSource:
@@ -28,9 +29,11 @@ def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], Non
     """
     kind, _, which = given.partition(":")
     if given.isdecimal():
-        return CaptureSource(int(given))
-    if given.startswith("/dev/") or URL.match(given):
-        return CaptureSource(given)
+        return CameraSource(int(given))
+    if given.startswith("/dev/"):
+        return CameraSource(given)
+    if URL.match(given):
+        return NetworkSource(given, tell)
     if kind == "realsense":
         return RealSenseSource(which)
     if kind == "oak":

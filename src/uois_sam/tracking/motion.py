@@ -81,6 +81,12 @@ class Motion:
         self.place[:, 2:] *= shift.zoom
         self.speed[:, :2] = self.speed[:, :2] @ shift.turn.T
 
+    def scale(self, zoom_xy: tuple[float, float]) -> None:
+        """Go over to pixels of another size: so many of the new ones are one of the old, across and down."""
+        zoom = np.array(zoom_xy * 2)
+        self.place, self.speed = self.place * zoom, self.speed * zoom
+        self.spread = self.spread * zoom[:, None] ** 2
+
     def correct(self, rows: npt.NDArray[np.intp], boxes: FloatArray) -> None:
         """Take in where some boxes, (K,) by index, were found: (K, 4) xyxy."""
         off = centres_and_sides(boxes) - self.place[rows]

@@ -100,6 +100,23 @@ class Track:
         self.centre = shift.points(self.centre[None])[0].astype(np.float32)
         self.point = shift.points(self.point[None])[0].astype(np.float32)
 
+    def scale(self, zoom_xy: tuple[float, float], grid_hw: tuple[int, int], image_hw: tuple[int, int]) -> None:
+        """Go over to pixels of another size, of the same view.
+
+        Args:
+            zoom_xy: how many of the new pixels are one of the old, across and down.
+            grid_hw: size of thinned masks from here on.
+            image_hw: size of the photo from here on.
+        """
+        alone = self.whole is not self.small
+        self.small = _on_grid(self.small, grid_hw)
+        self.whole = _on_grid(self.whole, grid_hw) if alone else self.small
+        zoom = np.array(zoom_xy)
+        # Pixels are counted by their middles, so that corners of the image do not stay where they are.
+        self.votes = self.votes.moved(Shift(np.diag(zoom), (zoom - 1) / 2), image_hw)
+        self.centre = (self.centre * zoom).astype(np.float32)
+        self.point = (self.point * zoom).astype(np.float32)
+
     def voted(self) -> Votes | None:
         """The outline to show in place of this frame's mask; None for an object that moves."""
         return self.votes if self.still and self.votes.inside.any() else None
@@ -108,6 +125,13 @@ class Track:
         self.hits, self.lost = self.hits + 1, 0
         self.score = float(found.scores[index])
         self.point = found.points[index]
+
+
+def _on_grid(small: BoolArray, grid_hw: tuple[int, int]) -> BoolArray:
+    import cv2  # here, because it adds to the command's start
+
+    found = cv2.resize(small.view(np.uint8), grid_hw[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(found).astype(np.bool_)
 
 
 def _centre(box: FloatArray) -> FloatArray:

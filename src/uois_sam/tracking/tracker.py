@@ -22,7 +22,8 @@ from uois_sam.types import BoolArray, FloatArray
 
 COVERED = 0.5
 """Share of a held mask that others may cover for it to be reported."""
-
+SAME_VIEW = 0.01
+"""Share by which the proportions of frames of two sizes may differ for them to show the same view."""
 SURE = 0.5
 """Overlap from which on an object may change its look from one frame to the next: what comes before it may not."""
 JITTER_PX = 0.5
@@ -70,13 +71,14 @@ class Tracker:
 
         Returns:
             The instances that have an id by now, best first, with ``ids``, outlines of still objects voted on, and held
-            ones. Notes say what was left out, held, or begun anew: the ids of a stream whose frames change their size.
+            ones. Notes say what was left out, held, or begun anew: where frames change their size, ids go on if the
+            proportions stay, and begin anew otherwise.
         """
         notes = list(found.notes)
-        fresh = self._begin_anew(found.image_hw, notes)
+        small = thinned(found.masks)
+        fresh = self._follow_size(found.image_hw, small.shape[1:], notes)
         self._move(found)
         self._motion.step(np.array([track.lost == 0 for track in self._tracks], dtype=np.bool_))
-        small = thinned(found.masks)
         looks = None if frame is None else frame.embeddings(found.masks)
         pairs, overlap = self._pairs(found, small, looks)
         self._take_in(found, small, looks, pairs, overlap)
@@ -86,16 +88,22 @@ class Tracker:
         self._name({**pairs, **born}, 1 if fresh else self.config.confirm_frames)
         return self._report(found, {**pairs, **born}, notes)
 
-    def _begin_anew(self, image_hw: tuple[int, int], notes: list[str]) -> bool:
-        """Forget everything where frames have another size from here on; return whether this is the first of its."""
-        fresh = self._image_hw != image_hw
-        if fresh and self._image_hw is not None:
-            notes.append(
-                f"new ids: the frames are {image_hw[1]}x{image_hw[0]} from here on; nothing before is known again"
-            )
+    def _follow_size(self, image_hw: tuple[int, int], grid_hw: tuple[int, ...], notes: list[str]) -> bool:
+        """Bring what is known to the frames' size, or forget it with their proportions; return whether all is new."""
+        before, self._image_hw = self._image_hw, image_hw
+        if before == image_hw or before is None:
+            return before is None
+        change = f"the frames are {image_hw[1]}x{image_hw[0]} from here on"
+        if not same_view(before, image_hw):
+            notes.append(f"new ids: {change}; nothing before is known again")
             self._tracks, self._motion = [], Motion()
-        self._image_hw = image_hw
-        return fresh
+            return True
+        notes.append(f"another size: {change}; ids go on")
+        zoom_xy = image_hw[1] / before[1], image_hw[0] / before[0]
+        self._motion.scale(zoom_xy)
+        for track in self._tracks:
+            track.scale(zoom_xy, (grid_hw[0], grid_hw[1]), image_hw)
+        return False
 
     def _move(self, found: Instances) -> None:
         """Move what is known along with the camera."""
@@ -228,3 +236,8 @@ class Tracker:
         if not kept.all():
             self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
             self._motion.keep(kept)
+
+
+def same_view(before_hw: tuple[int, int], now_hw: tuple[int, int]) -> bool:
+    """Whether frames of two sizes have the same proportions, so that things are where they were, but for the scale."""
+    return abs(before_hw[1] * now_hw[0] / (before_hw[0] * now_hw[1]) - 1) <= SAME_VIEW

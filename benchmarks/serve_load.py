@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import re
-import subprocess
 import sys
 import threading
 import time
@@ -32,6 +30,7 @@ import cv2
 import httpx
 import numpy as np
 
+from served import served
 from uois_sam import UOISSAM
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.io.encoding import encode_jpeg
@@ -43,21 +42,6 @@ from uois_sam.serve.run import listen, make_server, url_of
 from uois_sam.types import ImageArray
 
 SIZE_WH = (640, 480)
-
-
-@contextmanager
-def served(workers: int, queue: int) -> Iterator[str]:
-    """Run the command, and yield its address."""
-    command = [sys.executable, "-m", "uois_sam", "serve", "--port", "0", "--workers", str(workers)]
-    command += ["--queue", str(queue), "--deadline", "600"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = re.search(r"http://\S+", process.stderr.readline())
-        assert found, "the server did not start"
-        try:
-            yield found[0]
-        finally:
-            process.terminate()
 
 
 def ask(client: httpx.Client, photo: bytes) -> tuple[int, float]:
@@ -157,8 +141,8 @@ def main() -> int:
     photos = [encode_jpeg(picture.astype(np.uint8), 92) for picture in shrunk]
     pictures = [read_image(photo) for photo in photos]  # as the server sees them
     found = measure_alone(pictures, photos, given.alone)
-    with served(given.workers, given.clients) as url:
-        found |= measure_load(url, photos, given.clients, given.photos)
+    with served("--workers", str(given.workers), "--queue", str(given.clients)) as server:
+        found |= measure_load(server.url, photos, given.clients, given.photos)
     found["workers"] = given.workers
     latency = found["latency_seconds"]
     print("| clients | photos | errors | photos/s | one alone | of it HTTP | by processor | p50 | p99 | p99 / ideal |")

@@ -16,7 +16,6 @@ import itertools
 import json
 import math
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ import cv2
 import httpx
 import numpy as np
 
+from served import served
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.images import read_image
@@ -123,21 +123,15 @@ def soak_serve(photos: Sequence[ImageArray], model: str, requests: int, clients:
         encode_jpeg(cv2.resize(photo, SIZE_WH, interpolation=cv2.INTER_AREA).astype(np.uint8), 92) for photo in photos
     ]
     readings: list[dict[str, float]] = []
-    command = [sys.executable, "-m", "uois_sam", "serve", "--port", "0", "--deadline", "600", "--model", model]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = re.search(r"http://\S+", process.stderr.readline())
-        assert found, "the server did not start"
+    with served("--model", model) as server:
         wrong, began, step = 0, time.monotonic(), max(1, requests // 10)
-        with httpx.Client(base_url=found[0], timeout=600) as client, ThreadPoolExecutor(clients) as pool:
+        with httpx.Client(base_url=server.url, timeout=600) as client, ThreadPoolExecutor(clients) as pool:
             for first in range(0, requests, step):
                 numbers = range(first, min(first + step, requests))
                 wrong += sum(pool.map(lambda number: not _as_expected(client, files, number), numbers))
-                passed, mib = time.monotonic() - began, resident_mib(process.pid)
+                passed, mib = time.monotonic() - began, resident_mib(server.process.pid)
                 readings.append(_reading(seconds=passed, requests=first + len(numbers), mib=mib))
-        process.terminate()
-        process.communicate()
-    return {"readings": readings, "wrong": wrong, "status": process.returncode}
+    return {"readings": readings, "wrong": wrong, "status": server.process.returncode}
 
 
 def _as_expected(client: httpx.Client, files: Sequence[bytes], number: int) -> bool:

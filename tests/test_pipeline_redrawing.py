@@ -183,7 +183,12 @@ def test_masks_beyond_the_limits_are_not_taken() -> None:
     own = plain.predict(PHOTO)
     large = np.ones_like(own.masks)
     everywhere = with_masks(plain, Echo(own, large)).with_settings(mask_agreement=0.0)
-    assert_same(everywhere.predict(PHOTO), own)  # larger than max_area
+    kept = everywhere.predict(PHOTO)
+    assert_same(kept, own)  # larger than max_area
+    beyond = (
+        f"masks: {len(own)} of {len(own)} objects as first found, where the mask of echo is smaller or larger than is"
+    )
+    assert [note.startswith(beyond) for note in kept.notes if note.startswith("masks: ")] == [True]
     asked = plain.with_request(region=(0, 0, 16, 4))
     there = asked.predict(PHOTO)
     lower = np.zeros_like(there.masks)

@@ -11,7 +11,7 @@ from family_references import our_outputs, pixels_of, their_outputs
 from sam_references import errors
 from tiny_base import random_photo
 from tiny_family import FAMILIES, points_for
-from uois_sam.errors import UOISError
+from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.geometry import Frame
 from uois_sam.models.unloaded import randomise, unloaded
 
@@ -95,5 +95,9 @@ def test_a_torchvision_for_another_torch_is_told_in_one_line_and_other_failures_
     ):
         raise RuntimeError("operator torchvision::nms does not exist")
     assert "\n" not in str(told.value) and str(told.value).startswith("SAM 2.1 needs transformers")
+    with pytest.raises(UOISError, match="found another .operator torchvision::nms"), unloaded("SAM 2.1"):
+        raise ModuleNotFoundError("Could not import") from RuntimeError("operator torchvision::nms does not exist")
+    with pytest.raises(MissingExtraError, match="SAM 2.1 needs the package 'transformers'"), unloaded("SAM 2.1"):
+        raise ImportError("no such name")
     with pytest.raises(RuntimeError, match="out of memory"), unloaded("SAM 2.1"):
         raise RuntimeError("out of memory")

@@ -42,15 +42,24 @@ def unloaded(what: str) -> Iterator[None]:
     try:
         with _NoWeights():
             yield
-    except ImportError as error:
-        raise MissingExtraError(what, "full", "transformers") from error
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):  # an operator that its library would have brought
-            raise
-        raise UOISError(
-            f"{what} needs transformers, which imports torchvision where it is installed: expected one made for torch "
-            f"{torch.__version__}, found another ({error}); install both from one index, or remove torchvision"
-        ) from error
+    except (ImportError, RuntimeError) as error:
+        if (reason := _foreign_torchvision(error)) is not None:
+            raise UOISError(
+                f"{what} needs transformers, which imports torchvision where it is installed: expected one made for "
+                f"torch {torch.__version__}, found another ({reason}); install both from one index, or remove it"
+            ) from error
+        if isinstance(error, ImportError):
+            raise MissingExtraError(what, "full", "transformers") from error
+        raise
+
+
+def _foreign_torchvision(error: BaseException | None) -> str | None:
+    """Return what torch says, at the root of a failed import, of an operator that torchvision's library would bring."""
+    while error is not None:
+        if isinstance(error, RuntimeError) and "torchvision::" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _usual(parent: nn.Module, key: str) -> float:

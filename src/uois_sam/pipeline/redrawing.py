@@ -30,12 +30,17 @@ def redraw_found(photo: View, found: Instances) -> tuple[Instances, tuple[str, .
     """
     if photo.networks.redrawer is None or len(found) == 0:
         return found, ()
-    masks, boxes, kept, own = _drawn(photo, found)
+    masks, boxes, kept, unlike, beyond = _drawn(photo, found)
     name, notes = photo.networks.redrawer.name, []
-    if own:
+    if unlike:
         notes.append(
-            f"masks: {own} of {count(len(found), 'object')} as first found, where no mask of {name} agrees by "
+            f"masks: {unlike} of {count(len(found), 'object')} as first found, where no mask of {name} agrees by "
             f"{photo.in_effect.mask_agreement:.0%}; lower --mask-agreement (mask_agreement)"
+        )
+    if beyond:
+        notes.append(
+            f"masks: {beyond} of {count(len(found), 'object')} as first found, where the mask of {name} is smaller or "
+            "larger than is allowed, or outside of the region"
         )
     if len(kept) < len(found):
         alike = count(len(found) - len(kept), "object")
@@ -51,7 +56,7 @@ def redraw_targets(photo: View, found: Instances) -> Instances:
     if photo.networks.redrawer is None or len(there) == 0:
         return found
     masks, boxes = found.masks.copy(), found.boxes.copy()
-    masks[there], boxes[there], _, _ = _drawn(photo, found[there])
+    masks[there], boxes[there], *_ = _drawn(photo, found[there])
     return replace(found, masks=masks, boxes=boxes)
 
 
@@ -75,8 +80,9 @@ def ask(photo: View, found: Instances) -> tuple[tuple[ObjectPrompts, ...], Known
     return prompts_for(found.masks, found.points, to_frame, own_masks), known
 
 
-def _drawn(photo: View, found: Instances) -> tuple[BoolArray, FloatArray, Tensor, int]:
-    """Masks and boxes of all objects, which of them stay apart, and how many keep their own mask."""
+def _drawn(photo: View, found: Instances) -> tuple[BoolArray, FloatArray, Tensor, int, int]:
+    """Masks and boxes of all objects, which of them stay apart, and how many keep their own mask: where no other agrees
+    with it, and where one that agrees is beyond a limit."""
     redrawer, settings = photo.networks.redrawer, photo.in_effect
     assert redrawer is not None
     features, frame = photo.redrawing_features
@@ -84,11 +90,12 @@ def _drawn(photo: View, found: Instances) -> tuple[BoolArray, FloatArray, Tensor
     redrawn = redraw(redrawer, features, prompts, known)
     logits = _cleaned(redrawn.mask_logits, known.masks, settings.region_fraction)
     masks, boxes = draw_masks(logits, frame, photo.image_hw)
-    taken = (redrawn.agreement >= settings.mask_agreement).cpu().numpy() & _within_limits(photo, masks)
+    agrees = (redrawn.agreement >= settings.mask_agreement).cpu().numpy()
+    taken = agrees & _within_limits(photo, masks)
     masks[~taken], boxes[~taken] = found.masks[~taken], found.boxes[~taken]
     on_grid = torch.where(torch.from_numpy(taken).to(logits.device)[:, None, None], logits > 0, known.masks)
     kept = keep_apart(on_grid, known.masks, settings.nms_iou).cpu()
-    return masks, boxes, kept, int(np.count_nonzero(~taken))
+    return masks, boxes, kept, int(np.count_nonzero(~agrees)), int(np.count_nonzero(agrees & ~taken))
 
 
 def _cleaned(logits: Tensor, own: Tensor, fraction: float) -> Tensor:

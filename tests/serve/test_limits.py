@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -227,9 +229,20 @@ def test_kept_photos_leave_by_time_number_and_memory(model: UOISSAM) -> None:
         PhotoStore(replace(config, kept_mib=two / 9), Metrics()).put(kept)
 
 
+def until_refused(port: int) -> None:
+    """Wait until nobody listens on a port."""
+    for _ in range(3000):
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the server takes new requests for ever")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_the_command_serves_until_a_signal_comes() -> None:
+def test_the_command_serves_until_a_signal_comes_and_answers_what_it_has_taken() -> None:
     command = [sys.executable, "-m", "uois_sam", "serve", "--port", "0", "--device", "cpu"]
     environment = {name: value for name, value in os.environ.items() if name != "UOIS_SAM_TOKEN"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
@@ -238,6 +251,18 @@ def test_the_command_serves_until_a_signal_comes() -> None:
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert found, line
         assert httpx.get(f"{found[0]}/health", timeout=60).json()["model"].startswith("compact-")
-        process.send_signal(signal.SIGTERM)
+        content, port = photo(), int(found[0].rpartition(":")[2])
+        body = b'{"image": "' + base64.b64encode(content) + b'"}'
+        head = "POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.sendall(
+                f"{head}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode() + body[:500]
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # it is in the middle of the request
+            process.send_signal(signal.SIGTERM)
+            until_refused(port)
+            connection.sendall(body[500:])
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ") and b'"instances"' in answer
         assert process.wait(60) == 0
         assert process.stderr.read().strip() == "ended"

@@ -9,6 +9,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from live_server import LOOSE, Live, live, photo, tiny_model, with_encoder
+from tiny_base import NAME, TinyBase
 from uois_sam import UOISSAM, Instances
 from uois_sam.io.masks import decode_mask, encode_mask
 
@@ -123,6 +125,18 @@ def test_settings_and_masks_as_regions(client: httpx.Client, model: UOISSAM) -> 
     assert answer["selection"]["grid_side"] == LOOSE["grid_side"]
 
 
+def test_how_far_drawn_masks_may_be_from_the_models_own(tiny_base: TinyBase) -> None:
+    drawing = UOISSAM.from_pretrained("compact", masks=NAME, sam=tiny_base.sam, device="cpu")
+    buffer = io.BytesIO()
+    with Image.open(Path(__file__).parents[2] / "examples" / "coffee.jpg") as picture:
+        picture.resize((240, 160)).save(buffer, "PNG")
+    with live(drawing) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        for agreement, own in ((0.0, False), (1.0, True)):
+            answer = send(client, content=buffer.getvalue(), mask_agreement=agreement).json()
+            assert_is(answer, drawing.with_settings(mask_agreement=agreement).predict(buffer.getvalue()))
+            assert any("as first found" in note for note in answer["notes"]) == own
+
+
 def test_masks_are_painted_as_the_model_paints_them(client: httpx.Client, model: UOISSAM) -> None:
     found = send(client).json()["instances"]
     answer = client.post("/v1/label_map", json={"segmentations": [row["segmentation"] for row in found]})
@@ -160,6 +174,7 @@ def png_that_says(width: int, height: int) -> bytes:
         ({"points": {"a": 1}}, 400, "points: expected"),
         ({"scores": "best"}, 400, "scores: expected 'sam', 'hdnet' or 'evidence', found 'best'"),
         ({"scores": "evidence"}, 400, "evidence"),
+        ({"mask_agreement": 0.3}, 400, "mask_agreement: expected a server started with --masks"),
         ({"content": b""}, 400, "found an empty file"),
         ({"content": b"GIF89a but no more"}, 400, "expected"),
         ({"content": photo()[:800]}, 400, "expected a whole photo, found a damaged one"),

@@ -69,9 +69,15 @@ class Words(Body):
     scores: ScoreMode | None = Field(None, description="what ranks masks")
     zoom: bool | None = Field(None, description="look again, closer, where all objects lie in a part of the photo")
     follow_edges: bool | None = Field(None, description="move outlines to edges of the photo nearby")
+    mask_agreement: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="of a server with --masks: agreement with the model's own mask that a drawn one needs",
+    )
 
 
-SETTINGS = ("prompts", "scores", "zoom", "follow_edges")
+SETTINGS = ("prompts", "scores", "zoom", "follow_edges", "mask_agreement")
 """Words that are settings of the model; all others are of a request."""
 
 

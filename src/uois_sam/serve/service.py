@@ -13,8 +13,9 @@ from uois_sam.serve.answers import Result
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.engine import Engine
 from uois_sam.serve.metrics import Metrics
+from uois_sam.serve.problems import RequestError
 from uois_sam.serve.reading import check_size, read_limited, words_of
-from uois_sam.serve.schemas import Prompt, Segment
+from uois_sam.serve.schemas import Prompt, Segment, Words
 from uois_sam.serve.store import KeptPhoto, PhotoStore
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Service:
 
     def segment(self, content: bytes, body: Segment) -> Result:
         """Find what is asked for in the content of a photo's file."""
-        settings, words = words_of(body)
+        settings, words = self._words(body)
         asked = self.model.with_settings(**settings).with_request(**_over_defaults(words))  # before decoding
         photo = read_limited(content, self.config)
         check_size(body, photo.pixels.shape[:2])
@@ -57,9 +58,15 @@ class Service:
     def prompt(self, body: Prompt) -> Result:
         """Find what is asked for in a kept photo."""
         kept = self.store.get(body.id)
-        settings, words = words_of(body)
+        settings, words = self._words(body)
         check_size(body, kept.encoded.image_hw)
         return self._found(kept.encoded.with_settings(**settings).with_request(**_over_defaults(words)), kept.notes)
+
+    def _words(self, body: Words) -> tuple[dict[str, Any], dict[str, Any]]:
+        settings, words = words_of(body)
+        if "mask_agreement" in settings and self.model.networks.redrawer is None:
+            raise RequestError("mask_agreement: expected a server started with --masks, which it is for, found another")
+        return settings, words
 
     def _found(self, asked: EncodedImage, notes: tuple[str, ...]) -> Result:
         instances = asked.predict()

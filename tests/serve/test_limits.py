@@ -104,6 +104,21 @@ def test_photos_that_arrive_together_are_in_the_model_together(model: UOISSAM) -
         assert [each.result(30).status_code for each in answers] == [200] * 3
 
 
+def test_many_clients_at_once_get_each_the_answer_to_its_own_photo(model: UOISSAM) -> None:
+    """Sixteen clients; ``benchmarks/serve_load.py`` measures the same with real photos."""
+    photos = [photo(seed=seed) for seed in range(5)]
+    expected = [model.predict(each).scores.tolist() for each in photos]
+    assert len({tuple(scores) for scores in expected}) == len(photos)
+    with live(model, workers=2, queue=14, deadline_s=600) as running, ThreadPoolExecutor(16) as clients:
+
+        def ask_for(number: int) -> list[float]:
+            answer = httpx.post(f"{running.url}/v1/segment", files={"image": photos[number % 5]}, timeout=600)
+            return [one["score"] for one in answer.raise_for_status().json()["instances"]]
+
+        answers = list(clients.map(ask_for, range(64)))
+    assert answers == [expected[number % 5] for number in range(64)]
+
+
 def test_the_end_waits_for_what_was_taken(model: UOISSAM) -> None:
     with gated(model, workers=1) as (running, gate, clients):
         answer = clients.submit(ask, running)

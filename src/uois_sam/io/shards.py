@@ -10,7 +10,10 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
@@ -177,29 +180,37 @@ def _column(ending: str) -> str:
 
 def _names_in(path: Path) -> list[str]:
     if path.suffix == ".tar":
-        return [name for name, _ in _read_tar(path)]
+        return list(dict.fromkeys(name for name, _, _ in _files_in_tar(path)))
     return [str(name) for name in _table(path, ["name"]).column("name").to_pylist()]
 
 
 def _read_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    name, files = "", dict[str, bytes]()
+    for name, files in groupby(_files_in_tar(path), key=lambda file: file[0]):
+        yield name, {ending: read() for _, ending, read in files}
+
+
+def _files_in_tar(path: Path) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
+    """Yield the photo, ending and content of every file; a content that is not asked for is not read."""
+    with _expecting_a_tar_file(path), tarfile.open(path, "r:") as tar:
+        for info in tar:
+            folder, _, base = info.name.rpartition("/")
+            stem, _, ending = base.partition(".")
+            stem = stem.replace("%2E", ".").replace("%25", "%")
+            yield f"{folder}/{stem}" if folder else stem, f".{ending}", partial(_content, path, tar, info)
+
+
+def _content(path: Path, tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    with _expecting_a_tar_file(path):
+        file = tar.extractfile(info)
+        return file.read() if file else b""
+
+
+@contextmanager
+def _expecting_a_tar_file(path: Path) -> Iterator[None]:
     try:
-        with tarfile.open(path, "r:") as tar:
-            for info in tar:
-                content = tar.extractfile(info)
-                folder, _, base = info.name.rpartition("/")
-                stem, _, ending = base.partition(".")
-                stem = stem.replace("%2E", ".").replace("%25", "%")
-                key = f"{folder}/{stem}" if folder else stem
-                if key != name and files:
-                    yield name, files
-                    files = {}
-                name = key
-                files["." + ending] = content.read() if content else b""
+        yield
     except (tarfile.TarError, OSError) as error:
         raise OutputError(f"{path}: expected a shard of results, found a damaged file ({error})") from error
-    if files:
-        yield name, files
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -39,6 +39,8 @@ def on_ray(
         remote = ray.remote(max_retries=MAX_DEATHS - 1, **{f"num_{kind.lower()}s": 1})(attempt)
         shared = ray.put(function)
         running: set[Any] = set()
+        errors = ray.exceptions
+        lost = (errors.WorkerCrashedError, errors.OutOfMemoryError, errors.NodeDiedError, errors.ObjectLostError)
 
         def run(job: JobT) -> ResultT:
             reference = remote.remote(shared, job)
@@ -48,7 +50,7 @@ def on_ray(
             except ray.exceptions.GetTimeoutError as error:
                 ray.cancel(reference, force=True)
                 raise WorkerError(f"{job}: no answer of the cluster within {LONGEST_JOB / 3600:g} h") from error
-            except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+            except lost as error:
                 raise WorkerError(f"{job}: {MAX_DEATHS} processes died over it ({type(error).__name__})") from error
             finally:
                 running.discard(reference)

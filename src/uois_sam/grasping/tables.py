@@ -59,10 +59,11 @@ def draw_table(seed: int, config: TableConfig, assets: Assets = BUILT_IN) -> Sce
         UOISError: if none settles.
     """
     variety = Variety(split="val", places=("table",), most_objects=1, surroundings=0, cloths=False, clear=False)
+    things = replace(variety, families=tuple(assets.own_families))  # a user's meshes alone, if there are any
     for attempt in range(10):
         rng = np.random.default_rng([seed, attempt])
         stage = sample_scene(int(rng.integers(2**31)), variety, assets)
-        objects = [_graspable(rng, variety, assets) for _ in range(config.objects)]
+        objects = [_graspable(rng, things, assets) for _ in range(config.objects)]
         prints = [_footprint(each, assets, config.arrangement) for each in objects]
         poses = arrange(rng, "piled" if config.arrangement == "pile" else "scattered", prints, (HALF_M, HALF_M))
         placed = tuple(replace(each, pose=pose) for each, pose in zip(objects, poses, strict=True))
@@ -115,11 +116,8 @@ def load_assets(meshes: Path | None, scale: float = 1.0) -> Assets:
 
 
 def _graspable(rng: np.random.Generator, variety: Variety, assets: Assets) -> ObjectSpec:
-    own = assets.own_families  # a user's meshes alone, if there are any
     for _ in range(MOST_DRAWS):
         found = sample_object(rng, variety, assets)
-        if own and found.family not in own:
-            continue
         if _fits(_extents(found.family, found.seed, assets)):
             return found
     raise UOISError(f"expected things that fit a hand, found none in {MOST_DRAWS} draws")

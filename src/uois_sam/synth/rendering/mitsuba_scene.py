@@ -7,6 +7,7 @@ lamps, a lens, and a rounded number of shapes. With a free mix, compiling takes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,16 +42,8 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
     world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(assets.paint_sky(scene.sky))}
     for index, lamp in enumerate(scene.lamps):
         world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
-    for index, prop in enumerate(scene.props):
-        world[f"prop{index}"] = _shape(
-            f"prop{index}", prop_mesh(prop), prop.pose, prop.surface, _paint(prop.surface, assets)
-        )
-    for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
-        for index, spec in enumerate(specs):
-            for number, part in enumerate(assets.parts(spec.family, spec.seed)):
-                name, surface = f"{kind}{index}_{number}", spec.surfaces[number]
-                texture = _paint(surface, assets) if part.picture is None else part.picture
-                world[name] = _shape(name, part.mesh, spec.pose, surface, texture)
+    for name, mesh, surface, picture in _solids(scene, assets):
+        world[name] = _shape(name, mesh, surface, _paint(surface, assets) if picture is None else picture)
     _pad(world, assets)
     with stage("load"):
         loaded = mi.load_dict(world)
@@ -60,14 +53,18 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
 
 def load_shapes(scene: Scene, assets: Assets) -> list[Any]:
     """Return the shapes of :func:`load_scene` without materials: all that labels and depth depend on."""
-    shapes = [_load_mesh(f"lamp{index}", _lamp_mesh(lamp)) for index, lamp in enumerate(scene.lamps)]
+    lamps = [_load_mesh(f"lamp{index}", _lamp_mesh(lamp)) for index, lamp in enumerate(scene.lamps)]
+    return lamps + [_load_mesh(name, mesh) for name, mesh, _, _ in _solids(scene, assets)]
+
+
+def _solids(scene: Scene, assets: Assets) -> Iterator[tuple[str, Mesh, Surface, Picture | None]]:
+    """Name, mesh in the world, surface and own picture (if it has one) of all there is but lamps."""
     for index, prop in enumerate(scene.props):
-        shapes.append(_load_mesh(f"prop{index}", _placed(prop_mesh(prop), prop.pose)))
+        yield f"prop{index}", _placed(prop_mesh(prop), prop.pose), prop.surface, None
     for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
         for index, spec in enumerate(specs):
             for number, part in enumerate(assets.parts(spec.family, spec.seed)):
-                shapes.append(_load_mesh(f"{kind}{index}_{number}", _placed(part.mesh, spec.pose)))
-    return shapes
+                yield f"{kind}{index}_{number}", _placed(part.mesh, spec.pose), spec.surfaces[number], part.picture
 
 
 def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
@@ -117,12 +114,12 @@ def _pad(world: dict[str, Any], assets: Assets) -> None:
     The kernel depends on how many surfaces there are, and of which materials; rounding leaves a handful of kernels to
     compile, once. There is always at least one clear speck, so that the clear material is always there.
     """
-    speck = Mesh(1e-4 * np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[:, :2])
+    speck = Mesh(1e-4 * np.eye(3) - [0.0, 0.0, 50.0], np.array([[0, 1, 2]]), np.eye(3)[:, :2])
     shapes = sum(name.startswith(("prop", "object", "loose")) for name in world)
     for index in range(1 + (-shapes - 1) % SHAPES_STEP):
         surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
         texture = _paint(surface, assets, side=4)
-        world[f"speck{index}"] = _shape(f"speck{index}", speck, Pose((0.0, 0.0, -50.0)), surface, texture)
+        world[f"speck{index}"] = _shape(f"speck{index}", speck, surface, texture)
 
 
 def _paint(surface: Surface, assets: Assets, side: int = TEXTURE_SIDE) -> Picture:
@@ -130,7 +127,7 @@ def _paint(surface: Surface, assets: Assets, side: int = TEXTURE_SIDE) -> Pictur
         return assets.paint(surface.texture, surface.seed, side, surface.wear)
 
 
-def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture: Picture) -> Any:
+def _shape(name: str, mesh: Mesh, surface: Surface, texture: Picture) -> Any:
     import mitsuba as mi
 
     with stage("textures"):
@@ -139,7 +136,7 @@ def _shape(name: str, mesh: Mesh, pose: Pose, surface: Surface, texture: Picture
             pixels = to_uint8(pixels * np.float32(surface.brightness))
     properties = mi.Properties()
     properties["mesh_bsdf"] = mi.load_dict(_material(surface, pixels))
-    return _load_mesh(name, _placed(mesh, pose), properties)
+    return _load_mesh(name, mesh, properties)
 
 
 def _placed(mesh: Mesh, pose: Pose) -> Mesh:

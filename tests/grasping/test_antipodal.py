@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from uois_sam.grasping.antipodal import AntipodalPlanner
+from uois_sam.grasping.antipodal import STRICT, AntipodalPlanner
 from uois_sam.grasping.grasp import Grasp, SeenScene
 
 HW = (120, 160)
@@ -29,6 +31,15 @@ def scene(*boxes: tuple[float, float, float, float, float]) -> tuple[SeenScene, 
     down[2, 3] = HEIGHT_M
     k = np.array([[FOCAL, 0, 79.5], [0, FOCAL, 59.5], [0, 0, 1]])
     return SeenScene(np.zeros((*HW, 3), np.uint8), depth, k, down), np.array(masks).reshape(-1, *HW)
+
+
+def dome(radius: float, height: float) -> tuple[SeenScene, np.ndarray]:
+    """Half an ellipsoid on a table, metres; and its mask."""
+    seen, _ = scene()
+    ys, xs = np.mgrid[: HW[0], : HW[1]]
+    away = np.hypot(xs - 79.5, ys - 59.5) * METRES_A_PIXEL / radius
+    above = height * np.sqrt(np.clip(1 - away**2, 0, None))
+    return replace(seen, depth_m=(HEIGHT_M - above).astype(np.float32)), (away < 1)[None]
 
 
 def plan(*boxes: tuple[float, float, float, float, float]) -> list[Grasp]:
@@ -67,6 +78,18 @@ def test_the_hand_stays_above_the_table_and_grasps_are_sorted() -> None:
     assert min(grasp.centre[2] for grasp in grasps) > 0
     for grasp in grasps:
         np.testing.assert_allclose(grasp.rotation().T @ grasp.rotation(), np.eye(3), atol=1e-9)
+
+
+def test_looser_limits_are_for_scenes_without_a_strict_grasp() -> None:
+    def found(seen: SeenScene, masks: np.ndarray, *passes: object) -> list[Grasp]:
+        planner = AntipodalPlanner(passes=passes) if passes else AntipodalPlanner()  # type: ignore[arg-type]
+        return planner.plan(seen, masks, np.random.default_rng(0))
+
+    box = scene((0.0, 0.0, 0.03, 0.06, 0.04))
+    assert found(*box) == found(*box, STRICT) != []
+    lens = dome(0.03, 0.015)  # its sides recede wherever a finger could press
+    assert found(*lens, STRICT) == []
+    assert found(*lens) != []
 
 
 @pytest.mark.parametrize("spoil", ["no depth", "no mask", "few pixels"])

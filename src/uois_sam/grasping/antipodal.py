@@ -14,6 +14,7 @@ from uois_sam.grasping.grasp import HAND, Array, Grasp, Hand, SeenScene
 from uois_sam.grasping.slices import Slices, slices_at
 from uois_sam.types import BoolArray
 
+Rng = np.random.Generator
 TILTS_DEG = (0.0, 25.0, 45.0)
 """Of the approach against straight down; tilted ones come from the camera's side, whose surfaces are seen."""
 TURNS = 12
@@ -30,15 +31,40 @@ LEAST_POINTS = 20
 HIDDEN_COSTS = 0.7
 """Of the score, for an object whose whole outline is hidden by others: it lies below them."""
 SHALLOWEST_M = 0.006
-"""Least depth of the tips below the first point between them ..."""
-LEAST_ENGAGED = 0.55
-"""... and least share of what can be between them: above the middle of a round thing fingers slide off."""
-STEEPEST = 0.3
-"""Slope of an outline against a finger's pad from which on the pad slips along it."""
+"""Least depth of the tips below the first point between them."""
 MARGIN_M = 0.012
 """Between each finger and what it is to hold, on the way: less than that stays free in clutter."""
-LEAST_FACING = 0.65
-"""Cosine between a finger's way and the surface it meets below which it slides off (friction cone of 50 degrees)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a grasp has to fulfil, besides room for the hand."""
+
+    least_facing: float
+    """Cosine between a finger's way and the surface it meets below which the finger slides off."""
+    least_engaged: float
+    """Share of what can be between the fingers that is: above the middle of a round thing they slide off."""
+    steepest: float
+    """Slope of an outline against a finger's pad from which on the pad slips along it."""
+
+
+STRICT = Limits(least_facing=0.65, least_engaged=0.55, steepest=0.3)
+LOOSE = Limits(least_facing=0.5, least_engaged=0.35, steepest=0.4)
+"""Where nothing on the table fulfils ``STRICT``: a grasp that may slip is better than none."""
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """What a mask covers."""
+
+    mask: int
+    """Its index."""
+    own: Array
+    """(P, 3) points on it."""
+    around: Array
+    """(Q, 3) points of everything near it, itself included."""
+    hidden: float
+    """Share of its outline that others hide."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +72,20 @@ class AntipodalPlanner:
     """Samples hand poses over each mask's points and keeps those that close on the object and touch nothing else."""
 
     hand: Hand = HAND
+    passes: tuple[Limits, ...] = (STRICT, LOOSE)
+    """Tried one after the other until there are grasps."""
 
     def plan(self, scene: SeenScene, masks: BoolArray, rng: np.random.Generator) -> list[Grasp]:
         """See :meth:`uois_sam.grasping.grasp.Planner.plan`."""
-        points = scene.points()
-        seen = np.isfinite(points[..., 2])
-        everything, places = _thinned(points[seen])
-        pixels = np.flatnonzero(seen)[places]
-        grasps: list[Grasp] = []
-        for index, mask in enumerate(masks):
-            inside = mask.ravel()[pixels]
-            own = everything[inside]
-            own = own[own[:, 2] > CLEARANCE_M] if (own[:, 2] > CLEARANCE_M).sum() >= LEAST_POINTS else own
-            if len(own) < LEAST_POINTS:
-                continue
-            middle = (own.min(axis=0) + own.max(axis=0)) / 2
-            reach = REACH_M + np.linalg.norm(np.ptp(own, axis=0)) / 2
-            near = np.linalg.norm(everything - middle, axis=1) < reach
-            around = np.concatenate([everything[near & ~inside], own])
-            hidden = hidden_share(scene.depth_m, mask)
-            grasps += self._on_object(index, own, around, hidden, scene, rng)
-        return sorted(grasps, key=lambda grasp: -grasp.score)
+        things = list(_things(scene, masks))
+        for limits in self.passes:
+            grasps = [grasp for thing in things for grasp in self._on(thing, limits, scene, rng)]
+            if grasps:
+                return sorted(grasps, key=lambda grasp: -grasp.score)
+        return []
 
-    def _on_object(
-        self, mask: int, own: Array, around: Array, hidden: float, scene: SeenScene, rng: np.random.Generator
-    ) -> Iterator[Grasp]:
+    def _on(self, thing: _Thing, limits: Limits, scene: SeenScene, rng: Rng) -> Iterator[Grasp]:
+        own = thing.own
         view = scene.world_from_camera[:3, 3] - own.mean(axis=0)
         normals = _normals(own, view)
         centres = _centres(own, rng)
@@ -80,21 +95,19 @@ class AntipodalPlanner:
                 found = slices_at(centres, own, normals, axes, self.hand, CLEARANCE_M)
                 found = found.only(
                     (found.points >= LEAST_POINTS // 2)
-                    & (found.engaged_m >= np.maximum(SHALLOWEST_M, LEAST_ENGAGED * found.thick_m))
+                    & (found.engaged_m >= np.maximum(SHALLOWEST_M, limits.least_engaged * found.thick_m))
                     & (found.width_m + 2 * CLEARANCE_M <= self.hand.opening_m)
-                    & (found.slant <= STEEPEST)
-                    & (found.facing >= LEAST_FACING)
+                    & (found.slant <= limits.steepest)
+                    & (found.facing >= limits.least_facing)
                 )
                 openings = np.minimum(self.hand.opening_m, found.width_m + 2 * MARGIN_M)
-                free = is_free(found.tips, openings, around, axes, self.hand, CLEARANCE_M)
-                yield from self._grasps(mask, found.only(free), openings[free], axes, own, hidden, scene)
+                free = is_free(found.tips, openings, thing.around, axes, self.hand, CLEARANCE_M)
+                yield from self._grasps(thing, found.only(free), openings[free], axes, scene)
 
-    def _grasps(
-        self, mask: int, found: Slices, openings: Array, axes: Array, own: Array, hidden: float, scene: SeenScene
-    ) -> Iterator[Grasp]:
+    def _grasps(self, thing: _Thing, found: Slices, openings: Array, axes: Array, scene: SeenScene) -> Iterator[Grasp]:
         """Scored grasps of one orientation."""
         closing, _, approach = axes.T
-        low, high = own.min(axis=0), own.max(axis=0)
+        low, high = thing.own.min(axis=0), thing.own.max(axis=0)
         off = np.linalg.norm(found.tips[:, :2] - (low + high)[:2] / 2, axis=1) / max(
             0.02, float((high - low)[:2].max())
         )
@@ -103,14 +116,33 @@ class AntipodalPlanner:
         score = (
             found.facing + engaged + 0.5 * found.cover + 0.1 * raised
             - found.slant - off - abs(closing[2]) - 0.5 * found.width_m / self.hand.opening_m
-            - 0.3 * unseen_share(found.tips, openings, axes, self.hand, scene) - HIDDEN_COSTS * hidden
+            - 0.3 * unseen_share(found.tips, openings, axes, self.hand, scene) - HIDDEN_COSTS * thing.hidden
         )  # fmt: skip
         for tips, width, opening, value in zip(found.tips, found.width_m, openings, score, strict=True):
             place, way, across = (tuple(each.tolist()) for each in (tips, approach, closing))
-            yield Grasp(place, way, across, float(width), float(value), mask, float(opening))
+            yield Grasp(place, way, across, float(width), float(value), thing.mask, float(opening))
 
 
-def _centres(own: Array, rng: np.random.Generator) -> Array:
+def _things(scene: SeenScene, masks: BoolArray) -> Iterator[_Thing]:
+    """What each mask covers, but for those with too few points."""
+    points = scene.points()
+    seen = np.isfinite(points[..., 2])
+    everything, places = _thinned(points[seen])
+    pixels = np.flatnonzero(seen)[places]
+    for index, mask in enumerate(masks):
+        inside = mask.ravel()[pixels]
+        own = everything[inside]
+        own = own[own[:, 2] > CLEARANCE_M] if (own[:, 2] > CLEARANCE_M).sum() >= LEAST_POINTS else own
+        if len(own) < LEAST_POINTS:
+            continue
+        middle = (own.min(axis=0) + own.max(axis=0)) / 2
+        reach = REACH_M + np.linalg.norm(np.ptp(own, axis=0)) / 2
+        near = np.linalg.norm(everything - middle, axis=1) < reach
+        around = np.concatenate([everything[near & ~inside], own])
+        yield _Thing(index, own, around, hidden_share(scene.depth_m, mask))
+
+
+def _centres(own: Array, rng: Rng) -> Array:
     """Places to try: two thirds anywhere on the object, the others near its middle, where it does not tip."""
     some = own[rng.choice(len(own), min(4 * CENTRES, len(own)), replace=False)]
     off = np.linalg.norm(some[:, :2] - (own[:, :2].min(axis=0) + own[:, :2].max(axis=0)) / 2, axis=1)

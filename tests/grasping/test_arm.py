@@ -38,6 +38,16 @@ def test_what_is_too_far_is_not_reached() -> None:
     assert Reach(HAND).solve(np.array([1.2, 0.0, 0.1]), DOWN, HOME) is None
 
 
+def test_only_a_small_step_is_near() -> None:
+    reach = Reach(HAND)
+    first = reach.solve(np.array([0.6, 0.0, 0.1]), DOWN, None)
+    assert first is not None
+    step = reach.solve(np.array([0.6025, 0.0, 0.1]), DOWN, first, only_near=True)
+    assert step is not None and np.abs(step - first).max() < 0.02
+    assert reach.solve(np.array([0.75, 0.1, 0.1]), DOWN, first, only_near=True) is None
+    assert reach.solve(np.array([0.75, 0.1, 0.1]), DOWN, first) is not None
+
+
 @pytest.mark.slow
 def test_the_arm_takes_a_carton_to_its_bin() -> None:
     drawn = sample_scene(5, Variety(places=("table",), most_objects=1, surroundings=0, empty_share=0))
@@ -51,8 +61,12 @@ def test_the_arm_takes_a_carton_to_its_bin() -> None:
     world = ArmWorld(scene, film=lambda model, data: frames.append(float(data.time)))
     assert world.reaches(grasp)
     assert not world.reaches(replace(grasp, centre=(x + BASE_M, y, 0.111)))
+    places: list[np.ndarray] = []
+    close = world._close
+    world._close = lambda metres: (places.append(world._data.body("hand").xpos.copy()), close(metres))[1]  # type: ignore[method-assign]
     pick = world.pick(grasp)
     assert (pick.outcome, pick.lifted) == ("lifted", (0,))
+    np.testing.assert_allclose(places[1], grasp.centre, atol=1e-3)  # it does not lag behind when the fingers close
     assert world.present == []
     in_bin = world._data.body("object0").xpos - world._bin_at
     assert np.hypot(*in_bin[:2]) < 0.2 and 0 < in_bin[2] < 0.2

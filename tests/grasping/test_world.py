@@ -59,7 +59,7 @@ def test_rates_of_rounds() -> None:
     grasp = Grasp((0, 0, 0), DOWN, (1.0, 0, 0), 0.03, 1.0, 0)
 
     def attempt(target: int | None, *pick: object) -> Attempt:
-        return Attempt(1, target, Pick(grasp, *pick) if pick else None)  # type: ignore[arg-type]
+        return Attempt(1, target, Pick(grasp, *pick) if pick else None, 0 if pick else 3)  # type: ignore[arg-type]
 
     rounds = [
         Round(0, 3, (attempt(0, "lifted", (0,), ()), attempt(1, "lifted", (2,), (1,)), attempt(1)), 1),
@@ -70,3 +70,4 @@ def test_rates_of_rounds() -> None:
     assert (summary.declutter.successes, summary.declutter.trials) == (2, 6)
     assert (summary.chosen.successes, summary.chosen.trials) == (1, 5)
     assert (summary.disturbed.successes, summary.disturbed.trials) == (2, 4)
+    assert summary.unreached == 3

@@ -72,7 +72,7 @@ class DemoGrasp:
     """Draw every pick; without, no photo is taken for masks that need none, which is ten times faster."""
     arm: bool = False
     """Let a UR5e carry the hand and a camera at its wrist, and film the first table as clearing.mp4 and clearing.gif
-    (extra: arm). A beginning: on a pile its simulation may diverge, which ends the run with a line."""
+    (extra: arm). Grasps that it does not reach are left out and counted."""
     meshes: Path | None = None
     """Folder of meshes to put on the tables instead; those that do not fit the hand are left out."""
     mesh_scale: float = 1.0
@@ -117,7 +117,7 @@ class DemoGrasp:
         output = Output(highlight=False)
         if not output.is_terminal:
             output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
-        output.print(_table(rounds, self.target))
+        output.print(_table(rounds, self.target, self.arm))
         sys.stdout.flush()
         print_line(console, f"{'pictures, index.html' if self.pictures else 'rounds'} and grasp.json in {self.out}")
         return 0
@@ -176,12 +176,15 @@ class DemoGrasp:
 
     def _settings(self) -> dict[str, Any]:
         """What rounds depend on, besides masks and seed."""
+        from uois_sam.grasping.antipodal import AntipodalPlanner
+
         names = ("objects", "arrangement", "target", "width", "samples", "arm", "mesh_scale")
         meshes = None if self.meshes is None else self.meshes.name
         return {
             **{name: getattr(self, name) for name in names},
             "meshes": meshes,
             "model": self.model.model or "compact",
+            "planner": asdict(AntipodalPlanner()),
         }
 
     def _record(self, rounds: dict[str, list[Round]]) -> dict[str, Any]:
@@ -217,7 +220,7 @@ def _world(arm: bool, film: Film | None = None) -> MakeWorld:
     return partial(World, film=film)
 
 
-def _table(rounds: dict[str, list[Round]], targeted: bool) -> Table:
+def _table(rounds: dict[str, list[Round]], targeted: bool, arm: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -227,6 +230,8 @@ def _table(rounds: dict[str, list[Round]], targeted: bool) -> Table:
     columns = {"picks that lift": "grasps", "cleared": "declutter", "picks that disturb": "disturbed"}
     if targeted:
         columns["named thing lifted"] = "chosen"
+    if arm:
+        columns["grasps out of reach"] = "unreached"
     for title in columns:
         table.add_column(title, justify="right")
     for name, many in rounds.items():

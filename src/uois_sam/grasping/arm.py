@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import mink
@@ -18,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from uois_sam.errors import UOISError
 from uois_sam.grasping.grasp import APPROACH_M, HAND, Array, Grasp, Hand
 from uois_sam.grasping.hands import fill_hand
-from uois_sam.grasping.world import LIFT_M, TIME_STEP_S, World, world_of
+from uois_sam.grasping.world import LIFT_M, SECONDS, TIME_STEP_S, World, world_of
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.physics import limit_masses
 from uois_sam.synth.rendering.pinhole import world_from_camera
@@ -37,9 +38,13 @@ DROP_M = 0.2
 RELEASE_S = 0.5
 SPEED = 1.2
 """Radians a second of the fastest joint when nothing is near."""
-WAYPOINT_STEPS = 10
-"""Time steps between solutions on a straight way."""
-NEAR_M, NEAR_RAD = 1e-3, 5e-3
+WAYPOINT_M = 0.0025
+"""Between solutions on a straight way."""
+MOST_STEP_RAD = 0.05
+"""Of a joint between two of them: more is another branch of solutions, and a blow to whatever is near."""
+OVER_M = np.array([0.0, 0.0, 0.08])
+"""From the pre-grasp to where it comes from: joints that turn at once carry the hand on a curve."""
+NEAR_M, NEAR_RAD = 1e-4, 1e-3
 """Errors within which a pose counts as reached."""
 MOST_ITERATIONS = 60
 HOME = np.array([np.pi, -1.9, 2.0, -1.67, -1.57, 0.0])
@@ -70,18 +75,22 @@ class ArmWorld(World):
         super().__init__(scene, hand, assets, film)
 
     def reaches(self, grasp: Grasp) -> bool:
-        """Whether pre-grasp, grasp and lift are within its joints' limits."""
+        """Whether it can come from above to the pre-grasp, on to the grasp, and up, and no joint jumps on the way."""
         tips, turn = np.asarray(grasp.centre), Rotation.from_matrix(grasp.rotation())
-        joints: Array | None = self._looking
-        for place in (tips - APPROACH_M * np.asarray(grasp.approach), tips, tips + [0, 0, LIFT_M]):
-            joints = self._solve(place, turn, joints)
+        start = tips - APPROACH_M * np.asarray(grasp.approach)
+        places = [start + OVER_M, start, tips, tips + [0, 0, LIFT_M]]
+        joints = self._solve(places[0], turn, self._looking)
+        for first, last in pairwise(places):
             if joints is None:
                 return False
-        return True
+            way = self._line(first, last, turn, joints)
+            joints = way[-1] if way else None
+        return joints is not None
 
     def _build(self, scene: Scene, assets: Assets) -> mujoco.MjModel:
         spec = world_of(scene, assets)
-        spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST  # its joints are stiffly damped
+        # its joints are stiffly damped, and what slips out of the fingers may spin too fast for implicitfast
+        spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICIT
         quat = self._base.as_quat(scalar_first=True)
         frame = spec.worldbody.add_frame(pos=self._base_at, quat=quat)
         spec.attach(arm_spec(self._hand), frame=frame, prefix="")
@@ -98,16 +107,17 @@ class ArmWorld(World):
         limit_masses(model, len(scene.objects))
         return model
 
-    def _solve(self, tips: Array, turn: Rotation, near: Array | None) -> Array | None:
+    def _solve(self, tips: Array, turn: Rotation, near: Array | None, *, only_near: bool = False) -> Array | None:
         """Joint angles that bring the tips to a pose in the world."""
         back = self._base.inv()
-        return self._reach.solve(back.apply(tips - self._base_at), back * turn, near)
+        return self._reach.solve(back.apply(tips - self._base_at), back * turn, near, only_near=only_near)
 
     def _begin(self, tips: Array, turn: Rotation, narrowed: float = 0.0) -> None:
         self._close(narrowed)
-        found = self._solve(tips, turn, self._at)
+        found = self._solve(tips + OVER_M, turn, self._at)
         if found is not None:
             self._travel(found)
+            self._move(tips + OVER_M, tips, turn, SECONDS["approach"])
 
     def _retreat(self) -> None:
         self._close(0.0)
@@ -136,30 +146,40 @@ class ArmWorld(World):
                 self._park(index)
 
     def _move(self, start: Array, end: Array, turn: Rotation, seconds: float) -> None:
-        parts = max(1, round(seconds / TIME_STEP_S / WAYPOINT_STEPS))
+        way = self._line(start, end, turn, self._at)
+        if way is not None:  # what cannot be gone to its end is not begun
+            self._follow(way, seconds)
+
+    def _line(self, start: Array, end: Array, turn: Rotation, joints: Array) -> list[Array] | None:
+        """Joint angles on a straight way, each near those before; None if there is no such way."""
+        parts = max(1, round(float(np.linalg.norm(end - start)) / WAYPOINT_M))
+        way = []
         for part in range(parts):
-            found = self._solve(start + (part + 1) / parts * (end - start), turn, self._at)
+            found = self._solve(start + (part + 1) / parts * (end - start), turn, joints, only_near=True)
             if found is None:
-                continue  # at the limit of its reach it stays where it is
-            self._pass(found, WAYPOINT_STEPS)
+                return None
+            way.append(joints := found)
+        return way
 
     def _travel(self, joints: Array) -> None:
-        """Go to joint angles, gently at both ends."""
-        first, way = self._at, joints - self._at
-        steps = max(1, round(float(np.abs(way).max()) / SPEED * np.pi / 2 / TIME_STEP_S / WAYPOINT_STEPS))
-        for step in range(steps):
-            self._pass(first + way * (1 - np.cos(np.pi * (step + 1) / steps)) / 2, WAYPOINT_STEPS)
+        self._follow([joints], float(np.abs(joints - self._at).max()) / SPEED * np.pi / 2)
         self._run(0.2)
 
-    def _pass(self, joints: Array, steps: int) -> None:
-        for step in range(steps):
-            self._drive(self._at + (joints - self._at) / (steps - step))
+    def _follow(self, way: list[Array], seconds: float) -> None:
+        """Go through joint angles, gently at both ends."""
+        corners, steps = np.array([self._at, *way]), max(1, round(seconds / TIME_STEP_S))
+        times = len(way) * (1 - np.cos(np.pi * np.arange(1, steps + 1) / steps)) / 2
+        for joints in np.column_stack([np.interp(times, np.arange(len(corners)), column) for column in corners.T]):
+            self._drive(joints)
             self._step(1)
 
     def _drive(self, joints: Array) -> None:
-        self._at = joints
-        for name, angle in zip(JOINTS, joints, strict=True):
-            self._data.actuator(name).ctrl[0] = angle
+        """Ask for joint angles within the next time step."""
+        speeds, self._at = (joints - self._at) / TIME_STEP_S, joints
+        for name, angle, speed in zip(JOINTS, joints, speeds, strict=True):
+            actuator = self._model.actuator(name)
+            lag = actuator.biasprm[2] / actuator.biasprm[1]  # its damping would keep it that many seconds behind
+            self._data.actuator(name).ctrl[0] = angle + lag * speed
 
 
 class Reach:
@@ -171,10 +191,23 @@ class Reach:
         self._task = mink.FrameTask("hand", "body", position_cost=1.0, orientation_cost=0.2, lm_damping=1e-4)
         self._limits = [mink.ConfigurationLimit(model)]
 
-    def solve(self, tips: Array, turn: Rotation, near: Array | None) -> Array | None:
-        """(6,) joint angles near some others (or whatever is found) that bring the hand to a pose; None without any."""
+    def solve(self, tips: Array, turn: Rotation, near: Array | None, *, only_near: bool = False) -> Array | None:
+        """(6,) joint angles that bring the hand to a pose; None where none are found.
+
+        Args:
+            tips: (3,) middle between the finger tips.
+            turn: of the hand.
+            near: where the search begins, and what the angles are to be close to; None: anywhere.
+            only_near: nothing else than a step of at most ``MOST_STEP_RAD`` from ``near`` will do.
+        """
         target = mink.SE3.from_rotation_and_translation(mink.SO3(turn.as_quat(scalar_first=True)), tips)
         self._task.set_target(target)
+        if near is not None:
+            found = self._from(near)
+            if found is not None and (not only_near or np.abs(found - near).max() <= MOST_STEP_RAD):
+                return found
+            if only_near:
+                return None
         pan = float(np.arctan2(tips[1], tips[0]))
         first = HOME + [pan, 0, 0, 0, 0, 0]
         others = [
@@ -182,11 +215,10 @@ class Reach:
             for shift in (0.0, 0.4, -0.4, np.pi)
             for turn_by in (0.0, 1.6, -1.6, 3.1)
         ]
-        for start in others if near is None else [near, *others]:
-            found = self._from(start)
-            if found is not None:
-                return found
-        return None
+        every = (self._from(start) for start in others)
+        if near is None:
+            return next((found for found in every if found is not None), None)
+        return min((found for found in every if found is not None), key=lambda q: np.abs(q - near).max(), default=None)
 
     def _from(self, start: Array) -> Array | None:
         joints = self._configuration.model.nq

@@ -62,7 +62,8 @@ def outcome_of(attempt: Attempt) -> str:
     """What came of an attempt, in words."""
     pick = attempt.pick
     if pick is None:
-        return f"no grasp found on {attempt.masks} masks"
+        out_of_reach = f" ({attempt.unreached} out of reach)" if attempt.unreached else ""
+        return f"no grasp found on {attempt.masks} masks{out_of_reach}"
     said = f"lifted {len(pick.lifted)}" if pick.outcome == "lifted" else pick.outcome
     if pick.reason:
         said += f" ({pick.reason})"

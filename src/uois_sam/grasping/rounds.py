@@ -33,6 +33,8 @@ class Attempt:
     """Object that was asked for, by its index in the first scene; None if any would do."""
     pick: Pick | None
     """None where the planner found no grasp, or none that the arm reaches."""
+    unreached: int = 0
+    """Grasps with better scores that were left out because the arm does not reach them."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,10 @@ def clear_table(
         wanted = found if target is None else _at_target(found, truth, target)
         grasps = planner.plan(seen, wanted, rng)
         asked = None if target is None else there.present[target]
-        chosen = next((grasp for grasp in grasps[:MOST_REACHED_FOR] if there.reaches(grasp)), None)
-        pick = there.pick(chosen) if chosen else None
-        attempts.append(Attempt(len(wanted), asked, pick))
+        tried = grasps[:MOST_REACHED_FOR]
+        reached = next((place for place, grasp in enumerate(tried) if there.reaches(grasp)), len(tried))
+        pick = there.pick(tried[reached]) if reached < len(tried) else None
+        attempts.append(Attempt(len(wanted), asked, pick, reached))
         watch(seen, wanted, attempts[-1])
         if pick is None:
             break
@@ -163,6 +166,8 @@ class Summary:
     """Of looks that named an object: it was lifted, and nothing else."""
     disturbed: Rate
     """Of picks: another object was moved by more than 2 cm, or lifted as well."""
+    unreached: int
+    """Grasps that were left out because the arm does not reach them."""
 
 
 def summarise(rounds: Sequence[Round]) -> Summary:
@@ -176,4 +181,5 @@ def summarise(rounds: Sequence[Round]) -> Summary:
         Rate(total - sum(each.left for each in rounds), total),
         Rate(sum(a.pick is not None and a.pick.lifted == (a.target,) for a in named), len(named)),
         Rate(sum(bool(pick.moved) or len(pick.lifted) > 1 for pick in picks), len(picks)),
+        sum(attempt.unreached for attempt in attempts),
     )

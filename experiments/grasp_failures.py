@@ -1,12 +1,16 @@
-"""Why do picks fail when masks are true? Pictures of failures with what happened, and how often each cause is.
+"""Why do picks fail when masks are true? Each thing of some tables is picked once, from the first look at it.
 
-python experiments/grasp_failures.py --tables 8 --out failures.jpg
+    python experiments/grasp_failures.py --out failures.jpg [--tables 8] [--limit 10]
+
+Prints how often each outcome is, and draws failures: the thing and the hand on a grey relief of the depth (or on the
+photo, which takes ten times as long).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,51 +18,77 @@ import numpy as np
 
 from uois_sam.grasping.antipodal import AntipodalPlanner
 from uois_sam.grasping.grasp import SeenScene
-from uois_sam.grasping.pictures import picture_of
-from uois_sam.grasping.rounds import Attempt, clear_table, set_table
-from uois_sam.grasping.sources import TrueMasks
+from uois_sam.grasping.pictures import with_hand
+from uois_sam.grasping.rounds import Attempt, Start, set_table
 from uois_sam.grasping.tables import TableConfig
-from uois_sam.io.contact_sheet import write_contact_sheet
+from uois_sam.grasping.world import World
+from uois_sam.io.contact_sheet import captioned
+from uois_sam.io.encoding import encode_jpeg
+from uois_sam.io.files import write_atomically
 from uois_sam.synth.rendering.variants import choose_variant
 from uois_sam.types import BoolArray, ImageArray
 
 LIGHT = np.array([-0.4, -0.5, 0.77])
+TILE_HW = (240, 320)
+COLUMNS = 5
 
 
 def main() -> None:
-    """Clear tables until enough picks have failed."""
+    """Pick every thing of some tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arrangement", choices=["pile", "packed"], default="pile")
     parser.add_argument("--seed", type=int, default=1000, help="of the first table")
-    parser.add_argument("--tables", type=int, default=20, help="to clear at most")
+    parser.add_argument("--tables", type=int, default=8, help="piles, and as many packed tables")
     parser.add_argument("--limit", type=int, default=10, help="failures to show")
     parser.add_argument("--photos", action="store_true", help="render photos; else depth is shaded, much faster")
     parser.add_argument("--out", type=Path, required=True, help="JPEG to write")
     options = parser.parse_args()
     choose_variant()
-    config = TableConfig(arrangement=options.arrangement)
-    shown: list[ImageArray] = []
+    tiles: list[ImageArray] = []
     causes: Counter[str] = Counter()
     for seed in range(options.seed, options.seed + options.tables):
-
-        def keep(seen: SeenScene, masks: BoolArray, attempt: Attempt, seed: int = seed) -> None:
-            if attempt.pick is not None and attempt.pick.outcome == "lifted":
-                causes["lifted"] += 1
-                return
-            pick = attempt.pick
-            causes["no grasp found" if pick is None else f"{pick.outcome} ({pick.reason})"] += 1
-            seen = seen if seen.image is not None else replace(seen, image=shaded(seen))
-            shown.append(picture_of(seen, masks, attempt, f"table {seed}"))
-
-        table = set_table(seed, config, photo=options.photos)
-        clear_table(table, config, TrueMasks(), AntipodalPlanner(), photos=options.photos, watch=keep)
-        if len(shown) >= options.limit:
-            break
-    shown = shown[: options.limit]
-    if shown:
-        write_contact_sheet(lambda k: (shown[k], None), len(shown), options.out, len(shown))
+        for arrangement in ("pile", "packed"):
+            table = set_table(seed, TableConfig(arrangement=arrangement), photo=options.photos)
+            for mask, attempt in picks(table):
+                cause = cause_of(attempt)
+                causes[cause] += 1
+                if cause != "lifted" and len(tiles) < options.limit:
+                    name = table.scene.objects[attempt.target or 0].family
+                    tiles.append(tile(table.seen, mask, attempt, f"{len(tiles) + 1} {name}: {cause}"))
+    if tiles:
+        tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
+        rows = [np.concatenate(tiles[k : k + COLUMNS], axis=1) for k in range(0, len(tiles), COLUMNS)]
+        write_atomically(options.out, encode_jpeg(np.concatenate(rows), 85))
     for cause, times in causes.most_common():
         print(f"| {cause} | {times} |")
+
+
+def picks(table: Start) -> Iterator[tuple[BoolArray, Attempt]]:
+    """Pick each visible thing, the others as they were."""
+    for label in np.unique(table.truth[table.truth > 0]).tolist():
+        mask = (table.truth == label)[None]
+        grasps = AntipodalPlanner().plan(table.seen, mask, np.random.default_rng([table.seed, label]))
+        pick = World(table.scene).pick(grasps[0]) if grasps else None
+        yield mask, Attempt(1, label - 1, pick)
+
+
+def cause_of(attempt: Attempt) -> str:
+    """What came of it, in words."""
+    if attempt.pick is None:
+        return "no grasp found"
+    if attempt.pick.outcome == "lifted":
+        return "lifted" if attempt.pick.lifted == (attempt.target,) else "lifted more or another"
+    return attempt.pick.reason
+
+
+def tile(seen: SeenScene, mask: BoolArray, attempt: Attempt, caption: str) -> ImageArray:
+    """The part of the picture around a thing."""
+    picture = with_hand(seen if seen.image is not None else replace(seen, image=shaded(seen)), mask, attempt)
+    ys, xs = np.nonzero(mask[0])
+    corner = [
+        int(np.clip(middle - side // 2, 0, size - side))
+        for middle, side, size in zip((ys.mean(), xs.mean()), TILE_HW, picture.shape[:2], strict=True)
+    ]
+    return captioned(picture[corner[0] : corner[0] + TILE_HW[0], corner[1] : corner[1] + TILE_HW[1]], caption)
 
 
 def shaded(seen: SeenScene) -> ImageArray:

@@ -29,13 +29,20 @@ WIDTH_PX = 640
 def picture_of(seen: SeenScene, masks: BoolArray, attempt: Attempt, title: str, hand: Hand = HAND) -> ImageArray:
     """Draw one attempt: the photo, and beside it masks and hand; (H, 2 W, 3) uint8 RGB, with a caption above."""
     assert seen.image is not None
+    shown = with_hand(seen, masks, attempt, hand)
+    return captioned(np.concatenate([seen.image, shown], axis=1), f"{title}: {outcome_of(attempt)}")
+
+
+def with_hand(seen: SeenScene, masks: BoolArray, attempt: Attempt, hand: Hand = HAND) -> ImageArray:
+    """Draw masks and the hand that tried, if any, over the photo; (H, W, 3) uint8 RGB."""
+    assert seen.image is not None
     shown = overlay(seen.image, paint_masks(masks)) if len(masks) else seen.image.copy()
     if attempt.pick is not None:
         for start, end in _lines(attempt.pick.grasp, hand):
             first, last = _pixels(seen, np.array([start, end]))
             cv2.line(shown, first, last, (0, 0, 0), 7, cv2.LINE_AA)
             cv2.line(shown, first, last, COLOURS[attempt.pick.outcome], 4, cv2.LINE_AA)
-    return captioned(np.concatenate([seen.image, shown], axis=1), f"{title}: {outcome_of(attempt)}")
+    return shown
 
 
 class Drawn:

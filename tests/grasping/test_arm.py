@@ -63,7 +63,12 @@ def test_the_arm_takes_a_carton_to_its_bin() -> None:
     assert not world.reaches(replace(grasp, centre=(x + BASE_M, y, 0.111)))
     places: list[np.ndarray] = []
     close = world._close
-    world._close = lambda metres: (places.append(world._data.body("hand").xpos.copy()), close(metres))[1]  # type: ignore[method-assign]
+
+    def noted(metres: float) -> None:
+        places.append(world._data.body("hand").xpos.copy())
+        close(metres)
+
+    world._close = noted  # type: ignore[method-assign]
     pick = world.pick(grasp)
     assert (pick.outcome, pick.lifted) == ("lifted", (0,))
     np.testing.assert_allclose(places[1], grasp.centre, atol=1e-3)  # it does not lag behind when the fingers close

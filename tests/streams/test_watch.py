@@ -258,6 +258,22 @@ def test_a_video_that_is_cut_short_ends_with_status_1_and_its_results(
     assert 5 < len([*read_video(out)]) < 25
 
 
+def test_what_cannot_be_read_is_counted_and_nothing_else_is_status_1(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"no picture at all")
+    asked = ["watch", str(folder), "--idle", "0", "--model", str(model_folder)]
+    os.utime(folder / "bad.png", (time.time() - 60,) * 2)
+    assert main(asked) == 1
+    assert "0 frames, 0 objects" in (said := capsys.readouterr().err) and "; 1 could not be read" in said
+    (folder / "good.png").write_bytes(encode_png(picture(9)))
+    os.utime(folder / "good.png", (time.time() - 60,) * 2)
+    assert main(asked) == 0
+    assert "1 frame, " in (said := capsys.readouterr().err) and "; 1 could not be read" in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_the_video_whole(number: signal.Signals, model_folder: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Watch:
     folder every frame is. A lost camera or stream is opened again. Ends on Ctrl+C or SIGTERM, with the video whole.
 
     Exit status: 0 the stream ended or was ended; 1 it was lost or is cut short, or frames were left out, after the
-    first frame; 2 nothing could be done.
+    first frame, or none of its photos could be read; 2 nothing could be done.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
@@ -141,7 +141,13 @@ class Watch:
         _print_summary(console, reader, tally, time.perf_counter() - started)
         if problem is not None:
             print_line(console, f"error: {problem}")
-        return 0 if problem is None and not tally.left_out else 1
+        nothing_read = tally.frames == 0 and _unread(reader) > 0
+        return 0 if problem is None and not tally.left_out and not nothing_read else 1
+
+
+def _unread(reader: Reader) -> int:
+    """Photos or messages of the source that could not be read; each was told when it came."""
+    return int(getattr(reader.source, "unread", 0))
 
 
 def _print_summary(console: Console, reader: Reader, tally: Tally, seconds: float) -> None:
@@ -151,6 +157,7 @@ def _print_summary(console: Console, reader: Reader, tally: Tally, seconds: floa
     again = f"; lost and back {count(reader.reconnects, 'time')}" if reader.reconnects else ""
     sizes = f"; frames changed their size {count(tally.resized, 'time')}" if tally.resized else ""
     left_out = f"; {tally.left_out} left out that cannot be segmented as asked" if tally.left_out else ""
-    print_line(console, f"{done}{dropped}{again}{sizes}{left_out}")
+    unread = f"; {_unread(reader)} could not be read" if _unread(reader) else ""
+    print_line(console, f"{done}{dropped}{again}{sizes}{left_out}{unread}")
     for line in (*tally.lines, *(f"note: {note}" for note in tally.notes.lines())):
         print_line(console, line)

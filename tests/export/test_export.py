@@ -21,6 +21,8 @@ from uois_sam.cli.main import main
 from uois_sam.errors import MissingExtraError, UOISError, WeightsError
 from uois_sam.export.write import export_model
 from uois_sam.models.compact.model import CompactModel
+from uois_sam.models.compact.places import Window
+from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.training.train_compact import make_card
 
 LOOSE = {"foreground_threshold": 0.0, "heatmap_threshold": -10.0, "score_threshold": -10.0, "max_area_fraction": 1.0}
@@ -70,6 +72,28 @@ def test_an_onnx_folder_gives_the_same_masks(exported: Path, backend: str) -> No
 def test_torchscript_gives_the_same_masks(tmp_path: Path) -> None:
     export_model(make_tiny(), "torchscript", tmp_path)
     assert_same(make_tiny(), UOISSAM.from_pretrained(tmp_path))
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_inside_of_windows_masks_are_those_of_the_whole_frame(
+    exported: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = UOISSAM.from_pretrained(exported, backend=backend).networks
+    features = networks.encoder(photo().transpose(2, 0, 1)).mask_features
+    points = np.array([[3.0, 5.0], [40.0, 9.0], [20.0, 30.0]], dtype=np.float32)
+    predictions, every = networks.decoder.decode_tokens(features, points), np.tile(np.arange(4), (3, 1))
+    plain = networks.decoder.upscale(MaskFeatures(features.grid, features.fine), predictions, points, every)
+    grid = plain.shape[2] // 2, plain.shape[3] // 2
+    assert min(grid) >= 6
+    chosen = [Window(0, 4, 1, 5, grid), Window(2, grid[0], 0, 3, grid), Window(0, grid[0], 0, grid[1], grid)]
+    monkeypatch.setattr("uois_sam.backends.drawing.windows_around", lambda seen: chosen)
+    found = networks.decoder.upscale(features, predictions, points, every)
+    for row, window in enumerate(chosen):
+        rows, columns = window.inner()
+        np.testing.assert_allclose(found[row, :, rows, columns], plain[row, :, rows, columns], atol=1e-5, rtol=1e-4)
+        outside = np.ones(plain.shape[-2:], dtype=np.bool_)
+        outside[rows, columns] = False
+        assert not outside.any() or not np.allclose(found[row, :, outside], plain[row, :, outside], atol=1e-3)
 
 
 def test_weights_are_stored_once_and_the_card_travels(exported: Path) -> None:

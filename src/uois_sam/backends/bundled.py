@@ -84,7 +84,7 @@ def load_compact_graphs(
     manifest = Manifest(
         format=FORMAT, version=__version__, target="onnx", opset=graphs.opset, precision="float32",
         input_hw=(sizes["input_hw"][0], sizes["input_hw"][1]), batches=BATCHES, files={},
-        has=tuple(name for name, graph in HEADS.items() if f"{graph}_1" in graphs.parameters), card=card,
+        has=tuple(name for name, graph in HEADS.items() if f"{graph}_1" in graphs.parameters), card=card, windows=True,
     )  # fmt: skip
     weights = {graph: {name: tensors[name] for name in names} for graph, names in graphs.parameters.items()}
     networks = exported_networks(Graphs(FOLDER, manifest, "onnxruntime", weights))

@@ -47,6 +47,8 @@ class Manifest:
     card: ModelCard
     photo_hw: tuple[int, int] | None = None
     """Rows and columns of photos that the graph ``photo`` takes; None where there is none."""
+    windows: bool = False
+    """Whether there are graphs that draw masks in windows: ``ground``, ``sketch`` and ``window``."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from uois_sam.backends.drawing import DrawnFeatures, draw_in_windows
 from uois_sam.backends.manifest import Manifest
-from uois_sam.backends.sessions import SUFFIXES, Backend, Session, open_session
+from uois_sam.backends.sessions import SUFFIXES, TAKE_ANY_SIZE, Backend, Session, open_session
 from uois_sam.geometry import Frame
 from uois_sam.models.interfaces import MaskFeatures, SceneFeatures
 from uois_sam.models.networks import Networks, Processor
@@ -42,6 +43,7 @@ class Graphs:
         self, folder: Path, manifest: Manifest, backend: Backend, weights: Mapping[str, Arrays] | None = None
     ) -> None:
         self.folder, self.manifest, self.backend, self.weights = folder, manifest, backend, weights
+        self.in_windows = manifest.windows and backend in TAKE_ANY_SIZE
         self._sessions: dict[tuple[str, int], Session] = {}
         self._lock = threading.Lock()
 
@@ -73,6 +75,8 @@ class Graphs:
             out = self.run(name, batch, {**shared, **some})
             found.append({key: value[:left] for key, value in out.items()})
             start += batch
+        if len(found) == 1:
+            return found[0]
         return {key: np.concatenate([part[key] for part in found]) for key in found[0]}
 
 
@@ -102,7 +106,7 @@ class ExportedEncoder:
         size = self.graphs.manifest.input_hw
         out = self.graphs.run("encoder", 1, {"image": stretched(image, size)[None]})
         maps = [out[name] for name in ("foreground_logits", "heatmap") if name in out]
-        features = MaskFeatures(out["grid"], (out["fine8"], out["fine4"]))
+        features = DrawnFeatures(out["grid"], (out["fine8"], out["fine4"]), run=self.graphs.run)
         return SceneFeatures(np.concatenate(maps, axis=1) if maps else out["grid"][:, :0], features,
                              Frame.stretched(size))  # fmt: skip
 
@@ -140,9 +144,15 @@ class ExportedDecoder:
         self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Values, token_index: Values
     ) -> Values:
         """(M, T, h, w) float32 logits for the chosen tokens."""
-        shared = {"fine8": features.fine[0], "fine4": features.fine[1]}
         rows = {"mask_tokens": predictions.mask_tokens, "image_state": predictions.image_state, "points": points_xy}
-        logits = self.graphs.run_rows("masks", shared, rows)["logits"]
+        if self.graphs.in_windows and isinstance(features, DrawnFeatures):
+            shared = {"fine8": features.fine[0], **features.ground}
+            logits = draw_in_windows(features, self.graphs.run_rows("sketch", shared, rows))
+        else:
+            shared = {"fine8": features.fine[0], "fine4": features.fine[1]}
+            logits = self.graphs.run_rows("masks", shared, rows)["logits"]
+        if token_index.shape[1:] == logits.shape[1:2] and (token_index == np.arange(logits.shape[1])).all():
+            return logits
         return logits[np.arange(len(logits))[:, None], token_index]
 
 

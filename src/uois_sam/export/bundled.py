@@ -35,10 +35,9 @@ def bundled_files(model: UOISSAM) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     parameters: dict[str, list[str]] = {}
     for graph in compact_graphs(model.networks, BATCHES, None):
-        kind, _, batch = graph.name.partition("_")
-        if kind == "encoder" and batch != "1":
-            continue  # photos come one at a time
-        content, names = _without_weights(traced(graph), PREFIXES.get(kind, ""), digests)
+        if graph.kind == "masks" or (graph.kind == "encoder" and graph.name != "encoder_1"):
+            continue  # masks are drawn in windows; photos come one at a time
+        content, names = _without_weights(traced(graph), PREFIXES.get(graph.kind, ""), digests)
         files[f"{graph.name}{SUFFIXES['onnx']}"] = content
         parameters[graph.name] = sorted(names)
     _, sizes = architecture_of(model.card)

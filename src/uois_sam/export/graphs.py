@@ -6,7 +6,7 @@ Names and shapes are listed in docs/reference/exported-models.md; :mod:`uois_sam
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,10 +17,14 @@ from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.models.compact.encoder import CompactEncoder
 from uois_sam.models.compact.evidence import evidence_width
 from uois_sam.models.compact.inference import traceable
+from uois_sam.models.compact.places import FINER
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.models.networks import Networks
 from uois_sam.types import TokenPredictions
+
+DRAW_IN_WINDOWS = ("ground", "sketch", "window")
+"""Graphs that only backends with maps of any size have a use for."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ class Graph:
     inputs: Mapping[str, Tensor]
     """Examples of the inputs, by name."""
     outputs: tuple[str, ...]
+    any_size: frozenset[str] = field(default_factory=frozenset)
+    """Inputs and outputs whose rows and columns may be others."""
+
+    @property
+    def kind(self) -> str:
+        """Its name without the batch."""
+        return self.name.partition("_")[0]
 
 
 class Encoder(nn.Module):
@@ -106,6 +117,59 @@ class Masks(nn.Module):
         return self.decoder.upscale(MaskFeatures(none, (fine8, fine4)), predictions, points, every)
 
 
+class Ground(nn.Module):
+    """What all prompts of a photo share on the finest grid."""
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, fine4: Tensor) -> tuple[Tensor, Tensor]:
+        shared = self.decoder.fine4(fine4) + self.decoder.relative4.bias[:, None, None]
+        return shared, self.decoder.embed4(fine4).flatten(1, 2)
+
+
+class Sketch(nn.Module):
+    """Masks at a glance, and what they are drawn from (``models.compact.windows``)."""
+
+    outputs = ("x", "relative", "offsets", "weights", "seen", "logits")
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, fine8: Tensor, shared: Tensor, look: Tensor, mask_tokens: Tensor, image_state: Tensor, points: Tensor
+    ) -> tuple[Tensor, ...]:
+        decoder = self.decoder
+        x, weights = decoder.coarse(fine8, image_state), decoder.weights(mask_tokens)
+        offsets = decoder.offsets(points, look.shape[-2:])
+        own, by_look = decoder.relative4.weight[:, :, 0, 0].split([3, decoder.relative4.in_channels - 3], dim=1)
+        under = 4 * decoder.under(look, points)
+        looks = (by_look[..., None] * under[:, None]).flatten(2)  # (B, C, 8 G)
+        relative = torch.cat([own.expand(len(points), -1, -1), looks], dim=2)
+        coarse, far, likes = (each[..., ::FINER, ::FINER] for each in (shared, offsets, look))
+        cells = torch.cat([far, likes.expand(len(points), -1, -1, -1)], dim=1).flatten(2)
+        y = F.relu(x.flatten(2) + relative @ cells + coarse.flatten(2))
+        mixed = F.relu(decoder.mix4.weight.sum(dim=(2, 3)) @ y + decoder.mix4.bias[:, None])
+        seen = (weights @ mixed).unflatten(2, x.shape[2:])
+        return x, relative, offsets, weights, seen, F.interpolate(seen, look.shape[-2:], mode="bilinear")
+
+
+class Window(nn.Module):
+    """Masks of one prompt in a part of the frame, as they are drawn there."""
+
+    def __init__(self, decoder: Any) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, x: Tensor, cells: Tensor, shared: Tensor, relative: Tensor, weights: Tensor) -> Tensor:
+        grown = F.interpolate(x, scale_factor=FINER, mode="bilinear") + shared
+        y = F.relu(grown + (relative @ cells.flatten(2)).view(grown.shape))
+        y = F.relu(self.decoder.mix4(y))
+        return (weights @ y.flatten(2)).view(*weights.shape[:2], *y.shape[2:])
+
+
 def compact_graphs(networks: Networks, batches: tuple[int, ...], photo_hw: tuple[int, int] | None) -> Iterator[Graph]:
     """The graphs of a compact model, each for every batch."""
     plain = networks.saved or networks
@@ -136,6 +200,7 @@ def _prompt_graphs(
         known |= dict(zip(names, tokens(*inputs.values()), strict=True))
     inputs = {name: known[name] for name in ("fine8", "fine4", "mask_tokens", "image_state", "points")}
     yield Graph(f"masks_{batch}", Masks(decoder).eval(), inputs, ("logits",))
+    yield from _window_graphs(decoder, known, batch)
     if plain.hdnet is not None:
         inputs = {name: known[name] for name in names[:3]}
         yield Graph(f"hdnet_{batch}", Refined(plain.hdnet).eval(), inputs, ("refined",))
@@ -143,3 +208,23 @@ def _prompt_graphs(
         width = evidence_width(known["iou_token"].shape[1])
         evidence = torch.zeros(batch, MASKS_PER_PROMPT, width)
         yield Graph(f"scorer_{batch}", plain.mask_scorer.eval(), {"evidence": evidence}, ("refined",))
+
+
+def _window_graphs(decoder: Any, known: Mapping[str, Tensor], batch: int) -> Iterator[Graph]:
+    """The graphs that draw the masks of prompts in windows; none for frames on which windows cannot be cut."""
+    if known["fine4"].shape[2:] != tuple(FINER * side for side in known["fine8"].shape[2:]):
+        return
+    ground, sketch, names = Ground(decoder).eval(), Sketch(decoder).eval(), ("shared", "look")
+    with torch.no_grad():
+        known = {**known, **dict(zip(names, ground(known["fine4"]), strict=True))}
+    inputs = {name: known[name] for name in ("fine8", "shared", "look", "mask_tokens", "image_state", "points")}
+    yield Graph(f"sketch_{batch}", sketch, inputs, Sketch.outputs)
+    if batch > 1:
+        return
+    yield Graph("ground_1", ground, {"fine4": known["fine4"]}, names)
+    with torch.no_grad():
+        found = dict(zip(Sketch.outputs, sketch(*inputs.values()), strict=True))
+    cells = torch.cat([found["offsets"], known["look"]], dim=1)
+    inputs = {"x": found["x"], "cells": cells, "shared": known["shared"],
+              "relative": found["relative"], "weights": found["weights"]}  # fmt: skip
+    yield Graph("window_1", Window(decoder).eval(), inputs, ("logits",), frozenset({"x", "cells", "shared", "logits"}))

@@ -17,7 +17,7 @@ from uois_sam._version import __version__
 from uois_sam.backends.manifest import BATCHES, FORMAT, MANIFEST, OPSET, Manifest, Target, sha256_of
 from uois_sam.backends.sessions import SUFFIXES
 from uois_sam.errors import MissingExtraError, UOISError
-from uois_sam.export.graphs import Graph, compact_graphs
+from uois_sam.export.graphs import DRAW_IN_WINDOWS, Graph, compact_graphs
 from uois_sam.export.weights import WeightPool
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.models.compact.encoder import CompactEncoder
@@ -62,6 +62,8 @@ def export_model(
     make_output_folder(folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # until all is there, the folder holds none
     graphs = list(_graphs(networks, model.name, photo_hw))
+    if to == "torchscript":  # traced graphs have one size
+        graphs = [graph for graph in graphs if graph.kind not in DRAW_IN_WINDOWS]
     pool = WeightPool(folder, networks)
     write = {"onnx": _write_onnx, "openvino": _write_openvino, "torchscript": _write_torchscript}[to]
     paths: list[Path] = []
@@ -74,6 +76,7 @@ def export_model(
         format=FORMAT, version=__version__, target=to, opset=OPSET if to == "onnx" else 0, precision="float32",
         input_hw=(networks.saved or networks).encoder.input_hw, batches=BATCHES,  # type: ignore[attr-defined]
         files={path.name: sha256_of(path) for path in paths}, has=_heads(networks), card=model.card, photo_hw=photo_hw,
+        windows=any(graph.kind in DRAW_IN_WINDOWS for graph in graphs),
     )  # fmt: skip
     write_atomically(folder / MANIFEST, (json.dumps(manifest.to_json(), indent=1) + "\n").encode())
     return [*paths, folder / MANIFEST]
@@ -108,6 +111,7 @@ def traced(graph: Graph) -> bytes:
             graph.module, tuple(graph.inputs.values()), content,  # type: ignore[arg-type]
             dynamo=False, opset_version=OPSET,
             input_names=list(graph.inputs), output_names=list(graph.outputs), do_constant_folding=False,
+            dynamic_axes={name: {2: f"{name}_rows", 3: f"{name}_columns"} for name in graph.any_size},
         )  # fmt: skip
     return content.getvalue()
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from uois_sam.config import MASKS_PER_PROMPT
 from uois_sam.models.compact.encoder import CompactConfig, grow
-from uois_sam.models.compact.windows import FINER, WindowDrawing
+from uois_sam.models.compact.places import FINER
+from uois_sam.models.compact.windows import WindowDrawing
 from uois_sam.models.hdnet import mlp
 from uois_sam.models.interfaces import MaskFeatures
 from uois_sam.runtime.device import is_traced
@@ -127,7 +128,7 @@ class CompactDecoder(nn.Module):
         """Run M prompts (see ``interfaces.PointDecoder``)."""
         grid = features.grid
         count, (height, width) = len(points_xy), grid.shape[-2:]
-        unit_xy = self._unit(points_xy)
+        unit_xy = self.unit(points_xy)
         at = self.positions(unit_xy)
         look = _sample(features.fine[-1], unit_xy)
         point = at + self.point_embedding + self.point_look(look)
@@ -146,49 +147,58 @@ class CompactDecoder(nn.Module):
     ) -> Tensor:
         """(M, T, H / 4, W / 4) float32 logits for the chosen tokens (``interfaces.PointDecoder``)."""
         fine8, fine4 = features.fine
-        x = grow(self.state16(predictions.image_state), fine8)
-        x = self.mix8(_add_shared(x, self.fine8(fine8)).relu_()).relu_()
-        weights = torch.stack([head(predictions.mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
+        x, weights = self.coarse(fine8, predictions.image_state), self.weights(predictions.mask_tokens)
         chosen = weights.gather(1, token_index[..., None].expand(-1, -1, weights.shape[-1]))
+        embedding = self.embed4(fine4)
+        under = self.under(embedding.flatten(1, 2), points_xy)
         if self.in_windows is not None and len(fine4) == 1 and self._fits_windows(x, fine4):
-            under = self._under(self.embed4(fine4), points_xy)
-            drawn: Tensor | None = self.in_windows(x, fine4, self._unit(points_xy), under, chosen)
+            drawn: Tensor | None = self.in_windows(x, fine4, self.unit(points_xy), under, chosen)
             if drawn is not None:
                 return drawn
-        relative = torch.cat([self._offsets(points_xy, fine4.shape[-2:]), self._likeness(fine4, points_xy)], dim=1)
+        relative = torch.cat([self.offsets(points_xy, fine4.shape[-2:]), self._likeness(embedding, under)], dim=1)
         shared = self.fine4(fine4) + cast(Tensor, self.relative4.bias)[:, None, None]
         x = _add_shared(_add_to(grow(x, fine4), self.relative4.weight, relative), shared).relu_()
         x = self.mix4(x).relu_()
         return torch.einsum("mtc,mchw->mthw", chosen, x).float()
 
-    def _likeness(self, fine4: Tensor, points_xy: Tensor) -> Tensor:
+    def coarse(self, fine8: Tensor, image_state: Tensor) -> Tensor:
+        """(M, mask_width, H / 8, W / 8): each prompt's map before the finest layers."""
+        x = grow(self.state16(image_state), fine8)
+        return self.mix8(_add_shared(x, self.fine8(fine8)).relu_()).relu_()
+
+    def weights(self, mask_tokens: Tensor) -> Tensor:
+        """(M, 4, mask_width): what each mask is a sum of."""
+        return torch.stack([head(mask_tokens[:, k]) for k, head in enumerate(self.mask_heads)], dim=1)
+
+    def under(self, embedding: Tensor, points_xy: Tensor) -> Tensor:
+        """(M, G, 8): what (B, 8 G, h, w) of :attr:`embed4` is under each point."""
+        return _sample(embedding, self.unit(points_xy)).unflatten(1, (-1, 8))
+
+    @staticmethod
+    def _likeness(embedding: Tensor, under: Tensor) -> Tensor:
         """(M, G, h, w): cosine between the embedding under each point and that of every cell, for G groups.
 
         SAM's decoder has to find out from tokens alone what the prompted pixel looks like; shown where that look
         occurs, a small decoder learns in a tenth of the steps.
         """
-        embedding = self.embed4(fine4)
-        under = 4 * _by_image(self._under(embedding, points_xy), len(embedding))
-        return torch.einsum("bmgc,bgchw->bmghw", under, embedding).flatten(0, 1)
-
-    def _under(self, embedding: Tensor, points_xy: Tensor) -> Tensor:
-        """(M, G, 8): the embedding under each point."""
-        return _sample(embedding.flatten(1, 2), self._unit(points_xy)).unflatten(1, embedding.shape[1:3])
+        scaled = 4 * _by_image(under, len(embedding))
+        return torch.einsum("bmgc,bgchw->bmghw", scaled, embedding).flatten(0, 1)
 
     @staticmethod
     def _fits_windows(x: Tensor, fine4: Tensor) -> bool:
         return fine4.shape[-2:] == (FINER * x.shape[-2], FINER * x.shape[-1])
 
-    def _unit(self, points_xy: Tensor) -> Tensor:
+    def unit(self, points_xy: Tensor) -> Tensor:
+        """(M, 2) positions in the frame, from 0 to 1."""
         size = points_xy.new_tensor([self.frame_hw[1], self.frame_hw[0]])
         return (points_xy + 0.5) / size
 
-    def _offsets(self, points_xy: Tensor, grid_hw: torch.Size) -> Tensor:
+    def offsets(self, points_xy: Tensor, grid_hw: torch.Size) -> Tensor:
         """(M, 3, h, w): x and y distance of every cell from the point and their length, in units of the frame."""
         height, width = grid_hw
         ys = (torch.arange(height, dtype=points_xy.dtype, device=points_xy.device) + 0.5) / height
         xs = (torch.arange(width, dtype=points_xy.dtype, device=points_xy.device) + 0.5) / width
-        unit = self._unit(points_xy)
+        unit = self.unit(points_xy)
         dx = (xs[None, None, :] - unit[:, 0, None, None]).expand(-1, height, -1)
         dy = (ys[None, :, None] - unit[:, 1, None, None]).expand(-1, -1, width) * (self.frame_hw[0] / self.frame_hw[1])
         # ONNX has no hypot; the root of squares differs in the last digit.

@@ -7,25 +7,13 @@ photo. They are therefore computed in a window around what the glance sees; else
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FINER = 2
-"""Rows and columns of the finest grid for each of the coarse one, on which windows are cut."""
-OUTSIDE = -0.5
-"""Cells where the glance's logits are above this are drawn anew, and those around them."""
-MARGIN = 3
-"""Coarse cells around them; the outermost are only there for the convolutions of the others."""
-MOST = 0.5
-"""Mean share of the frame that windows may cover: above, all of it at once is faster."""
-STEP = 8
-"""Coarse cells that the sides of windows are multiples of: few sizes, for each of which kernels are made once."""
+from uois_sam.models.compact.places import FINER, OUTSIDE, Window, too_large, windows_around
 
 
 @dataclass(frozen=True)
@@ -115,7 +103,7 @@ class WindowDrawing(nn.Module):
         x = x - (at @ self.by_xy)[:, :, None, None]
         seen = self._glance(x, ground, at, looks, weights)
         windows = list(windows_around((seen.amax(dim=1) > OUTSIDE).numpy()))
-        if sum(window.share for window in windows) > MOST * len(windows):
+        if too_large(windows):
             return None
         logits = F.interpolate(seen, scale_factor=FINER, mode="bilinear", align_corners=False)
         for row, window in enumerate(windows):
@@ -146,58 +134,3 @@ class WindowDrawing(nn.Module):
         flat = part.flatten(0, 2).addmm_(ground.look[rows, columns].flatten(0, 1), looks)
         part = flat.addr_(length.flatten(), self.by_length).relu_().view_as(part).permute(0, 3, 1, 2)
         return F.conv2d(part, self.mix.weight, self.mix.bias, padding=1).relu_().permute(0, 2, 3, 1).flatten(0, 2)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of a coarse grid of (h, w) cells: rows and columns from ``top`` and ``left`` on."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-    grid_hw: tuple[int, int]
-
-    def rows(self, cells: int = 1) -> slice:
-        """Its rows, or those of a finer grid with so many for each."""
-        return slice(cells * self.top, cells * self.bottom)
-
-    def columns(self, cells: int = 1) -> slice:
-        """Its columns, likewise."""
-        return slice(cells * self.left, cells * self.right)
-
-    def size(self, cells: int = 1) -> tuple[int, int]:
-        """Rows and columns, likewise."""
-        return cells * (self.bottom - self.top), cells * (self.right - self.left)
-
-    @property
-    def share(self) -> float:
-        """Of the grid."""
-        (height, width), (rows, columns) = self.grid_hw, self.size()
-        return rows * columns / (height * width)
-
-    def inner(self) -> tuple[slice, slice]:
-        """Rows and columns of the finest grid that are drawn as in the whole frame: without the outermost coarse
-        cells, except at the frame's own border."""
-        (height, width), (rows, columns) = self.grid_hw, (self.rows(FINER), self.columns(FINER))
-        return (
-            slice(rows.start + FINER * (self.top > 0), rows.stop - FINER * (self.bottom < height)),
-            slice(columns.start + FINER * (self.left > 0), columns.stop - FINER * (self.right < width)),
-        )
-
-
-def windows_around(seen: npt.NDArray[np.bool_]) -> Iterator[Window]:
-    """A window for each of (M, h, w) sets of cells; the whole frame around none."""
-    for one in seen:
-        yield Window(*_side(np.asarray(one.any(axis=1))), *_side(np.asarray(one.any(axis=0))), (len(one), one.shape[1]))
-
-
-def _side(hits: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """First and last + 1 of a window's rows or columns around those that are hit."""
-    (where,) = np.nonzero(hits)
-    if len(where) == 0:
-        return 0, len(hits)
-    first, last = int(where[0]) - MARGIN, int(where[-1]) + 1 + MARGIN
-    size = min(len(hits), -(-(last - first) // STEP) * STEP)
-    start = min(max(0, first), len(hits) - size)
-    return start, start + size

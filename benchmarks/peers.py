@@ -68,15 +68,15 @@ OURS = "uois-sam"
 PEERS = {
     OURS: Peer(OURS, ("torch==2.13.0", str(ROOT)), "bundled", "Apache-2.0"),
     "uois-sam-light": Peer("uois-sam-light", (str(ROOT / "light"),), "bundled", "Apache-2.0"),
-    "sam-vit-b": _TRANSFORMERS,
-    "sam2.1-hiera-tiny": _TRANSFORMERS,
+    "yolo11n-seg": _ULTRALYTICS,
+    "fastsam-s": _ULTRALYTICS,
+    "rf-detr-seg-nano": _TRANSFORMERS,
+    "mask2former-swin-t": _TRANSFORMERS,
     "mobilesam": Peer(
         "mobilesam", (*TORCH, "mobilesam-mirror==1.0.0", "timm", "opencv-python-headless"), RANDOM, "Apache-2.0"
     ),
-    "fastsam-s": _ULTRALYTICS,
-    "yolo11n-seg": _ULTRALYTICS,
-    "rf-detr-seg-nano": _TRANSFORMERS,
-    "mask2former-swin-t": _TRANSFORMERS,
+    "sam2.1-hiera-tiny": _TRANSFORMERS,
+    "sam-vit-b": _TRANSFORMERS,
 }
 
 
@@ -184,7 +184,9 @@ def ahead(rows: dict[str, dict[str, Any]]) -> str:
     run = {name: row for name, row in rows.items() if "not_run" not in row}
     ours = [row for name, row in run.items() if name.startswith(OURS)]
     lines = []
-    for key, title in COLUMNS[:-1] if ours else ():  # our weights are among the packages
+    if not ours:
+        return ""
+    for key, title in COLUMNS[:-1]:  # our weights are among the packages
         best = min(row[key] for row in ours)
         better = {n: row[key] / best for n, row in run.items() if not n.startswith(OURS) and row[key] < best}
         said = ", ".join(f"{name} (× {ratio:.2g})" for name, ratio in sorted(better.items(), key=lambda each: each[1]))

@@ -98,4 +98,4 @@ def test_a_record_grows_by_peers_but_not_of_other_photos(
         status = peers.main()
         assert status == (2 if seconds == "2" else 0)
     assert "expected a record of the same photos" in capsys.readouterr().err
-    assert list(json.loads((tmp_path / "o.json").read_text())["payload"]["peers"]) == ["mobilesam", "fastsam-s"]
+    assert list(json.loads((tmp_path / "o.json").read_text())["payload"]["peers"]) == ["fastsam-s", "mobilesam"]

@@ -3,7 +3,8 @@
     python experiments/grasp_failures.py --out failures.jpg [--tables 8] [--limit 10]
 
 Prints how often each outcome is, and draws failures: the thing and the hand on a grey relief of the depth (or on the
-photo, which takes ten times as long).
+photo, which takes ten times as long). Where no grasp is found there is either "no room" for the hand beside what lies
+around, or "no hold": not even if the thing were alone.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> None:
         for arrangement in ("pile", "packed"):
             table = set_table(seed, TableConfig(arrangement=arrangement), photo=options.photos)
             for mask, attempt in picks(table):
-                cause = cause_of(attempt)
+                cause = cause_of(table.seen, mask, attempt)
                 causes[cause] += 1
                 if cause != "lifted" and len(tiles) < options.limit:
                     name = table.scene.objects[attempt.target or 0].family
@@ -71,10 +72,11 @@ def picks(table: Start) -> Iterator[tuple[BoolArray, Attempt]]:
         yield mask, Attempt(1, label - 1, pick)
 
 
-def cause_of(attempt: Attempt) -> str:
+def cause_of(seen: SeenScene, mask: BoolArray, attempt: Attempt) -> str:
     """What came of it, in words."""
     if attempt.pick is None:
-        return "no grasp found"
+        alone = replace(seen, depth_m=np.where(mask[0], seen.depth_m, np.float32(0)))
+        return "no room" if AntipodalPlanner().plan(alone, mask, np.random.default_rng(0)) else "no hold"
     if attempt.pick.outcome == "lifted":
         return "lifted" if attempt.pick.lifted == (attempt.target,) else "lifted more or another"
     return attempt.pick.reason

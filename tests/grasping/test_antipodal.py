@@ -80,6 +80,12 @@ def test_the_hand_stays_above_the_table_and_grasps_are_sorted() -> None:
         np.testing.assert_allclose(grasp.rotation().T @ grasp.rotation(), np.eye(3), atol=1e-9)
 
 
+def test_a_table_that_is_measured_a_little_high_is_not_in_the_way() -> None:
+    seen, masks = scene((0.0, 0.0, 0.03, 0.06, 0.015))
+    high = replace(seen, depth_m=np.where(masks[0], seen.depth_m, seen.depth_m - np.float32(0.0008)))
+    assert AntipodalPlanner().plan(high, masks, np.random.default_rng(0)) != []
+
+
 def test_looser_limits_are_for_scenes_without_a_strict_grasp() -> None:
     def found(seen: SeenScene, masks: np.ndarray, *passes: object) -> list[Grasp]:
         planner = AntipodalPlanner(passes=passes) if passes else AntipodalPlanner()  # type: ignore[arg-type]

@@ -25,6 +25,9 @@ GRID_M = 0.003
 """Points are thinned to one in each cube of this side."""
 CLEARANCE_M = 0.004
 """Between the hand and everything else, the support included: more than the error of a depth camera nearby."""
+SUPPORT_M = 0.002
+"""Points below this are the support's, which the hand is kept above anyway: taken for things in its way, steps of depth
+in millimetres would keep it off all that lies flat."""
 REACH_M = 0.16
 """Points farther from an object's middle than this, and its own radius, are in nobody's way."""
 LEAST_POINTS = 20
@@ -62,7 +65,7 @@ class _Thing:
     own: Array
     """(P, 3) points on it."""
     around: Array
-    """(Q, 3) points of everything near it, itself included."""
+    """(Q, 3) points of everything near it, itself included, but for the support."""
     hidden: float
     """Share of its outline that others hide."""
 
@@ -137,7 +140,7 @@ def _things(scene: SeenScene, masks: BoolArray) -> Iterator[_Thing]:
             continue
         middle = (own.min(axis=0) + own.max(axis=0)) / 2
         reach = REACH_M + np.linalg.norm(np.ptp(own, axis=0)) / 2
-        near = np.linalg.norm(everything - middle, axis=1) < reach
+        near = (np.linalg.norm(everything - middle, axis=1) < reach) & (everything[:, 2] > SUPPORT_M)
         around = np.concatenate([everything[near & ~inside], own])
         yield _Thing(index, own, around, hidden_share(scene.depth_m, mask))
 

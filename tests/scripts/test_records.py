@@ -9,6 +9,7 @@ import pytest
 
 from scripts import FOLDERS, ROOT, load_script
 from uois_sam.benchmark.record import command_line, make_record, write_record
+from uois_sam.checkpoints.bases import BASES
 
 jsonschema = pytest.importorskip("jsonschema")
 SCHEMA = ROOT / "benchmarks" / "record.schema.json"
@@ -60,3 +61,14 @@ def test_what_the_benchmark_command_wrote_is_kept_as_a_record(tmp_path: Path, mo
     kept = json.loads((tmp_path / "kept.json").read_text())
     assert faults(kept) == [] and kept["command"] == "uois-sam benchmark --image a.jpg"
     assert kept["payload"] == {"schema": 1} and kept["machine"] == record["machine"]
+
+
+def test_the_documented_parity_is_that_of_the_record_and_of_every_base() -> None:
+    bases = json.loads((ROOT / "benchmarks" / "results" / "parity_full_size.json").read_text())["payload"]["bases"]
+    assert set(bases) | {"sam-vit-l"} == set(BASES)  # which has a table of its own, with Meta's modules beside
+    largest = [row["largest_difference"] for result in bases.values() for row in result["sam_to_transformers"].values()]
+    assert max(largest) <= 1e-4
+    page = (ROOT / "docs" / "reference" / "models.md").read_text(encoding="utf-8").splitlines()
+    for row in load_script("benchmarks/parity.py").overview(bases).splitlines()[2:]:
+        name, figures = row.split("` |")
+        assert [line for line in page if line.startswith(f"{name}`") and line.endswith(f" |{figures}")], row

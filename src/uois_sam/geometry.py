@@ -202,8 +202,9 @@ class Enlarger:
         left, top, right, bottom = box_xyxy
         first_row, last_row = _reach(self.rows[:, top:bottom])
         first_column, last_column = _reach(self.columns[left:right].T)
-        part = self.rows[first_row:last_row] @ logits @ self.columns[:, first_column:last_column]
-        return part, (first_row, first_column)
+        rows, columns = self.rows[first_row:last_row], self.columns[:, first_column:last_column]
+        cells = slice(*_reach(rows.T)), slice(*_reach(columns))
+        return rows[:, cells[0]] @ logits[cells] @ columns[cells[1]], (first_row, first_column)
 
 
 def _resizing_matrix(cells: int, size: int | None, content: int, pixels: int) -> FloatArray:

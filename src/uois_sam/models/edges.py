@@ -53,16 +53,16 @@ def follow_edges(masks: BoolArray, image: ImageArray, region_fraction: float = 0
 
 @dataclass(frozen=True)
 class _Guide:
-    """What the filter needs of a photo, whatever the mask."""
+    """What the filter needs of a photo, whatever the mask. Plane by plane, over which sums of products are fastest."""
 
-    image: ImageArray
-    """(H, W, 3) uint8."""
+    image: npt.NDArray[np.uint8]
+    """(3, H, W): the photo."""
     small: Maps
-    """(h, w, 3) float32 in [0, 1]: the copy."""
+    """(3, h, w): the copy."""
     mean: Maps
-    """(h, w, 3): over the window around each pixel."""
+    """(3, h, w): over the window around each pixel."""
     inverse: Maps
-    """(h, w, 6): of the covariance of colours in it, the upper triangle by rows."""
+    """(6, h, w): of the covariance of colours in it, the upper triangle by rows."""
 
     @classmethod
     def of(cls, image: ImageArray) -> _Guide:
@@ -71,75 +71,82 @@ class _Guide:
         height, width = image.shape[:2]
         scale = min(1.0, LONGEST / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        small = _in_units(_by_plane(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)))
         pairs = [(row, column) for row in range(3) for column in range(row, 3)]
         mean = _means(small)
-        squares = np.stack([small[..., row] * small[..., column] for row, column in pairs], axis=-1)
-        products = np.stack([mean[..., row] * mean[..., column] for row, column in pairs], axis=-1)
-        spread = np.concatenate([_means(squares[..., :3]), _means(squares[..., 3:])], axis=-1) - products
-        spread[..., [0, 3, 5]] += FLATTEST
-        return cls(image, small, mean, _inverted(spread))
+        spread = _means(np.stack([small[row] * small[column] for row, column in pairs]))
+        for plane, (row, column) in zip(spread, pairs, strict=True):
+            plane -= mean[row] * mean[column]
+        spread[[0, 3, 5]] += FLATTEST
+        return cls(_by_plane(image), small, mean, _inverted(spread))
 
     def move(self, mask: BoolArray, region_fraction: float) -> None:
         """Move the outline of one (H, W) mask that is not empty, in place."""
         import cv2
 
         left, top, right, bottom = mask_bounds(mask)
-        scale = self.small.shape[0] / mask.shape[0], self.small.shape[1] / mask.shape[1]
+        scale = self.small.shape[1] / mask.shape[0], self.small.shape[2] / mask.shape[1]
         ends = [
             _around(low * ratio, high * ratio, size)
             for (low, high), ratio, size in zip(
-                ((top, bottom), (left, right)), scale, self.small.shape[:2], strict=True
+                ((top, bottom), (left, right)), scale, self.small.shape[1:], strict=True
             )
         ]
         window = slice(*ends[0]), slice(*ends[1])
         full = tuple(
             slice(round(low / ratio), round(high / ratio)) for (low, high), ratio in zip(ends, scale, strict=True)
         )
-        drawn, image = mask[full], self.image[full]
-        fit: Any = cv2.resize(
-            self._fit(drawn, window), (drawn.shape[1], drawn.shape[0]), interpolation=cv2.INTER_LINEAR
-        )
-        moved = np.einsum("hwc,hwc->hw", fit[..., 1:], image.astype(np.float32) / 255) + fit[..., 0] > 0.5
+        drawn, size = mask[full], (full[1].stop - full[1].start, full[0].stop - full[0].start)
+        fit = self._fit(drawn, window)
+        constant, *factors = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in fit)
+        likely: Any = 0.0
+        for factor, plane in zip(factors, self.image, strict=True):
+            likely += factor * _in_units(plane[full])
+        moved = likely + constant > 0.5
         moved ^= small_regions(moved, region_fraction)
         both, either = np.count_nonzero(moved & drawn), np.count_nonzero(moved | drawn)
         if both >= LEAST_AGREEMENT * either:
             drawn[:] = moved
 
     def _fit(self, drawn: BoolArray, window: tuple[slice, slice]) -> Maps:
-        """(h', w', 4) float32: constant and factors of red, green and blue in the window."""
+        """(4, h', w') float32: constant and factors of red, green and blue in the window."""
         import cv2
 
-        small, mean, inverse = self.small[window], self.mean[window], self.inverse[window]
-        size = small.shape[1], small.shape[0]
+        small, mean, inverse = (each[:, window[0], window[1]] for each in (self.small, self.mean, self.inverse))
+        size = small.shape[2], small.shape[1]
         inside: Any = cv2.resize(drawn.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        means = _means(np.dstack([inside, small * inside[..., None]]))
-        shared = means[..., 1:] - mean * means[..., :1]
-        a, b, c, d, e, f = np.moveaxis(inverse, -1, 0)
-        red, green, blue = np.moveaxis(shared, -1, 0)
-        factors = np.stack(
-            [a * red + b * green + c * blue, b * red + d * green + e * blue, c * red + e * green + f * blue], axis=-1
-        )
-        constant = means[..., 0] - (factors * mean).sum(axis=-1)
-        return _means(np.dstack([constant, factors]))
+        share, *means = _means(np.stack([inside, *(plane * inside for plane in small)]))
+        a, b, c, d, e, f = inverse
+        red, green, blue = (each - plane * share for each, plane in zip(means, mean, strict=True))
+        factors = a * red + b * green + c * blue, b * red + d * green + e * blue, c * red + e * green + f * blue
+        sum_of_products = factors[0] * mean[0] + factors[1] * mean[1] + factors[2] * mean[2]
+        return _means(np.stack([share - sum_of_products, *factors]))
+
+
+def _by_plane(image: ImageArray) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) to (3, H, W)."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def _in_units(pixels: npt.NDArray[np.uint8]) -> Maps:
+    """0 to 255 as float32 in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(255)
 
 
 def _means(maps: Maps) -> Maps:
-    """(h, w, C), C up to 4, averaged over the window around each pixel."""
+    """(C, h, w), averaged over the window around each pixel."""
     import cv2
 
     side = 2 * RADIUS + 1
-    return np.asarray(cv2.boxFilter(maps, -1, (side, side), borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+    return np.stack([cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REPLICATE) for plane in maps])
 
 
 def _inverted(spread: Maps) -> Maps:
-    """Inverse of symmetric 3x3 matrices, both as upper triangles (..., 6)."""
-    a, b, c, d, e, f = np.moveaxis(spread, -1, 0)
-    cofactors = np.stack(
-        [d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b], axis=-1
-    )
-    determinant = a * cofactors[..., 0] + b * cofactors[..., 1] + c * cofactors[..., 2]
-    return np.asarray(cofactors / determinant[..., None], dtype=np.float32)
+    """Inverse of symmetric 3x3 matrices, both as upper triangles (6, ...)."""
+    a, b, c, d, e, f = spread
+    cofactors = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
+    cofactors /= a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
+    return cofactors
 
 
 def _around(low: float, high: float, size: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from uois_sam.arrays import (
     to_numpy,
 )  # fmt: skip
 from uois_sam.config import InferenceConfig, NmsMode
-from uois_sam.geometry import Enlarger, Frame
+from uois_sam.geometry import Enlarger, Frame, mask_bounds
 from uois_sam.types import BoolArray, Candidates, FloatArray
 
 
@@ -80,13 +80,15 @@ def small_regions(mask: npt.NDArray[np.bool_], fraction: float) -> npt.NDArray[n
     limit = fraction * areas[1:].max(initial=0)
     small = areas < limit
     small[0] = False
-    kept = mask & ~small[islands]
+    kept = mask & ~small[islands] if small.any() else mask
     _, holes, sizes, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
     enclosed = sizes[:, cv2.CC_STAT_AREA] < limit
     border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
     enclosed[border] = False
     enclosed[0] = False
-    return np.asarray(mask != (kept | enclosed[holes]))
+    if enclosed.any():
+        kept = kept | enclosed[holes]
+    return np.asarray(mask != kept)
 
 
 def select(
@@ -163,8 +165,9 @@ def draw_masks(mask_logits: Array, frame: Frame, image_hw: tuple[int, int]) -> t
             part, (top, left) = enlarger.enlarge(mask_logits[row], box)
             inside = to_numpy(part > 0)
             masks[row, top : top + inside.shape[0], left : left + inside.shape[1]] = inside
-            if inside.any():
-                boxes[row] = mask_boxes(inside[None])[0] + (left, top, left, top)
+            within = mask_bounds(inside)
+            if within[2]:
+                boxes[row] = np.add(within, (left, top, left, top))
     return masks, boxes
 
 

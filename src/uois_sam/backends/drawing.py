@@ -47,12 +47,13 @@ def draw_in_windows(features: DrawnFeatures, sketch: Mapping[str, Values]) -> Va
         own, top, left = slice(row, row + 1), FINER * window.top, FINER * window.left
         coarse = own, slice(None), window.rows(), window.columns()
         finest = slice(None), slice(None), window.rows(FINER), window.columns(FINER)
+        cut = {
+            "x": sketch["x"][coarse], "offsets": sketch["offsets"][own][finest],
+            "shared": shared[finest], "look": look[finest],
+        }  # fmt: skip
         found = features.run("window", 1, {
-            "x": np.ascontiguousarray(sketch["x"][coarse]),
-            "cells": np.concatenate([sketch["offsets"][own][finest], look[finest]], axis=1),
-            "shared": np.ascontiguousarray(shared[finest]),
-            "relative": sketch["relative"][own],
-            "weights": sketch["weights"][own],
+            **{name: np.ascontiguousarray(values) for name, values in cut.items()},
+            "alike": sketch["alike"][own], "weights": sketch["weights"][own],
         })  # fmt: skip
         rows, columns = window.inner()
         inner = found["logits"][0, :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]

@@ -132,7 +132,7 @@ class Ground(nn.Module):
 class Sketch(nn.Module):
     """Masks at a glance, and what they are drawn from (``models.compact.windows``)."""
 
-    outputs = ("x", "relative", "offsets", "weights", "seen", "logits")
+    outputs = ("x", "alike", "offsets", "weights", "seen", "logits")
 
     def __init__(self, decoder: Any) -> None:
         super().__init__()
@@ -144,16 +144,14 @@ class Sketch(nn.Module):
         decoder = self.decoder
         x, weights = decoder.coarse(fine8, image_state), decoder.weights(mask_tokens)
         offsets = decoder.offsets(points, look.shape[-2:])
-        own, by_look = decoder.relative4.weight[:, :, 0, 0].split([3, decoder.relative4.in_channels - 3], dim=1)
+        near, by_look = decoder.relative4.weight[:, :, 0, 0].split([3, decoder.relative4.in_channels - 3], dim=1)
         under = 4 * decoder.under(look, points)
-        looks = (by_look[..., None] * under[:, None]).flatten(2)  # (B, C, 8 G)
-        relative = torch.cat([own.expand(len(points), -1, -1), looks], dim=2)
-        coarse, far, likes = (each[..., ::FINER, ::FINER] for each in (shared, offsets, look))
-        cells = torch.cat([far, likes.expand(len(points), -1, -1, -1)], dim=1).flatten(2)
-        y = F.relu(x.flatten(2) + relative @ cells + coarse.flatten(2))
+        alike = (by_look[..., None] * under[:, None]).flatten(2)  # (B, M, G)
+        coarse, far, likes = (each[..., ::FINER, ::FINER].flatten(2) for each in (shared, offsets, look))
+        y = F.relu(x.flatten(2) + coarse + near @ far + alike @ likes)
         mixed = F.relu(decoder.mix4.weight.sum(dim=(2, 3)) @ y + decoder.mix4.bias[:, None])
         seen = (weights @ mixed).unflatten(2, x.shape[2:])
-        return x, relative, offsets, weights, seen, F.interpolate(seen, look.shape[-2:], mode="bilinear")
+        return x, alike, offsets, weights, seen, F.interpolate(seen, look.shape[-2:], mode="bilinear")
 
 
 class Window(nn.Module):
@@ -163,9 +161,12 @@ class Window(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, x: Tensor, cells: Tensor, shared: Tensor, relative: Tensor, weights: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, shared: Tensor, look: Tensor, offsets: Tensor, alike: Tensor, weights: Tensor
+    ) -> Tensor:
+        near = self.decoder.relative4.weight[:, :3, 0, 0]
         grown = F.interpolate(x, scale_factor=FINER, mode="bilinear") + shared
-        y = F.relu(grown + (relative @ cells.flatten(2)).view(grown.shape))
+        y = F.relu(grown + (near @ offsets.flatten(2) + alike @ look.flatten(2)).view(grown.shape))
         y = F.relu(self.decoder.mix4(y))
         return (weights @ y.flatten(2)).view(*weights.shape[:2], *y.shape[2:])
 
@@ -223,8 +224,7 @@ def _window_graphs(decoder: Any, known: Mapping[str, Tensor], batch: int) -> Ite
         return
     yield Graph("ground_1", ground, {"fine4": known["fine4"]}, names)
     with torch.no_grad():
-        found = dict(zip(Sketch.outputs, sketch(*inputs.values()), strict=True))
-    cells = torch.cat([found["offsets"], known["look"]], dim=1)
-    inputs = {"x": found["x"], "cells": cells, "shared": known["shared"],
-              "relative": found["relative"], "weights": found["weights"]}  # fmt: skip
-    yield Graph("window_1", Window(decoder).eval(), inputs, ("logits",), frozenset({"x", "cells", "shared", "logits"}))
+        known.update(dict(zip(Sketch.outputs, sketch(*inputs.values()), strict=True)))
+    inputs = {name: known[name] for name in ("x", "shared", "look", "offsets", "alike", "weights")}
+    any_size = frozenset({"x", "shared", "look", "offsets", "logits"})
+    yield Graph("window_1", Window(decoder).eval(), inputs, ("logits",), any_size)

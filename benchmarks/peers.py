@@ -2,6 +2,7 @@
 
     python benchmarks/peers.py --environments DIR --prepare [--peers NAME ...]
     python benchmarks/peers.py PHOTO... --environments DIR [--peers NAME ...] [--seconds 10] [--out RESULT.json]
+    python benchmarks/peers.py --record RESULT.json
 
 The first form makes a virtual environment for every peer in DIR, from the package index, and draws random weights where
 a peer has none of its own. The second takes the photos, 640x480, from their files to masks of their size, each peer in
@@ -225,13 +226,20 @@ def main() -> int:
     """Run the script; exit status 2 on bad input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="*")
-    parser.add_argument("--environments", type=Path, required=True, help="folder of the virtual environments")
+    parser.add_argument("--environments", type=Path, help="folder of the virtual environments")
+    parser.add_argument("--record", type=Path, help="print the table of this record instead of measuring")
     parser.add_argument("--prepare", action="store_true", help="make the environments and weights that are missing")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--seconds", type=float, default=10.0, help="rounds begin until they are spent, for each peer")
     parser.add_argument("--out", type=Path, help="write everything as JSON; peers that are there already are kept")
     options = parser.parse_args()
+    if options.record:
+        rows = json.loads(options.record.read_text())["payload"]["peers"]
+        print(f"{markdown(rows)}\n\n{ahead(rows)}")
+        return 0
+    if options.environments is None:
+        parser.error("expected --environments, or --record")
     try:
         if options.prepare:
             prepare(options.peers, options.environments.resolve())

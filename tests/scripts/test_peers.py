@@ -98,4 +98,6 @@ def test_a_record_grows_by_peers_but_not_of_other_photos(
         status = peers.main()
         assert status == (2 if seconds == "2" else 0)
     assert "expected a record of the same photos" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["peers.py", "--record", str(tmp_path / "o.json")])
+    assert peers.main() == 0 and "| fastsam-s | not run: no environment" in capsys.readouterr().out
     assert list(json.loads((tmp_path / "o.json").read_text())["payload"]["peers"]) == ["fastsam-s", "mobilesam"]

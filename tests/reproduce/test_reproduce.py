@@ -131,7 +131,7 @@ def test_a_test_set_may_come_later(
     out = tmp_path / "run"
     assert main(command(base, trees, out, "--shares", 100, sets=())) == 0
     said = capsys.readouterr().err
-    assert "OCID: missing, its part of Table II, IV and V is left out; --ocid ROOT; 2390 photos" in said
+    assert "OCID: missing, its part of Tables II, IV and V is left out; --ocid ROOT; 2390 photos" in said
     assert "https://sites.google.com/view/housecat6d" in said and "licence: CC BY 4.0" in said
     page = (out / "reproduce.html").read_text()
     assert "No test set was given: nothing is scored." in page and 'class="own"' not in page

@@ -134,7 +134,7 @@ def test_how_far_drawn_masks_may_be_from_the_models_own(tiny_base: TinyBase) -> 
         for agreement, own in ((0.0, False), (1.0, True)):
             answer = send(client, content=buffer.getvalue(), mask_agreement=agreement).json()
             assert_is(answer, drawing.with_settings(mask_agreement=agreement).predict(buffer.getvalue()))
-            assert any("as first found" in note for note in answer["notes"]) == own
+            assert any("agrees by" in note for note in answer["notes"]) == own
 
 
 def test_masks_are_painted_as_the_model_paints_them(client: httpx.Client, model: UOISSAM) -> None:

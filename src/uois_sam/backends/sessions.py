@@ -121,11 +121,21 @@ def _share_arena() -> None:
         onnxruntime.create_and_register_allocator(where, None)
 
 
-def _openvino(path: Path, threads: int) -> Session:
+@cache
+def _core() -> Any:
+    """OpenVINO's core: one for the process, kept until its end.
+
+    Each core gives signals a stack of its own. One that goes takes the stack along, and where another came after it,
+    the next signal that Python handles (a child that ends, Ctrl-C) would end the process with a segmentation fault.
+    """
     import openvino
 
+    return openvino.Core()
+
+
+def _openvino(path: Path, threads: int) -> Session:
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    compiled = _core().compile_model(str(path), "CPU", settings)
     inputs, outputs = ([each.names for each in side] for side in (compiled.inputs, compiled.outputs))
     own = threading.local()  # a request a thread: photos on several do not wait for each other; its memory stays
 

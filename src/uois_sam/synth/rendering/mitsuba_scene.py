@@ -8,6 +8,7 @@ lamps, a lens, and a rounded number of shapes. With a free mix, compiling takes 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
     world["sky"] = {"type": "envmap", "bitmap": mi.Bitmap(assets.paint_sky(scene.sky))}
     for index, lamp in enumerate(scene.lamps):
         world[f"lamp{index}"] = _lamp(f"lamp{index}", lamp)
-    for name, mesh, surface, picture in _solids(scene, assets):
-        world[name] = _shape(name, mesh, surface, _paint(surface, assets) if picture is None else picture)
+    for solid in solids(scene, assets):
+        world[solid.name] = _shape(solid, solid.painted(assets))
     _pad(world, assets)
     with stage("load"):
         loaded = mi.load_dict(world)
@@ -54,17 +55,41 @@ def load_scene(scene: Scene, size_hw: tuple[int, int], assets: Assets) -> Any:
 def load_shapes(scene: Scene, assets: Assets) -> list[Any]:
     """Return the shapes of :func:`load_scene` without materials: all that labels and depth depend on."""
     lamps = [_load_mesh(f"lamp{index}", _lamp_mesh(lamp)) for index, lamp in enumerate(scene.lamps)]
-    return lamps + [_load_mesh(name, mesh) for name, mesh, _, _ in _solids(scene, assets)]
+    return lamps + [_load_mesh(solid.name, solid.mesh) for solid in solids(scene, assets)]
 
 
-def _solids(scene: Scene, assets: Assets) -> Iterator[tuple[str, Mesh, Surface, Picture | None]]:
-    """Name, mesh in the world, surface and own picture (if it has one) of all there is but lamps."""
+@dataclass(frozen=True)
+class Solid:
+    """A mesh of one surface."""
+
+    name: str
+    """``prop0``, ``object0_1`` (the second part of the first object), ``loose0_0``."""
+    mesh: Mesh
+    """In the world, metres."""
+    surface: Surface
+    picture: Picture | None
+    """Its own picture, if it has one: of a user's mesh."""
+
+    def painted(self, assets: Assets, side: int = TEXTURE_SIDE) -> Picture:
+        """Paint its texture, (S, S, 3) uint8 sRGB."""
+        with stage("textures"):
+            surface = self.surface
+            pixels = self.picture
+            if pixels is None:
+                pixels = assets.paint(surface.texture, surface.seed, side, surface.wear)
+            pixels = desaturate(pixels, surface.saturation)
+            return pixels if surface.brightness == 1.0 else to_uint8(pixels * np.float32(surface.brightness))
+
+
+def solids(scene: Scene, assets: Assets) -> Iterator[Solid]:
+    """All there is in a scene but lamps."""
     for index, prop in enumerate(scene.props):
-        yield f"prop{index}", _placed(prop_mesh(prop), prop.pose), prop.surface, None
+        yield Solid(f"prop{index}", _placed(prop_mesh(prop), prop.pose), prop.surface, None)
     for kind, specs in (("object", scene.objects), ("loose", scene.loose)):
         for index, spec in enumerate(specs):
             for number, part in enumerate(assets.parts(spec.family, spec.seed)):
-                yield f"{kind}{index}_{number}", _placed(part.mesh, spec.pose), spec.surfaces[number], part.picture
+                mesh = _placed(part.mesh, spec.pose)
+                yield Solid(f"{kind}{index}_{number}", mesh, spec.surfaces[number], part.picture)
 
 
 def _sensor(camera: Camera, size_hw: tuple[int, int]) -> dict[str, Any]:
@@ -118,25 +143,16 @@ def _pad(world: dict[str, Any], assets: Assets) -> None:
     shapes = sum(name.startswith(("prop", "object", "loose")) for name in world)
     for index in range(1 + (-shapes - 1) % SHAPES_STEP):
         surface = Surface("plain", 0, clear=0.5 if index == 0 else 0.0)
-        texture = _paint(surface, assets, side=4)
-        world[f"speck{index}"] = _shape(f"speck{index}", speck, surface, texture)
+        solid = Solid(f"speck{index}", speck, surface, None)
+        world[solid.name] = _shape(solid, solid.painted(assets, side=4))
 
 
-def _paint(surface: Surface, assets: Assets, side: int = TEXTURE_SIDE) -> Picture:
-    with stage("textures"):
-        return assets.paint(surface.texture, surface.seed, side, surface.wear)
-
-
-def _shape(name: str, mesh: Mesh, surface: Surface, texture: Picture) -> Any:
+def _shape(solid: Solid, pixels: Picture) -> Any:
     import mitsuba as mi
 
-    with stage("textures"):
-        pixels = desaturate(texture, surface.saturation)
-        if surface.brightness != 1.0:
-            pixels = to_uint8(pixels * np.float32(surface.brightness))
     properties = mi.Properties()
-    properties["mesh_bsdf"] = mi.load_dict(_material(surface, pixels))
-    return _load_mesh(name, mesh, properties)
+    properties["mesh_bsdf"] = mi.load_dict(_material(solid.surface, pixels))
+    return _load_mesh(solid.name, solid.mesh, properties)
 
 
 def _placed(mesh: Mesh, pose: Pose) -> Mesh:

@@ -51,6 +51,15 @@ def test_a_sheet_holds_earlier_results_too_and_is_no_input(tmp_path):
     assert said.startswith("1 photo,") and "new.json" in written(tmp_path / "again")
 
 
+def test_what_is_doubtful_is_said_of_photos_and_not_of_their_overlays(tmp_path, caplog):
+    photo(tmp_path / "black.png", height=80, width=80, value=0)
+    caplog.set_level("INFO", "uois_sam")
+    segment(tmp_path / "black.png", out=tmp_path / "out", pictures=SHEETS)
+    assert [said for said in caplog.messages if "is it a photo?" in said] == [
+        f"{tmp_path / 'black.png'}: one value, 0, everywhere: is it a photo?"
+    ]
+
+
 def test_sheets_need_the_overlays(tmp_path):
     photo(tmp_path / "a.png")
     with pytest.raises(UOISError, match="expected native among the formats"):

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,44 @@ def test_colours_of_the_full_16_bits_keep_their_upper_8(tmp_path):
     cv2.imwrite(str(path), array[:, :, ::-1].astype(np.uint16) * 257)
     read = read_photo(path)
     np.testing.assert_array_equal(read.pixels, array)
-    assert read.notes == ()
+    assert read.notes == ("converted from 16-bit colour to 8-bit RGB",)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_deep_colours_with_transparency(tmp_path, suffix, bits):
+    cv2 = pytest.importorskip("cv2")
+    array = photo()
+    array[0, 0], array[:, 1] = 255, 90
+    opaque = np.full(array.shape[:2], 65535, np.uint16)
+    opaque[:, 1] = 0
+    colours = (array.astype(np.uint32) * ((1 << bits) - 1) // 255).astype(np.uint16)
+    path = tmp_path / f"deep.{suffix}"
+    cv2.imwrite(str(path), np.dstack([colours[:, :, ::-1], opaque]))
+    read = read_photo(path)
+    array[:, 1] = 255  # shown on white
+    assert np.abs(read.pixels.astype(int) - array).max() <= 1
+    taken = f", its values up to {(1 << bits) - 1} taken as {bits}-bit (if it is a depth map, it is no photo)"
+    said = "converted from 16-bit colour with transparency (transparency shown on white) to 8-bit RGB"
+    assert read.notes == (said + taken * (bits < 16),)
+
+
+def test_deep_colours_that_are_dark_and_turned_are_told(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), photo().astype(np.uint16) * 16)
+    content = path.read_bytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = b"eXIf" + turned
+    at = content.index(b"IDAT") - 4
+    length, check = len(turned).to_bytes(4, "big"), zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(content[:at] + length + chunk + check + content[at:])
+    read = read_photo(path)
+    assert read.pixels.shape == (60, 40, 3) and read.pixels.max() == 15
+    said = "converted from 16-bit colour to 8-bit RGB, its values reach 4095 at most: stretch them"
+    assert read.notes == (said,)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -248,6 +286,12 @@ def test_formats_that_start_programs_are_not_opened(tmp_path):
         path = tmp_path / f"{index}.png"
         path.write_bytes(content)
         refused(path, "another kind of file")
+
+
+def test_a_tiff_of_floats_is_called_one(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite(str(tmp_path / "deep.tif"), photo().astype(np.float32) / 255)
+    refused(tmp_path / "deep.tif", "a TIFF that is damaged, or of floats")
 
 
 def test_a_pipe_is_no_photo(tmp_path):

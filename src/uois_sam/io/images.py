@@ -45,6 +45,8 @@ _MODES = {
     "RGBA": "RGBA",
 }
 """Pillow modes that are read, and what to say about the conversion."""
+_DEEP_MODES = {"RGB": "16-bit colour", "RGBA": "16-bit colour with transparency"}
+"""Those in which Pillow gives 16 bits a channel as 8, and what to say then."""
 
 _logger = logging.getLogger("uois_sam")
 
@@ -145,7 +147,7 @@ def _hint(array: npt.NDArray[Any]) -> str:
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def _decoding(name: str, content: bytes = b"") -> Iterator[None]:
     """Turn whatever the decoders raise into an ImageError of one line that names the photo."""
     try:
         with warnings.catch_warnings():
@@ -156,7 +158,9 @@ def _decoding(name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: expected at most {MAX_PIXELS} pixels, found more") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: expected a photo (JPEG, PNG, TIFF, ...), found another kind of file") from error
+        tiff = content.startswith((b"II*\0", b"MM\0*"))
+        found = "a TIFF that is damaged, or of floats or other pixels" if tiff else "another kind of file"
+        raise ImageError(f"{name}: expected a photo (JPEG, PNG, TIFF, ...), found {found}") from error
     except Exception as error:  # on damaged files Pillow's decoders raise OSError, SyntaxError, struct.error, ...
         reason = " ".join(str(error).split())
         raise ImageError(f"{name}: expected a whole photo, found a damaged one ({reason})") from error
@@ -177,7 +181,7 @@ def _read_content(content: bytes, name: str) -> PhotoPixels:
 
 
 def _decoded(content: bytes, name: str) -> PhotoPixels:
-    with _decoding(name), open_picture(content) as image:
+    with _decoding(name, content), open_picture(content) as image:
         return _converted(image, name, content)
 
 
@@ -209,18 +213,21 @@ def _converted(image: Image.Image, name: str, content: bytes | None = None) -> P
     # n_frames would walk through all pages of a TIFF; a camera's MPO is one photo and its preview.
     if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("several frames; only the first is used")
-    conversion, deep = _MODES[image.mode], image.mode == "RGB" and is_deep(image)
+    conversion, bits = _MODES[image.mode], ""
+    deep = image.mode in _DEEP_MODES and is_deep(image)
     turned = deep and image.getexif().get(_ORIENTATION, 1) != 1
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         grey, bits = stretched(_in_16_bits(np.asarray(image), name))
-        pixels, said = np.repeat(grey[:, :, None], 3, axis=2), f"converted from {conversion} to 8-bit RGB{bits}"
+        pixels, said = np.repeat(grey[:, :, None], 3, axis=2), ""
     else:
+        if deep:
+            conversion = _DEEP_MODES[image.mode]
+            image, bits = _deep_colour(image, None if turned else content)
         pixels, said = _colour(image)
-        said = f"converted from {conversion}{said} to 8-bit RGB" if conversion or said else ""
-        if deep and content is not None and pixels.size and pixels.max() < 64:  # Pillow keeps the upper 8 bits of 16
-            pixels, said = _deep_colour(pixels, None if turned else content)
-    return PhotoPixels(pixels, tuple(filter(None, [said, *notes, *doubts(pixels)])))
+    if conversion or said:
+        notes.insert(0, f"converted from {conversion}{said} to 8-bit RGB{bits}")
+    return PhotoPixels(pixels, (*notes, *doubts(pixels)))
 
 
 def _colour(image: Image.Image) -> tuple[ImageArray, str]:
@@ -237,18 +244,26 @@ def _colour(image: Image.Image) -> tuple[ImageArray, str]:
     return np.array(image.convert("RGB"), dtype=np.uint8), said
 
 
-def _deep_colour(pixels: ImageArray, content: bytes | None) -> tuple[ImageArray, str]:
-    """Colours of 10 to 14 bits that came in 16, of which Pillow has dropped the lower 8."""
+def _deep_colour(image: Image.Image, content: bytes | None) -> tuple[Image.Image, str]:
+    """A picture of 16 bits a channel, of which Pillow has dropped the lower 8; those of 14 bits at most are read again.
+
+    Returns the picture, 8 bits a channel, and what its values were taken for.
+    """
     import cv2
 
+    highest = int(np.asarray(image)[:, :, :3].max())
+    if highest >= 64:
+        return image, ""
     deep: Any = None
     if content is not None:
-        flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        deep = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if deep is None or deep.dtype != np.uint16 or deep.shape != pixels.shape:
-        return pixels, f"values of its 16-bit colours reach {256 * int(pixels.max()) + 255} at most: stretch them"
-    colour, bits = stretched(np.ascontiguousarray(deep[:, :, ::-1]))
-    return colour, f"converted from 16-bit colour to 8-bit RGB{bits}"
+        deep = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3 or deep.shape[1::-1] != image.size:
+        return image, f", its values reach {256 * highest + 255} at most: stretch them"
+    colours, bits = stretched(np.ascontiguousarray(deep[:, :, 2::-1]))
+    read = Image.fromarray(colours)
+    if image.mode == "RGBA":
+        read.putalpha(image.getchannel("A"))
+    return read, bits
 
 
 def _in_16_bits(grey: npt.NDArray[np.integer[Any]], name: str) -> npt.NDArray[np.uint16]:

@@ -57,11 +57,12 @@ def write_sheets(
 
 def _write(sheet: Path, out: Path, stems: list[Path]) -> None:
     from uois_sam.io.contact_sheet import write_contact_sheet
-    from uois_sam.io.images import read_image
+    from uois_sam.io.images import read_photo
     from uois_sam.io.json_files import read_json
 
     def read(index: int) -> Picture:
-        return read_image(path_of(out, stems[index], OVERLAY)), None
+        # Not read_image: what is doubtful in a photo is logged when it is segmented, not again for its overlay.
+        return read_photo(path_of(out, stems[index], OVERLAY)).pixels, None
 
     def caption(index: int) -> str:
         record = read_json(path_of(out, stems[index], RECORD), dict, what="a record of results", error=OutputError)

@@ -13,12 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from uois_sam.checkpoints.folder import card_settings
-from uois_sam.checkpoints.loading import save
+from killed_runs import labelled_photos, saved
 from uois_sam.cli.main import main
 from uois_sam.pipeline import UOISSAM
 
@@ -52,18 +49,12 @@ def head(environment: None) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def model(tiny_pipeline: UOISSAM, tmp_path: Path) -> Path:
-    folder = tmp_path / "tiny"
-    save(tiny_pipeline.networks, tiny_pipeline.card, card_settings(tiny_pipeline.card), folder)
-    return folder
+    return saved(tiny_pipeline, tmp_path / "tiny")
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    (tmp_path / "in").mkdir()
-    for index in range(PHOTOS):
-        Image.fromarray(rng.integers(0, 255, (96, 128, 3)).astype(np.uint8)).save(tmp_path / f"in/{index:03d}.png")
-    return tmp_path / "in"
+    return labelled_photos(tmp_path / "photos", PHOTOS) / "rgb"
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes], told: Path) -> None:

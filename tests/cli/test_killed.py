@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from uois_sam.checkpoints.folder import card_settings
-from uois_sam.checkpoints.loading import save
+from killed_runs import labelled_photos, saved
 from uois_sam.pipeline import UOISSAM
 
 PATIENCE_SECONDS = 300.0
@@ -100,25 +98,12 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture
 def model(tiny_pipeline: UOISSAM, tmp_path: Path) -> Path:
-    folder = tmp_path / "tiny"
-    save(tiny_pipeline.networks, tiny_pipeline.card, card_settings(tiny_pipeline.card), folder)
-    return folder
+    return saved(tiny_pipeline, tmp_path / "tiny")
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Forty labelled photos, in the layout of a folder data set."""
-    rng = np.random.default_rng(0)
-    for kind in ("rgb", "label"):
-        (tmp_path / "photos" / kind).mkdir(parents=True)
-    for index in range(40):
-        image, labels = rng.integers(0, 60, (96, 128, 3)).astype(np.uint8), np.zeros((96, 128), np.uint16)
-        for value in (1, 2):
-            x, y = int(rng.integers(0, 90)), int(rng.integers(0, 60))
-            image[y : y + 30, x : x + 30], labels[y : y + 30, x : x + 30] = rng.integers(120, 255, 3), value
-        Image.fromarray(image).save(tmp_path / "photos" / "rgb" / f"{index:02d}.png")
-        Image.fromarray(labels).save(tmp_path / "photos" / "label" / f"{index:02d}.png")
-    return tmp_path / "photos"
+    return labelled_photos(tmp_path / "photos", 40)
 
 
 def some(pattern: str, all_of_them: int) -> Callable[[Path], bool]:

@@ -30,6 +30,18 @@ def test_a_cell_counts_by_the_share_that_the_mask_covers() -> None:
     assert embed(features, mask)[0] == pytest.approx([-(0.5**0.5), 0.5**0.5])
 
 
+@pytest.mark.parametrize("width", [1, 3, 6])
+def test_what_is_thinner_than_a_cell_is_seen(width: int) -> None:
+    """A pencil in a large photo: cells of 32 pixels, and none of the rows and columns that are looked at meets it."""
+    features = np.random.default_rng(0).normal(size=(8, 3, 4)).astype(np.float32)
+    masks = np.zeros((2, 96, 128), dtype=bool)
+    masks[0, :32, 33 : 33 + width] = True  # within the second cell of the first row
+    masks[1, :32, 32:64] = True
+    thin, whole = embed(features, masks)
+    assert thin == pytest.approx(whole, abs=1e-6)
+    assert np.linalg.norm(thin) == pytest.approx(1)
+
+
 def test_an_encoded_photo_has_embeddings_of_unit_length() -> None:
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
     masks = np.zeros((2, 48, 64), dtype=bool)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ from moving import instances, square
 from uois_sam.instances import Instances
 from uois_sam.tracking import Tracker, TrackerConfig
 from uois_sam.tracking.camera import Camera, Shift
+from uois_sam.tracking.matching import thinned
+from uois_sam.tracking.votes import Votes
 
 Photo = npt.NDArray[np.uint8]
 
@@ -46,8 +50,24 @@ def test_a_turn_and_a_zoom_are_found() -> None:
     points = np.array([[160.0, 120.0], [480.0, 120.0], [320.0, 360.0]])
     assert shift.points(points) == pytest.approx(points @ matrix[:, :2].T + matrix[:, 2], abs=2.5)
     assert shift.zoom == pytest.approx(1.06, abs=0.015)
-    box = np.array([[300, 220, 340, 260]], dtype=np.float32)
-    assert shift.boxes(box)[0] == pytest.approx([298.8, 218.8, 341.2, 261.2], abs=2.5)
+
+
+@pytest.mark.parametrize("size_hw", [(1, 2000), (2000, 1), (1, 1)])
+def test_the_narrowest_photos_are_followed(size_hw: tuple[int, int]) -> None:
+    tracker, photo = Tracker(), np.zeros((*size_hw, 3), np.uint8)
+    found = replace(instances([(0, 0, size_hw[1], size_hw[0])], image_hw=size_hw), image=photo)
+    assert [ids.tolist() for _ in range(3) if (ids := tracker.update(found).ids) is not None] == [[1], [1], [1]]
+    assert thinned(found.masks).any()
+
+
+@pytest.mark.parametrize("zoom", [0.25, 0.5, 2.0, 4.0, 8.0])
+def test_an_outline_is_scaled_to_the_pixel(zoom: float) -> None:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[8:24, 16:40] = True
+    shift = Shift(zoom * np.eye(2), np.full(2, (zoom - 1) / 2))
+    moved = Votes.of(mask, np.array([16, 8, 40, 24], np.float32)).moved(shift, (round(64 * zoom),) * 2)
+    assert moved.window == tuple(zoom * side for side in (16, 8, 40, 24))
+    assert moved.inside.all()
 
 
 def test_noise_is_no_motion() -> None:

@@ -212,6 +212,7 @@ def test_what_is_held_has_the_size_of_its_frame() -> None:
     expected = instances([square(40, 40, 32), square(120, 60, 32)], image_hw=(192, 256)).masks
     assert np.count_nonzero(found.masks ^ expected) <= 4 * 32
     assert np.allclose(found.boxes[1], [120, 60, 152, 92], atol=1)
+    assert found.points[1].tolist() == [2 * (68 + 0.5) - 0.5, 2 * (38 + 0.5) - 0.5]  # points are counted by middles
 
 
 def test_frames_of_other_proportions_begin_anew_and_that_is_said() -> None:

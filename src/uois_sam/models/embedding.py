@@ -33,6 +33,9 @@ def embed(features: FloatArray, masks: BoolArray) -> FloatArray:
         seen = mask[ys[2 * high : 2 * low, None], xs[2 * near : 2 * far]].view(np.uint8)
         halves = seen[0::2] + seen[1::2]
         shares = (halves[:, 0::2] + halves[:, 1::2]).astype(np.float32).ravel()
+        if not shares.any() and right:  # thinner than half a cell: it lies between what was looked at
+            shares = _counted(mask[top:bottom, left:right], (top, left), mask.shape, (rows, columns))
+            shares = shares[high:low, near:far].ravel()
         if total := shares.sum():
             inside = features[:, high:low, near:far].reshape(channels, len(shares))
             means[index], empty[index] = inside @ shares / total, False
@@ -42,6 +45,15 @@ def embed(features: FloatArray, masks: BoolArray) -> FloatArray:
     centred = np.where(empty[:, None], 0, (means - middle) / (deviation + 1e-6))
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(length, 1e-6), dtype=np.float32)
+
+
+def _counted(
+    part: BoolArray, corner: tuple[int, int], image_hw: tuple[int, ...], grid_hw: tuple[int, int]
+) -> FloatArray:
+    """(h, w) float32: pixels in each cell of a grid over the photo, of a part of a mask that begins at a corner."""
+    ys, xs = np.nonzero(part)
+    cells = (ys + corner[0]) * grid_hw[0] // image_hw[0] * grid_hw[1] + (xs + corner[1]) * grid_hw[1] // image_hw[1]
+    return np.bincount(cells, minlength=grid_hw[0] * grid_hw[1]).reshape(grid_hw).astype(np.float32)
 
 
 def _twice(cells: int, pixels: int) -> npt.NDArray[np.intp]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.tracking.matching import SMALL_SIDE
-from uois_sam.types import BoolArray, FloatArray, ImageArray
+from uois_sam.types import BoolArray, ImageArray
 
 Array = npt.NDArray[np.float64]
 CORNERS = 120
@@ -41,12 +41,6 @@ class Shift:
     def points(self, points: npt.NDArray[np.floating]) -> Array:
         """(N, 2) xy of the last frame to (N, 2) of this one."""
         return np.asarray(points @ self.turn.T + self.offset, dtype=np.float64)
-
-    def boxes(self, boxes: FloatArray) -> FloatArray:
-        """(N, 4) xyxy likewise: middles are moved, sides zoomed."""
-        middles = self.points((boxes[:, :2] + boxes[:, 2:]) / 2)
-        half = (boxes[:, 2:] - boxes[:, :2]) / 2 * self.zoom
-        return np.concatenate([middles - half, middles + half], axis=1).astype(np.float32)
 
     def cells(self, step: int) -> Array:
         """(2, 3): the same for centres of cells of a grid with one cell for each ``step`` pixels."""
@@ -78,7 +72,7 @@ def _small_grey(image: ImageArray) -> npt.NDArray[np.uint8]:
     import cv2
 
     scale = max(1.0, max(image.shape[:2]) / SMALL_SIDE)
-    size = round(image.shape[1] / scale), round(image.shape[0] / scale)
+    size = max(1, round(image.shape[1] / scale)), max(1, round(image.shape[0] / scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 

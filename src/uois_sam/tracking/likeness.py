@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.models.postprocess import box_overlap
 from uois_sam.tracking.config import TrackerConfig
-from uois_sam.tracking.matching import box_iou, flat, mask_iou, shifted
+from uois_sam.tracking.matching import flat, mask_iou, shifted
 from uois_sam.tracking.motion import Motion, centres_and_sides
 from uois_sam.tracking.track import Track
 from uois_sam.types import BoolArray, FloatArray
@@ -37,7 +38,7 @@ def overlaps(small: BoolArray, step: int, boxes: FloatArray, tracks: Sequence[Tr
         whole outline, or ``UNCOVERED`` for a part of it.
     """
     masks = np.array([predicted(track, place, step) for track, place in zip(tracks, motion.place, strict=True)])
-    found = (mask_iou(small, masks) + box_iou(boxes, motion.boxes())) / 2
+    found = (mask_iou(small, masks) + box_overlap(boxes, motion.boxes())) / 2
     hidden = np.array([track.lost > 0 for track in tracks])
     if hidden.any():
         wholes = np.array([track.whole for track in tracks if track.lost])

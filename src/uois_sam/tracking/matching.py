@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from uois_sam.types import BoolArray, FloatArray
+from uois_sam.types import BoolArray
 
 Array = npt.NDArray[np.float32]
 SMALL_SIDE = 160
@@ -14,9 +14,11 @@ SMALL_SIDE = 160
 
 
 def thinned(masks: BoolArray) -> BoolArray:
-    """(N, h, w) bool: every k-th row and column of (N, H, W) masks, about ``SMALL_SIDE`` along the longer side."""
+    """(N, h, w) bool: every k-th row and column of (N, H, W) masks, about ``SMALL_SIDE`` along the longer side, and at
+    least one."""
     step = stride_of((masks.shape[1], masks.shape[2]))
-    return np.ascontiguousarray(masks[:, step // 2 :: step, step // 2 :: step])
+    rows, columns = (slice(min(step, side) // 2, None, step) for side in masks.shape[1:])
+    return np.ascontiguousarray(masks[:, rows, columns])
 
 
 def stride_of(image_hw: tuple[int, int]) -> int:
@@ -46,16 +48,6 @@ def mask_iou(ours: BoolArray, theirs: BoolArray) -> Array:
 def flat(masks: BoolArray) -> Array:
     """(N, h * w) float32 of (N, h, w) masks."""
     return masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).astype(np.float32)
-
-
-def box_iou(ours: FloatArray, theirs: FloatArray) -> Array:
-    """(N, M) float32: IoU of every pair of (N, 4) and (M, 4) xyxy boxes."""
-    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
-    inside = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (ours, theirs)]
-    union = areas[0][:, None] + areas[1][None] - inside
-    return np.asarray(inside / np.maximum(union, 1e-6), dtype=np.float32)
 
 
 def assign(similarity: Array, allowed: BoolArray) -> list[tuple[int, int]]:

@@ -115,7 +115,7 @@ class Track:
         # Pixels are counted by their middles, so that corners of the image do not stay where they are.
         self.votes = self.votes.moved(Shift(np.diag(zoom), (zoom - 1) / 2), image_hw)
         self.centre = (self.centre * zoom).astype(np.float32)
-        self.point = (self.point * zoom).astype(np.float32)
+        self.point = ((self.point + 0.5) * zoom - 0.5).astype(np.float32)
 
     def voted(self) -> Votes | None:
         """The outline to show in place of this frame's mask; None for an object that moves."""

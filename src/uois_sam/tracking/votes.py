@@ -78,7 +78,8 @@ class Votes:
         x0, y0, x1, y1 = self.window
         if not self.inside.size:
             return self
-        corners = shift.points(np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]], dtype=np.float64))
+        # The window ends where pixels do, half a pixel from the middles that a shift is of.
+        corners = shift.points(np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) - 0.5) + 0.5
         low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
         left, top = (int(max(0, value)) for value in low)
         right, bottom = int(min(image_hw[1], high[0])), int(min(image_hw[0], high[1]))

@@ -141,6 +141,8 @@ def test_osam(client: httpx.Client, model: UOISSAM, prompt: dict[str, Any] | Non
         ({"texts": ["cup"]}, {}, 400, "found texts"),
         ({"points": [[1, 1]], "point_labels": []}, {}, 400, "as many point_labels as points"),
         ({"points": [[1, 1]], "point_labels": [2]}, {}, 400, "one box"),
+        ({"points": [[1], [9]], "point_labels": [2, 3]}, {}, 400, "points as x and y"),
+        ({"points": [[1, 2, 3], [4, 5, 6]], "point_labels": [2, 3]}, {}, 400, "points as x and y"),
         ({"points": [[1, 1]], "point_labels": [7]}, {}, 400, "prompt: expected"),
         (None, {"seed": 1}, 400, "unknown field 'seed'"),
     ],
@@ -198,6 +200,11 @@ def test_anylabeling_lists_its_model_and_says_what_it_ignores(client: httpx.Clie
     assert anylabeling(client, {"text_prompt": "cup"}).status_code == 400
     assert anylabeling(client, {"marks": [{"type": "star"}]}).status_code == 400
     assert anylabeling(client, {"marks": 3}).status_code == 400
+    for boxes in ([[True, 1, 30, 30]], 257 * [[1, 1, 30, 30]]):
+        answer = anylabeling(client, {"marks": [{"type": "rectangle", "data": box} for box in boxes]})
+        assert answer.status_code == 400 and answer.json()["error"].startswith("boxes: expected"), answer.text
+    answer = anylabeling(client, {"marks": 1025 * [{"type": "point", "data": [9, 9]}]})
+    assert answer.status_code == 413 and "at most 1024 clicks on all objects together, found 1025" in answer.text
 
 
 def test_the_document_has_every_route_and_its_examples_are_accepted(client: httpx.Client) -> None:

@@ -113,7 +113,7 @@ def test_clicks_and_boxes_of_an_annotator(client: httpx.Client, model: UOISSAM) 
     drawn = {"type": "brushlabels", "value": {"rle": [0]}, **size}
     (row,) = predict(client, context={"result": [drawn, on, beside]}).json()["results"]
     (region,) = row["result"]
-    words: dict[str, Any] = {"points": [[[16, 24], [63, 47]]], "labels": [[1, 0]]}
+    words: dict[str, Any] = {"points": [[[15.5, 23.5], [63.5, 47.5]]], "labels": [[1, 0]]}  # by middles of pixels
     assert region["value"]["rle"] == brush_rle(model.predict(photo(), **words).masks[0])
     assert region["value"]["brushlabels"] == ["Cup"]
     box = {"type": "rectanglelabels", "value": {"x": 12.5, "y": 25, "width": 50, "height": 50}, **size}
@@ -133,6 +133,7 @@ def test_files_below_the_folder(client: httpx.Client, address: str) -> None:
     [
         ("/data/local-files/?d=../outside.png", 404, "found another place"),
         ("/data/local-files/?d=link.png", 404, "found another place"),
+        ("http://[/data/upload/1/c.png", 400, "expected the address of a photo"),
         ("/data/local-files/?d=/etc/passwd", 404, "found none"),
         ("/data/upload/../../outside.png", 404, "found another place"),
         ("/data/upload/%2e%2e/%2e%2e/outside.png", 404, "found another place"),
@@ -176,6 +177,7 @@ def test_interfaces_that_do_not_fit(client: httpx.Client, config: str, said: str
         ([{"type": "keypointlabels", "value": {"x": "1", "y": 5}}], "x from 0 to 100 percent"),
         ([{"type": "keypointlabels", "value": {"x": 1, "y": 5}}]
          + 2 * [{"type": "rectanglelabels", "value": {"x": 1, "y": 5, "width": 9, "height": 9}}], "found several"),
+        (257 * [{"type": "rectanglelabels", "value": {"x": 1, "y": 5, "width": 9, "height": 9}}], "boxes: expected"),
         ("x", "params"),
     ],
 )  # fmt: skip

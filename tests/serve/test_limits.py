@@ -201,7 +201,12 @@ def test_other_hosts_and_sites_are_refused(model: UOISSAM) -> None:
             assert client.get("/health", headers={"Host": host}).status_code in (400, 421), host
         for host in ("localhost", "robot.local:8000", "10.0.0.7:8000", "[::1]:8000"):
             assert client.get("/health", headers={"Host": host}).status_code == 200, host
-        for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://["},
+            {"Sec-Fetch-Site": "cross-site"},
+        ):
             answer = client.post("/v1/encode", files={"image": photo()}, headers=headers)
             assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
         assert client.post("/v1/encode", files={"image": photo()}, headers={"Origin": running.url}).status_code == 200

@@ -17,8 +17,8 @@ from uois_sam.io.shapes import mask_polygons
 from uois_sam.serve.answers import json_response, mask_png
 from uois_sam.serve.openapi import ANY_JSON, described
 from uois_sam.serve.problems import NotHereError, RequestError
-from uois_sam.serve.reading import read_body
-from uois_sam.serve.schemas import MOST_TARGETS, Body, Segment
+from uois_sam.serve.reading import in_own_words, read_body
+from uois_sam.serve.schemas import MOST_TARGETS, Body
 from uois_sam.serve.service import Service
 from uois_sam.types import BoolArray
 
@@ -66,7 +66,7 @@ def osam_routes(service: Service) -> APIRouter:
         """As osam's server: the object of a prompt, or all objects without one."""
         body, content = await read_body(request, OsamRequest)
         check_model(service, body.model)
-        asked = Segment(image="", **osam_words(body.prompt))
+        asked = in_own_words(osam_words(body.prompt))
 
         def job() -> Response:
             found = service.segment(content, asked).instances
@@ -94,7 +94,7 @@ def anylabeling_routes(service: Service) -> APIRouter:
         body, content = await read_body(request, AnyLabelingRequest)
         check_model(service, body.model)
         words, ignored = anylabeling_words(body.params)
-        asked, epsilon = Segment(image="", **words), _number(body.params, "epsilon_factor", 0.001)
+        asked, epsilon = in_own_words(words), _number(body.params, "epsilon_factor", 0.001)
         label = PROMPTED_LABEL if body.params.get("marks") else LABEL
 
         def job() -> Response:
@@ -132,7 +132,7 @@ def osam_words(prompt: OsamPrompt | None) -> dict[str, Any]:
     """Words of a request for one object, or none.
 
     Raises:
-        RequestError: texts, or points that do not match their labels.
+        RequestError: texts, points of other than two numbers, or points that do not match their labels.
     """
     if prompt is not None and prompt.texts is not None and prompt.points is None:
         raise RequestError("prompt: expected points, found texts, which this model does not read")
@@ -141,6 +141,8 @@ def osam_words(prompt: OsamPrompt | None) -> dict[str, Any]:
     labels = prompt.point_labels
     if labels is None or len(labels) != len(prompt.points):
         raise RequestError("prompt: expected as many point_labels as points")
+    if any(len(point) != 2 for point in prompt.points):
+        raise RequestError("prompt: expected points as x and y, found one of other than two numbers")
     pairs = [(point, label) for point, label in zip(prompt.points, labels, strict=True) if label != -1]
     clicks = [(point, label) for point, label in pairs if label not in BOX_CORNERS]
     corners = [(point, label) for point, label in pairs if label in BOX_CORNERS]

@@ -90,7 +90,7 @@ class Guard:
                 "Host: expected localhost, an IP address or a name given by --allow-host, found another"
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and _site_of(origin) != headers.get("host"):
             raise OtherSiteError("Origin: expected this server's own page, found another site")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
             raise OtherSiteError("Sec-Fetch-Site: expected this server's own page, found another site")
@@ -154,6 +154,14 @@ def _token_of(headers: Headers) -> str:
         except ValueError:
             return ""
     return given.strip() if scheme.lower() == "bearer" else headers.get("token", "")
+
+
+def _site_of(origin: str) -> str:
+    """Host and port of an Origin header; empty for what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _host_of(header: str) -> str:

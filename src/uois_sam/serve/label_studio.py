@@ -20,8 +20,7 @@ from uois_sam.serve.answers import Result, json_response
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.openapi import ANY_JSON, described
 from uois_sam.serve.problems import NotHereError, RequestError
-from uois_sam.serve.reading import decode_base64, read_body
-from uois_sam.serve.schemas import Segment
+from uois_sam.serve.reading import decode_base64, in_own_words, read_body
 from uois_sam.serve.service import Service
 
 MOST_TASKS = 64
@@ -107,7 +106,7 @@ def label_studio_routes(service: Service) -> APIRouter:
             def job(address: Any = address) -> dict[str, Any]:
                 content = read_address(address, service.config)
                 words, label = words_of(marks, content) if marks else ({}, None)
-                found = service.segment(content, Segment(image="", **words))
+                found = service.segment(content, in_own_words(words))
                 return prediction(found, service.model.name, interface, label)
 
             rows.append(await service.run(job))
@@ -155,7 +154,10 @@ def read_address(address: Any, config: ServerConfig) -> bytes:
         raise RequestError(f"tasks: expected the address of a photo, found {type(address).__name__}")
     if address.startswith("data:"):
         return decode_base64(address, "tasks")
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise RequestError(f"tasks: expected the address of a photo, found {address[:60]!a}") from error
     if parts.path.startswith(_LOCAL):
         name = parse_qs(parts.query).get("d", [""])[0]
     elif _UPLOADED in parts.path:
@@ -207,7 +209,7 @@ def words_of(marks: Sequence[dict[str, Any]], content: bytes) -> tuple[dict[str,
         named = value.get(kind)
         label = str(named[0]) if isinstance(named, list) and named else label
         if kind == "keypointlabels":
-            points.append([min(x, width - 1), min(y, height - 1)])
+            points.append([x - 0.5, y - 0.5])  # shares count from the photo's border, pixels from their middles
             labels.append(int(mark.get("is_positive", 1) not in (0, False)))
         else:
             boxes.append([x, y, min(x + w * width / 100, width), min(y + h * height / 100, height)])

@@ -22,7 +22,7 @@ from uois_sam.io.json_files import parse_json
 from uois_sam.io.masks import decode_mask
 from uois_sam.serve.config import LARGEST_RESULT, ServerConfig
 from uois_sam.serve.problems import RequestError, TooLargeError, WrongTypeError
-from uois_sam.serve.schemas import SETTINGS, Prompt, Rle, Segment, Words
+from uois_sam.serve.schemas import MOST_CLICKS, SETTINGS, Prompt, Rle, Segment, Words
 from uois_sam.validation import nearest
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -117,6 +117,15 @@ def check(values: Mapping[str, Any], kind: type[BodyT]) -> BodyT:
         raise RequestError(f"{name}: expected {said[:200]}, found {_brief(values.get(name))}") from error
 
 
+def in_own_words(words: Mapping[str, Any]) -> Segment:
+    """What another program asks for, as a body of the server's own.
+
+    Raises:
+        RequestError: values out of bounds, as more boxes than are allowed.
+    """
+    return check({IMAGE: "", **words}, Segment)
+
+
 def _brief(value: object) -> str:
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
@@ -160,7 +169,12 @@ def words_of(body: Words) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises:
         RequestError: a damaged mask.
+        TooLargeError: more clicks than are allowed.
     """
+    clicks = sum(len(each) if isinstance(each, list) and each and isinstance(each[0], list) else 1
+                 for each in body.points or ())  # fmt: skip
+    if clicks > MOST_CLICKS:
+        raise TooLargeError(f"points: expected at most {MOST_CLICKS} clicks on all objects together, found {clicks}")
     left_out = {IMAGE, "id", "masks", "label_map", "answer"}
     given = {name: getattr(body, name) for name in body.model_fields_set - left_out if getattr(body, name) is not None}
     settings = {name: given.pop(name) for name in SETTINGS if name in given}

@@ -10,6 +10,8 @@ from uois_sam.config import PromptMode, ScoreMode
 
 MOST_CORNERS = 10_000
 MOST_TARGETS = 256
+MOST_CLICKS = 1024
+"""On all objects together: each is decoded by itself, and the masks of one object's are in memory together."""
 
 Corner: TypeAlias = Annotated[list[float], Field(min_length=2, max_length=4)]
 Area: TypeAlias = Annotated[int, Field(ge=0, le=10**9)] | Annotated[float, Field(ge=0, le=1)] | str
@@ -56,7 +58,8 @@ class Words(Body):
         None, description="overlapping tiles along each side to look at as well"
     )
     points: Annotated[list[Any], Field(max_length=MOST_TARGETS)] | None = Field(
-        None, description="one object under each [x, y]; or a list with the clicks of each object"
+        None,
+        description=f"one object under each [x, y]; or a list with each object's clicks, {MOST_CLICKS} in all",
     )
     labels: Annotated[list[Any], Field(max_length=MOST_TARGETS)] | None = Field(
         None, description="of points, in the same arrangement: 1 on the object, 0 beside it"

@@ -18,7 +18,7 @@ from uois_sam.backends.networks import batch_for
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.cli.main import main
-from uois_sam.errors import MissingExtraError, UOISError, WeightsError
+from uois_sam.errors import MissingExtraError, OutputError, UOISError, WeightsError
 from uois_sam.export.write import export_model
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.compact.places import Window
@@ -102,6 +102,18 @@ def test_weights_are_stored_once_and_the_card_travels(exported: Path) -> None:
     weights = (exported / "model.safetensors").stat().st_size
     assert weights > 50_000
     assert not (exported / "weights.bin").exists() or (exported / "weights.bin").stat().st_size < weights / 4
+
+
+def test_the_weights_of_another_model_are_not_replaced(tmp_path: Path) -> None:
+    model = make_tiny()
+    model.save_pretrained(tmp_path)
+    kept = (tmp_path / "model.safetensors").read_bytes()
+    other = make_tiny()
+    with torch.no_grad():
+        next(other.networks.modules()[0].parameters()).add_(1)
+    with pytest.raises(OutputError, match="expected a folder without a model, or with the one to export"):
+        export_model(other, "onnx", tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == kept
 
 
 def test_a_photos_graph_takes_it_as_it_is(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uois_sam.checkpoints.folder import CARD_FILE
+from uois_sam.errors import OutputError
 from uois_sam.io.files import write_atomically
 from uois_sam.models.networks import Networks
 
@@ -49,6 +51,14 @@ class WeightPool:
             if len(raw) >= LEAST and tensor.data_type == onnx.TensorProto.FLOAT:
                 self._refer(tensor, self._place(raw))
         return bytes(model.SerializeToString())
+
+    def check(self) -> None:
+        """Raise OutputError where the folder is that of another model, whose weights would be lost."""
+        path = self.folder / SAFETENSORS
+        if (self.folder / CARD_FILE).is_file() and path.is_file() and path.read_bytes() != self._content:
+            raise OutputError(
+                f"cannot write {path}: expected a folder without a model, or with the one to export, found another's"
+            )
 
     def close(self) -> list[Path]:
         """Write the files and return them."""

@@ -49,7 +49,7 @@ def export_model(
     Raises:
         UOISError: a model that is no torch model in float32, or of a kind that is not exported.
         MissingExtraError: a package that is needed to write is not installed.
-        OutputError: the folder or a file cannot be written.
+        OutputError: the folder or a file cannot be written, or the folder is that of another model.
     """
     networks = model.networks
     if networks.precision != torch.float32 or networks.device.type != "cpu":
@@ -60,11 +60,13 @@ def export_model(
         )
     _check_packages(to)
     make_output_folder(folder)
+    pool = WeightPool(folder, networks)
+    if to == "onnx":
+        pool.check()
     (folder / MANIFEST).unlink(missing_ok=True)  # until all is there, the folder holds none
     graphs = list(_graphs(networks, model.name, photo_hw))
     if to == "torchscript":  # traced graphs have one size
         graphs = [graph for graph in graphs if graph.kind not in DRAW_IN_WINDOWS]
-    pool = WeightPool(folder, networks)
     write = {"onnx": _write_onnx, "openvino": _write_openvino, "torchscript": _write_torchscript}[to]
     paths: list[Path] = []
     watch.stage("exporting", len(graphs))

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from damaged_videos import cut_avi, with_holes
 from uois_sam.cli.main import main
 from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
@@ -28,6 +29,7 @@ from uois_sam.errors import OutputError, UOISError, WeightsError
 from uois_sam.instances import Instances
 from uois_sam.io.masks import decode_mask
 from uois_sam.io.overlay import colours
+from uois_sam.io.video_writer import VideoWriter
 from uois_sam.request import Request
 from uois_sam.runtime import progress
 from uois_sam.types import ModelCard, PromptMaps
@@ -298,6 +300,22 @@ def test_video_frames(tmp_path):
     assert written(tmp_path / "out") == results("clip_000000", "clip_000001")
     record = json.loads((tmp_path / "out/clip_000001.json").read_text())
     assert record["image"] == "clip.avi" and record["frame"] == 1
+
+
+def test_a_video_that_is_cut_short_fails_after_its_frames(tmp_path):
+    status, said = segment(cut_avi(tmp_path / "v.avi", 12), photo(tmp_path / "a.png"), out=tmp_path / "out")
+    assert status == 1 and "1 input failed" in said
+    assert "v.avi: expected 12 frames, found" in said and "cut short" in said
+    assert 2 < len(list((tmp_path / "out").glob("v_*.json"))) < 10
+
+
+def test_frames_of_a_video_that_cannot_be_decoded_are_counted(tmp_path):
+    with VideoWriter(tmp_path / "whole.mp4", 10) as writer:
+        for number in range(6):
+            writer.add(np.full((48, 64, 3), 40 * number, dtype=np.uint8), number / 10)
+    status, said = segment(with_holes(tmp_path / "whole.mp4", (2, 3), tmp_path / "v.mp4"), out=tmp_path / "out")
+    assert status == 0 and "note: 2 frames of videos left out that cannot be decoded" in said
+    assert written(tmp_path / "out") == results("v_000000", "v_000001", "v_000004", "v_000005")
 
 
 def test_bad_video_in_a_batch(tmp_path):

@@ -61,3 +61,10 @@ def test_one_of_several_topics_and_a_bad_image(tmp_path: Path) -> None:
     stopped = Event()
     stopped.set()
     assert list(source_of(f"{bag}:/other").frames(stopped)) == []
+
+
+def test_what_is_guessed_of_images_is_said_once(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "drive", {COLOUR: [raw(PHOTOS[0]), *(raw(photo, "8UC3") for photo in PHOTOS[1:])]})
+    lines: list[str] = []
+    assert len(list(source_of(str(bag), tell=lines.append).frames(Event()))) == 3
+    assert lines == [f"{bag}: image 1: 8UC3 taken as BGR"]

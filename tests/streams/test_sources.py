@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from damaged_videos import cut_avi, trimmed, with_holes
 from streams_by_hand import picture
 from uois_sam.errors import ImageError, MissingExtraError, UOISError
 from uois_sam.io.encoding import encode_jpeg, encode_png
@@ -266,19 +267,59 @@ def test_every_frame_of_a_video(clip: Path, decoder: str) -> None:
 
 
 def test_a_video_that_is_cut_short_gives_its_frames_and_then_an_error(decoder: str, tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
-    long = tmp_path / "long.avi"
-    writer = cv2.VideoWriter(str(long), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for number in range(40):
-        writer.write(np.random.default_rng(number).integers(0, 255, (48, 64, 3)).astype(np.uint8))
-    writer.release()
-    content = long.read_bytes()
-    (tmp_path / "cut.avi").write_bytes(content[: len(content) // 2])
-    frames, error = taken_until_lost(VideoSource(tmp_path / "cut.avi").frames(threading.Event()))
+    frames, error = taken_until_lost(VideoSource(cut_avi(tmp_path / "cut.avi", 40)).frames(threading.Event()))
     assert (
         error == f"ImageError: {tmp_path / 'cut.avi'}: expected 40 frames, found {len(frames)}: the file is cut short"
     )
     assert 10 < len(frames) < 30
+
+
+def test_frames_that_cannot_be_decoded_are_counted_and_the_others_keep_their_time(clip: Path, tmp_path: Path) -> None:
+    source = VideoSource(with_holes(clip, (20, 21, 22), tmp_path / "holes.mp4"))
+    frames = all_of(source)
+    assert source.unread == 3 and len(frames) == 37
+    assert [round(10 * frame.stamp_s) for frame in frames] == [*range(20), *range(23, 40)]
+    assert all(abs(int(frame.image.mean()) - 50 * frame.stamp_s) < 10 for frame in frames)
+
+
+def test_a_stream_counts_pictures_that_cannot_be_decoded_and_says_so_once(clip: Path, tmp_path: Path) -> None:
+    content = with_holes(clip, (20, 21, 22), tmp_path / "holes.mp4").read_bytes()
+    lines: list[str] = []
+    with file_server(content) as url:
+        source = NetworkSource(url, lines.append)
+        assert len(all_of(source)) == 37
+    assert source.unread == 3
+    assert [line.partition(" (")[0] for line in lines] == [f"{url}: left out: a picture that cannot be decoded"]
+
+
+def test_opencv_ends_at_damage_and_that_is_said(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = VideoSource(with_holes(clip, (20, 21, 22), tmp_path / "holes.mp4"))
+    monkeypatch.setattr("uois_sam.io.video.has_pyav", lambda: False)
+    frames, error = taken_until_lost(source.frames(threading.Event()))
+    assert len(frames) == 20 and error.endswith("expected 40 frames, found 20: the file is cut short")
+
+
+def test_a_trimmed_video_is_not_cut_short(tmp_path: Path) -> None:
+    frames = all_of(VideoSource(trimmed(tmp_path / "trimmed.mp4", hidden=25, shown=20)))
+    assert len(frames) == 20 and abs(int(frames[0].image.mean()) - 100) < 6
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_whole_and_cut_videos_are_told_apart_by_their_length(clip: Path, tmp_path: Path, ending: str) -> None:
+    av = pytest.importorskip("av")
+    whole, cut = tmp_path / f"whole.{ending}", tmp_path / f"cut.{ending}"
+    with av.open(str(clip)) as taken, av.open(str(whole), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream_from_template(taken.streams.video[0])
+        for packet in taken.demux(taken.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    frames, error = taken_until_lost(read_video(whole))
+    assert (len(frames), error) == (40, "")
+    cut.write_bytes(whole.read_bytes()[: int(0.6 * whole.stat().st_size)])
+    frames, error = taken_until_lost(read_video(cut))
+    assert 15 < len(frames) < 38
+    assert ": the file is cut short" in error
 
 
 def test_a_video_without_its_index_is_refused(clip: Path, decoder: str, tmp_path: Path) -> None:

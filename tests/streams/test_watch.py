@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from damaged_videos import cut_avi
 from live_server import tiny_model
 from streams_by_hand import FindsOneSquare, Numbered, picture
 from uois_sam.cli.main import main
@@ -244,16 +245,8 @@ def test_what_cannot_be_is_told_in_one_line(
 def test_a_video_that_is_cut_short_ends_with_status_1_and_its_results(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import cv2
-
-    writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for number in range(30):
-        writer.write(np.random.default_rng(number).integers(0, 255, (48, 64, 3)).astype(np.uint8))
-    writer.release()
-    content = (tmp_path / "a.avi").read_bytes()
-    (tmp_path / "a.avi").write_bytes(content[: len(content) // 2])
-    out = tmp_path / "out.mp4"
-    assert main(["watch", str(tmp_path / "a.avi"), "--model", str(model_folder), "--save-video", str(out)]) == 1
+    video, out = cut_avi(tmp_path / "a.avi", 30), tmp_path / "out.mp4"
+    assert main(["watch", str(video), "--model", str(model_folder), "--save-video", str(out)]) == 1
     assert "error: " in (said := capsys.readouterr().err) and "cut short" in said
     assert 5 < len([*read_video(out)]) < 25
 

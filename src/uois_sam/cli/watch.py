@@ -146,7 +146,7 @@ class Watch:
 
 
 def _unread(reader: Reader) -> int:
-    """Photos or messages of the source that could not be read; each was told when it came."""
+    """Pictures of the source that could not be read."""
     return int(getattr(reader.source, "unread", 0))
 
 

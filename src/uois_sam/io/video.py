@@ -7,55 +7,72 @@ all to the first one's.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from uois_sam.errors import ImageError
 from uois_sam.io.formats import check_file
-from uois_sam.io.pictures import has_pyav, opened_by_pyav
+from uois_sam.io.pictures import LEAST_SLACK, SLACK, Pictures, has_pyav, opened_by_pyav, read_by_opencv
 from uois_sam.types import ImageArray
 
 if TYPE_CHECKING:
     import cv2
 
 
-def read_video(path: str | os.PathLike[str]) -> Iterator[tuple[int, ImageArray]]:
+def read_video(
+    path: str | os.PathLike[str], lose: Callable[[str], None] = lambda reason: None
+) -> Iterator[tuple[int, ImageArray]]:
     """Read a video frame by frame, one frame in memory at a time.
 
+    Args:
+        path: of the video.
+        lose: called for every frame that cannot be decoded, with the reason; OpenCV ends at the first such frame.
+
     Yields:
-        The frame's index, from 0, and its (H, W, 3) uint8 RGB picture.
+        The frame's index, from 0, and its (H, W, 3) uint8 RGB picture. What cannot be decoded has an index as well.
 
     Raises:
-        ImageError: at the first step: missing, not a video, or without a single readable frame.
+        ImageError: at the first step: missing, not a video, or without a single readable frame; at the last one: cut
+            short.
     """
-    index = -1
-    for index, image in enumerate(_by_pyav(path) if has_pyav() else _by_opencv(path)):
-        yield index, image
-    if index < 0:
-        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
+    found = lost = 0
 
+    def count_lost(reason: str) -> None:
+        nonlocal lost
+        lost += 1
+        lose(reason)
 
-def _by_pyav(path: str | os.PathLike[str]) -> Iterator[ImageArray]:
     check_file(Path(path), "video")
-    with opened_by_pyav(str(Path(path).absolute())) as pictures:
+    with _by_pyav(path, count_lost) if has_pyav() else _by_opencv(path) as pictures:
         if pictures is None:
             raise ImageError(_no_video(path))
-        yield from pictures.images
+        for image in pictures.images:
+            yield found + lost, image
+            found += 1
+        cut_short = pictures.is_cut_short(found)
+    if found == 0:
+        raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
+    if cut_short:
+        expected = f"{pictures.count} frames" if pictures.count else "more frames"
+        raise ImageError(f"{os.fspath(path)}: expected {expected}, found {found}: the file is cut short")
 
 
-def _by_opencv(path: str | os.PathLike[str]) -> Iterator[ImageArray]:
+def _by_pyav(path: str | os.PathLike[str], lose: Callable[[str], None]) -> AbstractContextManager[Pictures | None]:
+    return opened_by_pyav(str(Path(path).absolute()), lose=lose)
+
+
+@contextmanager
+def _by_opencv(path: str | os.PathLike[str]) -> Iterator[Pictures]:
     import cv2
 
     with _opened_video(path) as capture:
-        while True:
-            found, frame = capture.read()
-            if not found:
-                return
-            yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        rate, count = float(capture.get(cv2.CAP_PROP_FPS)), max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        yield Pictures(
+            read_by_opencv(capture), rate if 0 < rate < 1000 else None, True, count,
+            lambda found: found + max(LEAST_SLACK, SLACK * count) < count,
+        )  # fmt: skip
 
 
 def frame_count(path: str | os.PathLike[str]) -> int | None:

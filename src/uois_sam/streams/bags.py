@@ -24,6 +24,8 @@ class BagSource:
         self.unread = 0
         """Images that could not be read."""
         self._path, self._topic, self._tell = path, topic, tell
+        self._told: set[str] = set()
+        """Conversions and guesses that were told; of each kind the first."""
 
     def frames(self, stop: Event) -> Iterator[StreamFrame]:
         """See :class:`~uois_sam.streams.frames.FrameSource`; stamps are those of the images' headers."""
@@ -32,13 +34,17 @@ class BagSource:
                 if stop.is_set():
                     return
                 try:
-                    pixels = photo_of(image.message).pixels
+                    photo = photo_of(image.message)
                 except ImageError as error:
                     self.unread += 1
                     self._tell(f"{self.name}: image {image.index} left out: {error}")
                     continue
+                for note in photo.notes:
+                    if note not in self._told:
+                        self._told.add(note)
+                        self._tell(f"{self.name}: image {image.index}: {note}")
                 stamp = image.message.header.stamp
-                yield StreamFrame(pixels, stamp.sec + 1e-9 * stamp.nanosec, image.index)
+                yield StreamFrame(photo.pixels, stamp.sec + 1e-9 * stamp.nanosec, image.index)
 
 
 def bag_of(given: str) -> tuple[Path, str | None] | None:

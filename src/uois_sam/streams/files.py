@@ -9,15 +9,13 @@ from pathlib import Path
 from threading import Event
 
 from uois_sam.errors import ImageError, UOISError
-from uois_sam.io.video import frame_count, frame_rate, read_video
+from uois_sam.io.video import frame_rate, read_video
 from uois_sam.streams.frames import StreamFrame, StreamLostError
 
 POLL_S = 0.2
 """Pause between looks into a folder."""
 SETTLED_S = 1.0
 """A file that was not changed for so long is complete; a younger one if it is the same at two looks."""
-SLACK = 0.05
-"""Share of its frames that a video may lack: what a file says of its length is an estimate."""
 
 
 class VideoSource:
@@ -30,18 +28,18 @@ class VideoSource:
         self.path = path
         self.name = str(path)
         self.rate = frame_rate(path)
+        self.unread = 0
+        """Frames that could not be decoded."""
 
     def frames(self, stop: Event) -> Iterator[StreamFrame]:
         """See :class:`~uois_sam.streams.frames.FrameSource`; a video that is cut short is an error at its end."""
-        expected = frame_count(self.path)
-        found = 0
-        for index, image in read_video(self.path):
+        for index, image in read_video(self.path, self._lose):
             if stop.is_set():
                 return
-            found = index + 1
             yield StreamFrame(image, index / (self.rate or 25.0), index)
-        if expected is not None and found + max(2, SLACK * expected) < expected:
-            raise ImageError(f"{self.name}: expected {expected} frames, found {found}: the file is cut short")
+
+    def _lose(self, reason: str) -> None:
+        self.unread += 1
 
 
 class FolderSource:

@@ -9,10 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from uois_sam.errors import ImageError, UOISError, install_command
-from uois_sam.io.pictures import MOST_DAMAGED, Pictures, has_pyav, opened_by_pyav
+from uois_sam.io.pictures import MOST_DAMAGED, Pictures, has_pyav, opened_by_pyav, read_by_opencv
 from uois_sam.streams.capture import quiet_opencv, released
 from uois_sam.streams.frames import StreamFrame, StreamLostError
 from uois_sam.types import ImageArray
@@ -61,7 +59,14 @@ class NetworkSource:
             raise StreamLostError(f"{self.name}: expected a frame, found none")
 
     def _opened(self) -> AbstractContextManager[Pictures | None]:
-        return opened_by_pyav(self.url, (OPEN_TIMEOUT_S, READ_TIMEOUT_S)) if has_pyav() else self._opened_by_opencv()
+        if not has_pyav():
+            return self._opened_by_opencv()
+        return opened_by_pyav(self.url, (OPEN_TIMEOUT_S, READ_TIMEOUT_S), self._lose)
+
+    def _lose(self, reason: str) -> None:
+        self.unread += 1
+        if self.unread == 1:
+            self._tell(f"{self.name}: left out: a picture that cannot be decoded ({reason})")
 
     @contextmanager
     def _opened_by_opencv(self) -> Iterator[Pictures | None]:
@@ -79,7 +84,7 @@ class NetworkSource:
             if not packed and not self._warned:
                 self._warned = True
                 self._tell(f"{self.name}: frames of another size would not be noticed here: {install_command('video')}")
-            images = self._unpacked(capture) if packed else _converted(capture)
+            images = self._unpacked(capture) if packed else read_by_opencv(capture)
             yield Pictures(images, float(rate) if 0 < rate < 1000 else None, length > 0)
 
     def _unpacked(self, capture: cv2.VideoCapture) -> Iterator[ImageArray]:
@@ -101,13 +106,3 @@ class NetworkSource:
                 continue
             damaged = 0
             yield pixels
-
-
-def _converted(capture: cv2.VideoCapture) -> Iterator[ImageArray]:
-    import cv2
-
-    while True:
-        found, pixels = capture.read()
-        if not found:
-            return
-        yield np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)

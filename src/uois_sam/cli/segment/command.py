@@ -180,7 +180,7 @@ class _Run:
         """Submit photos on demand; a source that cannot be read ends with a failed future."""
         for source in self.sources:
             try:
-                for photo in photos_of(source):
+                for photo in photos_of(source, lambda reason: self.tally.lose()):
                     if source in self.given_up:
                         break
                     if not self.options.overwrite and self.sink.is_done(photo.stem):

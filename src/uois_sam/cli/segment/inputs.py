@@ -131,11 +131,15 @@ def _shortened(stem: Path) -> Path:
     return stem.with_name(encoded[: _LONGEST_STEM - 13].decode("utf-8", "ignore") + f"-{digest}")
 
 
-def photos_of(source: Source) -> Iterator[Photo]:
+def photos_of(source: Source, lose: Callable[[str], None] = lambda reason: None) -> Iterator[Photo]:
     """Yield the photo of a source, or the frames of its video one at a time.
 
+    Args:
+        source: of the photos.
+        lose: called for every frame of a video that cannot be decoded, with the reason.
+
     Raises:
-        ImageError: if a video cannot be read; a photo fails only when it is read.
+        ImageError: if a video cannot be read, or is cut short; a photo fails only when it is read.
     """
     from uois_sam.io.images import read_image
     from uois_sam.io.video import read_video
@@ -149,7 +153,7 @@ def photos_of(source: Source) -> Iterator[Photo]:
     if not source.is_video:
         yield Photo(source.name, source.stem, None, partial(read_image, source.path), source.path)
         return
-    for index, picture in read_video(source.path):
+    for index, picture in read_video(source.path, lose):
         stem = source.stem.with_name(f"{source.stem.name}_{index:06d}")
         yield Photo(source.name, stem, index, partial(read_image, picture))
 

@@ -28,9 +28,15 @@ class Tally:
     """What limits left out."""
     format_notes: dict[str, int] = field(default_factory=dict)
     """Kind of note of a format to how many times."""
+    unread: int = 0
+    """Frames of videos that could not be decoded."""
     sheets: list[Path] = field(default_factory=list)
     """Contact sheets."""
     started: float = field(default_factory=time.perf_counter)
+
+    def lose(self) -> None:
+        """Count a frame that could not be decoded."""
+        self.unread += 1
 
 
 def nothing_done(console: Console, failures: Sequence[str]) -> int:
@@ -53,6 +59,8 @@ def print_summary(console: Console, tally: Tally, out: Path) -> None:
         print_line(console, f"at a glance in {tally.sheets[0]}{more}")
     if tally.skipped:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
+    if tally.unread:
+        print_line(console, f"note: {count(tally.unread, 'frame')} of videos left out that cannot be decoded")
     for line in tally.notes.lines():
         print_line(console, f"note: {line}")
     for kind, number in tally.format_notes.items():

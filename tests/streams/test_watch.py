@@ -232,6 +232,7 @@ def test_the_command_writes_what_it_is_asked_for(
         (["CLIP", "--save-video", "x.avi"], "ends in .mp4"),
         (["CLIP", "--model", "nosuch"], "nosuch"),
         (["CLIP", "--min-score", "7"], "min_score"),
+        (["CLIP", "--region", "100,100,200,200"], "frame 0: region: expected"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(

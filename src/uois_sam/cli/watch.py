@@ -135,7 +135,7 @@ class Watch:
                 for tally in watch(reader, model, outputs, tracker, going_on, tell):
                     shown.advance(tally.frames, count(tally.objects, "object"))
             except UOISError as error:
-                if not reader.read:
+                if not tally.frames:
                     raise
                 problem = str(error)
         _print_summary(console, reader, tally, time.perf_counter() - started)

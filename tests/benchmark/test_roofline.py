@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from uois_sam.benchmark import roofline
 from uois_sam.benchmark.lower_bound import counting_lower_bound
 from uois_sam.benchmark.roofline import Peaks, Work, work_of
 
@@ -53,3 +54,12 @@ def test_a_block_of_code_has_the_sum_of_its_calls() -> None:
         _ = F.conv2d(IMAGE, FILTERS)
     assert bound.calls == 2
     assert bound.roofline_seconds == pytest.approx(2 * 5 * 3 * 7 + 2 * 2 * 6 * 8 * 10 * 36)
+
+
+def test_a_peak_is_the_fastest_reading(monkeypatch):
+    seconds = iter([4.0, 2.0, 4.0] * 2)  # of the products, then of the copies
+    times = (time for taken in seconds for time in (0.0, taken))
+    monkeypatch.setattr(roofline, "now", lambda device: next(times))
+    for name, value in (("SIDES", (4,)), ("COPIED_BYTES", 64), ("REPEATS", 3)):
+        monkeypatch.setattr(roofline, name, value)
+    assert roofline.measure_peaks(torch.device("cpu")) == Peaks(flops=2 * 4**3 / 2.0, bandwidth=2 * 64 / 2.0)

@@ -19,7 +19,7 @@ def test_known_intervals(successes: int, trials: int, low: float, high: float) -
 
 
 def test_without_trials_nothing_is_known() -> None:
-    assert math.isnan(Rate(0, 0).value)
+    assert math.isnan(Rate(0, 0).value) and str(Rate(0, 0)) == "none tried"
     assert Rate(0, 0).interval() == (0.0, 1.0)
 
 

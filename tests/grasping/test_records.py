@@ -32,6 +32,14 @@ def test_rounds_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
         RoundStore(tmp_path, {"objects": 3, "width": 320})
 
 
+def test_rounds_of_another_model_are_not_mixed(tmp_path: Path) -> None:
+    RoundStore(tmp_path, {"objects": 3}, {"model": "compact-7"})
+    RoundStore(tmp_path, {"objects": 3})  # true masks alone, say
+    RoundStore(tmp_path, {"objects": 3}, {"model": "compact-7", "grid": "compact-7"})
+    with pytest.raises(UOISError, match="masks of grid compact-8, found some with compact-7"):
+        RoundStore(tmp_path, {"objects": 3}, {"grid": "compact-8"})
+
+
 def test_a_broken_round_is_named(tmp_path: Path) -> None:
     store = RoundStore(tmp_path, {})
     store.keep("true", DONE)

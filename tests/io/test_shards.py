@@ -99,6 +99,13 @@ def test_damaged_shards_are_named(tmp_path: Path, kind: ShardKind) -> None:
         list(read_shards(tmp_path))
 
 
+def test_an_empty_shard_is_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard-000000.tar", "w"):
+        pass
+    with pytest.raises(OutputError, match=r"shard-000000\.tar: expected a shard of photos, found none in it"):
+        ShardWriter(tmp_path, "tar", 10, {}, go_on=True)
+
+
 def test_a_folder_without_shards(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="expected shards"):
         list(read_shards(tmp_path))

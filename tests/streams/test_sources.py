@@ -490,6 +490,7 @@ class Oak:
         self.links: list[str] = []
         self.ended = self.silent = False
         self.left = 2
+        self.depth_hw = (480, 640)
 
     def Pipeline(self, *device: Any) -> Any:  # noqa: N802
         return SimpleNamespace(create=self.create, start=lambda: None, stop=self.stop)
@@ -515,7 +516,7 @@ class Oak:
                 return None
             raise RuntimeError("Communication exception")
         self.left -= 1
-        bgr, depth = np.full((480, 640, 3), (3, 2, 1), np.uint8), np.full((480, 640), 800, np.uint16)
+        bgr, depth = np.full((480, 640, 3), (3, 2, 1), np.uint8), np.full(self.depth_hw, 800, np.uint16)
         return {"colour": SimpleNamespace(getCvFrame=lambda: bgr), "depth": SimpleNamespace(getFrame=lambda: depth)}
 
     def stop(self) -> None:
@@ -531,6 +532,15 @@ def test_an_oak_gives_photos_and_aligned_depth(monkeypatch: pytest.MonkeyPatch) 
     assert frames[0].image[0, 0].tolist() == [1, 2, 3]
     assert frames[0].depth_m[5, 5] == pytest.approx(0.8)
     assert sdk.links == ["B > left", "C > right", "A > align", "A > sync colour", "depth > sync depth"]
+
+
+def test_an_oak_whose_depth_is_not_aligned_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk = Oak()
+    sdk.depth_hw = (400, 640)
+    monkeypatch.setitem(sys.modules, "depthai", sdk)
+    with pytest.raises(UOISError, match="oak: expected depth aligned to the photo, 640x480, found 640x400"):
+        list(source_of("oak").frames(threading.Event()))
+    assert sdk.ended
 
 
 def test_an_oak_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ class DemoGrasp:
         _expect_packages(self.arm)
         from uois_sam.grasping.page import write_page
         from uois_sam.grasping.records import RoundStore
+        from uois_sam.grasping.sources import ModelMasks
         from uois_sam.grasping.tables import load_assets
         from uois_sam.io.files import make_output_folder, only_run, write_atomically
         from uois_sam.synth.rendering.variants import choose_variant
@@ -98,8 +99,9 @@ class DemoGrasp:
         assets = load_assets(self.meshes, self.mesh_scale)
         make_output_folder(self.out)
         with only_run(self.out):
-            store = RoundStore(self.out, self._settings())
             sources = self._sources()
+            models = {name: source.model.name for name, source in sources.items() if isinstance(source, ModelMasks)}
+            store = RoundStore(self.out, self._settings(), models)
             choose_variant()
             rounds: dict[str, list[Round]] = {name: [] for name in sources}
             with progress(console) as watch:

@@ -29,5 +29,7 @@ class Rate:
         return max(0.0, (middle - half) / (1 + zz / n)), min(1.0, (middle + half) / (1 + zz / n))
 
     def __str__(self) -> str:
+        if not self.trials:
+            return "none tried"
         low, high = self.interval()
         return f"{self.value:.1%} ({low:.1%} to {high:.1%}, {self.successes} of {self.trials})"

@@ -14,6 +14,8 @@ from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.json_files import read_json
 
 SETTINGS_FILE = "settings.json"
+MODELS = "models"
+"""Entry of the settings that names the model behind each kind of masks."""
 
 
 class RoundStore:
@@ -22,26 +24,24 @@ class RoundStore:
     Args:
         folder: made if there is none.
         settings: JSON-ready: equal settings and seeds give equal rounds.
+        models: full name of the model behind each kind of masks that has one; more may be added later.
 
     Raises:
-        UOISError: if the folder holds rounds of other settings, or cannot be written.
+        UOISError: if the folder holds rounds of other settings or of another model, or cannot be written.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], models: Mapping[str, str] | None = None) -> None:
         self._folder = folder / "rounds"
         make_output_folder(self._folder)
         path = folder / SETTINGS_FILE
+        found = read_json(path, dict[str, Any], what="settings of rounds") if path.exists() else None
+        earlier = {} if found is None else found.pop(MODELS, {})
         wanted = json.loads(json.dumps(dict(settings)))
-        if path.exists():
-            found = read_json(path, dict[str, Any], what="settings of rounds")
-            for name in sorted(wanted.keys() | found.keys()):
-                if wanted.get(name) != found.get(name):
-                    raise UOISError(
-                        f"{folder}: expected rounds with {name} {wanted.get(name)}, "
-                        f"found some with {found.get(name)}; name another folder"
-                    )
-        else:
-            write_atomically(path, (json.dumps(wanted, indent=1) + "\n").encode())
+        _expect_equal(folder, "", wanted, wanted if found is None else found)
+        made = {**earlier, **(models or {})}
+        _expect_equal(folder, "masks of ", {name: made[name] for name in earlier}, earlier)
+        if found is None or made != earlier:
+            write_atomically(path, (json.dumps({**wanted, MODELS: made}, indent=1) + "\n").encode())
 
     def find(self, masks: str, seed: int) -> Round | None:
         """The round of a source of masks at the table of a seed, if it is there."""
@@ -54,3 +54,12 @@ class RoundStore:
 
     def _path(self, masks: str, seed: int) -> Path:
         return self._folder / f"{masks}_{seed:04d}.json"
+
+
+def _expect_equal(folder: Path, what: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise UOISError(
+                f"{folder}: expected rounds with {what}{name} {wanted.get(name)}, "
+                f"found some with {found.get(name)}; name another folder"
+            )

@@ -138,6 +138,8 @@ def _shards_in(folder: Path) -> list[Path]:
 
 def _entry(path: Path) -> dict[str, Any]:
     names = _names_in(path)
+    if not names:
+        raise OutputError(f"{path}: expected a shard of photos, found none in it: remove it, or give another --out")
     return {"file": path.name, "photos": len(names), "bytes": path.stat().st_size, "first": names[0], "last": names[-1]}
 
 

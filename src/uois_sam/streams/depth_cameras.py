@@ -91,7 +91,12 @@ class OakSource:
                 pixels = together["colour"].getCvFrame()
                 image = np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)
                 depth = _metres(together["depth"].getFrame(), 0.001)
-                yield StreamFrame(image, time.time(), index, depth_m=depth if depth.shape == image.shape[:2] else None)
+                if depth.shape != image.shape[:2]:
+                    raise UOISError(
+                        f"{self.name}: expected depth aligned to the photo, {image.shape[1]}x{image.shape[0]}, found "
+                        f"{depth.shape[1]}x{depth.shape[0]}"
+                    )
+                yield StreamFrame(image, time.time(), index, depth_m=depth)
                 index += 1
         except RuntimeError as error:
             raise StreamLostError(f"{self.name}: expected a frame, found: {error}") from error

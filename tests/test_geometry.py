@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from uois_sam.geometry import Frame, grid_points, look_at_part, map_points, resize_logits
+from uois_sam.geometry import Frame, grid_points, look_at_part, map_points, mask_regions, resize_logits
 
 SIDES = st.integers(1, 40)
 SIZES = st.tuples(SIDES, SIDES)
@@ -154,3 +155,14 @@ def test_a_part_of_maps_is_what_resizing_the_whole_has_there() -> None:
     part = look_at_part(maps, (48, 64), (8, 20, 24, 32), (24, 32))
     torch.testing.assert_close(part, whole[:, 8:32, 20:52])
     torch.testing.assert_close(look_at_part(maps, (48, 64), (0, 0, 48, 64), (12, 16)), maps)
+
+
+def test_regions_of_a_mask_are_numbered_and_counted() -> None:
+    mask = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]], dtype=np.bool_)
+    for connectivity, areas in ((8, [7, 2, 3]), (4, [7, 1, 3, 1])):
+        regions, found = mask_regions(mask, connectivity)  # type: ignore[arg-type]
+        assert sorted(found[1:].tolist()) == sorted(areas[1:])
+        assert found[0] == areas[0]
+        assert ((regions > 0) == mask).all()
+        assert regions[0, 3] == regions[1, 3] == regions[2, 3]
+        assert found[regions[0, 3]] == 3

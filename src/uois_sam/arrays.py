@@ -8,6 +8,7 @@ function is the torch operator of that name, so that results do not depend on th
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -62,8 +63,8 @@ def arange(count: int, reference: Array) -> Array:
 
 
 def as_float(x: Array) -> Array:
-    """As float32."""
-    return x.astype(np.float32) if is_numpy(x) else x.float()
+    """As float32; itself where it is."""
+    return x.astype(np.float32, copy=False) if is_numpy(x) else x.float()
 
 
 def as_index(x: Array) -> Array:
@@ -117,7 +118,12 @@ def best_of_rows(x: Array) -> tuple[Array, Array]:
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5 if is_numpy(x) else x.sigmoid()
+    if not is_numpy(x):
+        return x.sigmoid()
+    y = np.tanh(0.5 * x)
+    y *= 0.5  # in place: pages of another large map cost more than what is computed
+    y += 0.5
+    return y
 
 
 def softmax_of_two(x: Array) -> Array:
@@ -175,8 +181,15 @@ def shrunk(x: Array, size_hw: tuple[int, int]) -> Array:
     """(..., h, w) to (..., *size_hw): means over the cells that each new one covers in part or as a whole."""
     if not is_numpy(x):
         return namespace(x).nn.functional.adaptive_avg_pool2d(x, size_hw)
-    rows, columns = (_means(old, new) for old, new in zip(x.shape[-2:], size_hw, strict=True))
-    return rows @ x @ columns.T
+    for axis, new in zip((-2, -1), size_hw, strict=True):
+        cells = np.moveaxis(x, axis, 0)
+        each, rest = divmod(len(cells), new)
+        if rest:
+            means = np.tensordot(_means(len(cells), new), cells, 1)
+        else:  # blocks of as many cells each
+            means = functools.reduce(np.add, (cells[first::each] for first in range(each))) / np.float32(each)
+        x = np.moveaxis(means, 0, axis)
+    return x
 
 
 def _means(old: int, new: int) -> npt.NDArray[np.float32]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 from torch import Tensor
 
 from uois_sam.geometry import Frame, resize_logits
@@ -253,3 +254,17 @@ def test_regions_are_cleaned_alike_wherever_the_mask_lies() -> None:
     expected = np.stack([small_regions(one, 0.3) for one in inside])
     found = (clean_regions(mask, 0.3) != mask).numpy()
     np.testing.assert_array_equal(found & (mask != 0).numpy(), expected & (mask != 0).numpy())
+
+
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.floats(0, 1))
+def test_what_is_small_is_small_beside_the_largest_region(mask: npt.NDArray[np.bool_], fraction: float) -> None:
+    """By definition, islands before holes: what was cut out of a hole belongs to it."""
+    islands, _ = ndimage.label(mask, np.ones((3, 3)))
+    areas = np.bincount(islands.ravel(), minlength=2)
+    limit = fraction * areas[1:].max()
+    cleaned = mask & (areas >= limit)[islands]
+    holes, _ = ndimage.label(np.pad(~cleaned, 1, constant_values=True))  # what is open to the border is one with it
+    enclosed = np.bincount(holes.ravel()) < limit
+    enclosed[[0, holes[0, 0]]] = False
+    cleaned |= enclosed[holes[1:-1, 1:-1]]
+    np.testing.assert_array_equal(small_regions(mask, fraction), cleaned != mask)

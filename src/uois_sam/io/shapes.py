@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from uois_sam.geometry import mask_bounds, mask_regions
 from uois_sam.types import BoolArray, FloatArray, ImageArray, LabelMap
 
 LEAST_VISIBLE = 0.2
@@ -28,18 +29,16 @@ def paint_masks(masks: BoolArray) -> LabelMap:
     Returns:
         (H, W) uint16: 0 is background, i + 1 is mask i.
     """
-    import cv2
-
     labels = np.zeros(masks.shape[1:], dtype=np.uint16)
     for index, mask in enumerate(masks):
-        x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask, np.bool_).view(np.uint8))
-        window = slice(y, y + height), slice(x, x + width)
+        left, top, right, bottom = mask_bounds(mask)
+        window = slice(top, bottom), slice(left, right)
         seen = mask[window] & (labels[window] == 0)
         pixels = np.count_nonzero(seen)
         if not pixels or pixels < LEAST_VISIBLE * np.count_nonzero(mask[window]):
             continue
-        _, pieces, stats, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
-        kept = stats[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * pixels
+        pieces, areas = mask_regions(seen, 8)
+        kept = areas >= LEAST_PIECE * pixels
         kept[0] = False
         np.copyto(labels[window], index + 1, where=seen if kept[1:].all() else kept[pieces])
     return labels

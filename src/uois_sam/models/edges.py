@@ -19,6 +19,7 @@ from uois_sam.models.postprocess import small_regions
 from uois_sam.types import BoolArray, FloatArray, ImageArray
 
 Maps = npt.NDArray[np.float32]
+Box = tuple[int, int, int, int]
 
 LONGEST = 320
 """Longest side of the copy that the filter is fitted on, in pixels; a smaller photo is its own."""
@@ -45,9 +46,9 @@ def follow_edges(masks: BoolArray, image: ImageArray, region_fraction: float = 0
     boxes = np.zeros((len(masks), 4), dtype=np.float32)
     guide = _Guide.of(image) if len(masks) else None
     for mask, box in zip(masks, boxes, strict=True):
-        if guide is not None and mask.any():
-            guide.move(mask, region_fraction)
-            box[:] = mask_bounds(mask)
+        drawn = mask_bounds(mask)
+        if guide is not None and drawn[2]:
+            box[:] = guide.move(mask, drawn, region_fraction)
     return boxes
 
 
@@ -62,7 +63,7 @@ class _Guide:
     mean: Maps
     """(3, h, w): over the window around each pixel."""
     inverse: Maps
-    """(6, h, w): of the covariance of colours in it, the upper triangle by rows."""
+    """(3, 3, h, w): of the covariance of colours in it."""
 
     @classmethod
     def of(cls, image: ImageArray) -> _Guide:
@@ -80,11 +81,11 @@ class _Guide:
         spread[[0, 3, 5]] += FLATTEST
         return cls(_by_plane(image), small, mean, _inverted(spread))
 
-    def move(self, mask: BoolArray, region_fraction: float) -> None:
-        """Move the outline of one (H, W) mask that is not empty, in place."""
+    def move(self, mask: BoolArray, box_xyxy: Box, region_fraction: float) -> Box:
+        """Move the outline of one (H, W) mask, in place, from the box that it has to the one that is returned."""
         import cv2
 
-        left, top, right, bottom = mask_bounds(mask)
+        left, top, right, bottom = box_xyxy
         scale = self.small.shape[1] / mask.shape[0], self.small.shape[2] / mask.shape[1]
         ends = [
             _around(low * ratio, high * ratio, size)
@@ -99,28 +100,33 @@ class _Guide:
         drawn, size = mask[full], (full[1].stop - full[1].start, full[0].stop - full[0].start)
         fit = self._fit(drawn, window)
         constant, *factors = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in fit)
-        likely: Any = 0.0
         for factor, plane in zip(factors, self.image, strict=True):
-            likely += factor * _in_units(plane[full])
-        moved = likely + constant > 0.5
+            factor *= _in_units(plane[full])
+        likely: Any = factors[0]
+        for part in (*factors[1:], constant):
+            likely += part
+        moved = likely > 0.5
         moved ^= small_regions(moved, region_fraction)
         both, either = np.count_nonzero(moved & drawn), np.count_nonzero(moved | drawn)
-        if both >= LEAST_AGREEMENT * either:
-            drawn[:] = moved
+        if both < LEAST_AGREEMENT * either:
+            return box_xyxy
+        drawn[:] = moved
+        left, top, right, bottom = mask_bounds(moved)
+        return left + full[1].start, top + full[0].start, right + full[1].start, bottom + full[0].start
 
     def _fit(self, drawn: BoolArray, window: tuple[slice, slice]) -> Maps:
         """(4, h', w') float32: constant and factors of red, green and blue in the window."""
         import cv2
 
-        small, mean, inverse = (each[:, window[0], window[1]] for each in (self.small, self.mean, self.inverse))
+        small, mean, inverse = (each[..., window[0], window[1]] for each in (self.small, self.mean, self.inverse))
         size = small.shape[2], small.shape[1]
         inside: Any = cv2.resize(drawn.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        share, *means = _means(np.stack([inside, *(plane * inside for plane in small)]))
-        a, b, c, d, e, f = inverse
-        red, green, blue = (each - plane * share for each, plane in zip(means, mean, strict=True))
-        factors = a * red + b * green + c * blue, b * red + d * green + e * blue, c * red + e * green + f * blue
-        sum_of_products = factors[0] * mean[0] + factors[1] * mean[1] + factors[2] * mean[2]
-        return _means(np.stack([share - sum_of_products, *factors]))
+        means = _means(np.concatenate([inside[None], small * inside]))
+        share, fit = means[0], np.empty_like(means)
+        covariance = means[1:] - mean * share
+        factors = (inverse * covariance).sum(axis=1, out=fit[1:])
+        np.subtract(share, (factors * mean).sum(axis=0), out=fit[0])
+        return _means(fit)
 
 
 def _by_plane(image: ImageArray) -> npt.NDArray[np.uint8]:
@@ -130,23 +136,25 @@ def _by_plane(image: ImageArray) -> npt.NDArray[np.uint8]:
 
 def _in_units(pixels: npt.NDArray[np.uint8]) -> Maps:
     """0 to 255 as float32 in [0, 1]."""
-    return pixels.astype(np.float32) / np.float32(255)
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def _means(maps: Maps) -> Maps:
     """(C, h, w), averaged over the window around each pixel."""
     import cv2
 
-    side = 2 * RADIUS + 1
-    return np.stack([cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REPLICATE) for plane in maps])
+    side, means = 2 * RADIUS + 1, np.empty_like(maps)
+    for plane, mean in zip(maps, means, strict=True):
+        cv2.boxFilter(plane, -1, (side, side), dst=mean, borderType=cv2.BORDER_REPLICATE)
+    return means
 
 
 def _inverted(spread: Maps) -> Maps:
-    """Inverse of symmetric 3x3 matrices, both as upper triangles (6, ...)."""
+    """(3, 3, ...) inverse of symmetric matrices, given as (6, ...) upper triangles by rows."""
     a, b, c, d, e, f = spread
     cofactors = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
     cofactors /= a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
-    return cofactors
+    return cofactors[np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])]
 
 
 def _around(low: float, high: float, size: int) -> tuple[int, int]:

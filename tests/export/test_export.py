@@ -14,7 +14,7 @@ import torch
 from conftest import TINY
 from uois_sam import UOISSAM
 from uois_sam.backends.manifest import MANIFEST
-from uois_sam.backends.networks import batch_for
+from uois_sam.backends.networks import batch_for, stretched
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.cli.main import main
@@ -191,3 +191,10 @@ def test_prompts_are_split_into_batches_that_they_nearly_fill(prompts: int, expe
         found.append(batch_for(left, (1, 4, 8)))
         left -= found[-1]
     assert found == expected
+
+
+def test_a_photo_of_the_networks_size_goes_in_as_it_is() -> None:
+    given = photo().transpose(2, 0, 1)
+    found = stretched(given, (60, 90))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, given)

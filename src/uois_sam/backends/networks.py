@@ -91,8 +91,10 @@ def _filled(values: Values, batch: int) -> Values:
     """The rows of a batch; missing ones repeat the first."""
     if len(values) == batch:
         return np.ascontiguousarray(values)
-    first = values[:1] if len(values) else np.zeros((1, *values.shape[1:]), dtype=values.dtype)
-    return np.concatenate([values, np.repeat(first, batch - len(values), axis=0)])
+    filled = np.empty((batch, *values.shape[1:]), dtype=values.dtype)
+    filled[: len(values)] = values
+    filled[len(values) :] = values[0] if len(values) else 0
+    return filled
 
 
 class ExportedEncoder:
@@ -113,6 +115,8 @@ class ExportedEncoder:
 
 def stretched(image: ImageArray, size_hw: tuple[int, int]) -> FloatArray:
     """(3, H, W) uint8 to (3, *size_hw) float32 of 0 to 255, as torch resizes: bilinear, with antialiasing."""
+    if image.shape[1:] == size_hw:
+        return image.astype(np.float32)
     planes = (Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32)) for channel in image)
     return np.stack([np.asarray(each.resize(size_hw[::-1], Image.Resampling.BILINEAR)) for each in planes])
 

@@ -279,7 +279,8 @@ class View(OldSettingsNames):
 
     def _drop_small(self, instances: Instances) -> Instances:
         """Leave out masks below ``min_area_px``, and those that vanish at the photo's size."""
-        large = np.count_nonzero(instances.masks, axis=(1, 2)) >= max(1, self.in_effect.min_area_px)
+        areas = np.array([np.count_nonzero(mask) for mask in instances.masks], dtype=np.int64)
+        large = areas >= max(1, self.in_effect.min_area_px)
         return instances if large.all() else instances[large]
 
 

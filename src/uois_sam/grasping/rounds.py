@@ -107,7 +107,8 @@ def clear_table(
         masks: makes the masks of each look.
         planner: makes grasps of them.
         assets: where the table's things are looked up.
-        targeted: name one object at each look, by a point on it, and grasp only what a mask there covers.
+        targeted: name one object at each look, by a point on it, and grasp only what the smallest mask there covers, or
+            where none does, what the source of masks sees under the point.
         photos: take photos where masks do not need them, too.
         watch: is shown each attempt.
         world: what simulates it: with a floating hand, or with an arm.
@@ -123,8 +124,11 @@ def clear_table(
             else look(there.scene(), config, assets, photo=photos or masks.needs_photo)
         )
         target = _named(truth, rng) if targeted else None
-        found = masks(seen, truth)
-        wanted = found if target is None else _at_target(found, truth, target)
+        wanted = masks(seen, truth)
+        if target is not None:
+            point = _point_on(truth == target + 1)
+            covering = _at(point, wanted)
+            wanted = covering if len(covering) else masks.pointed(seen, point)
         grasps = planner.plan(seen, wanted, rng)
         asked = None if target is None else there.present[target]
         tried = grasps[:MOST_REACHED_FOR]
@@ -144,14 +148,17 @@ def _named(truth: LabelMap, rng: np.random.Generator) -> int | None:
     return int(rng.choice(visible)) - 1 if len(visible) else None
 
 
-def _at_target(masks: BoolArray, truth: LabelMap, target: int) -> BoolArray:
-    """The mask at the pixel of the object that is nearest to the middle of it, smaller masks first; (0 or 1, H, W)."""
-    ys, xs = np.nonzero(truth == target + 1)
+def _point_on(thing: BoolArray) -> tuple[int, int]:
+    """(x, y) of the pixel of a thing that is nearest to the middle of it."""
+    ys, xs = np.nonzero(thing)
     nearest = int(np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2))
-    covering = np.flatnonzero(masks[:, ys[nearest], xs[nearest]])
-    if not len(covering):
-        return masks[:0]
-    return masks[covering[[np.argmin(masks[covering].sum(axis=(1, 2)))]]]
+    return int(xs[nearest]), int(ys[nearest])
+
+
+def _at(point_xy: tuple[int, int], masks: BoolArray) -> BoolArray:
+    """The smallest mask at a point; (0 or 1, H, W)."""
+    covering = masks[masks[:, point_xy[1], point_xy[0]]]
+    return covering[np.argsort(covering.sum(axis=(1, 2)), kind="stable")[:1]]
 
 
 @dataclass(frozen=True)

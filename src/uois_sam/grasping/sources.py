@@ -25,6 +25,10 @@ class MaskSource(Protocol):
         """Return (N, H, W) bool masks; ``truth`` has the true labels, for those who may know them."""
         ...
 
+    def pointed(self, seen: SeenScene, point_xy: tuple[int, int]) -> BoolArray:
+        """Return the (0 or 1, H, W) bool mask under a point that no mask of the look covers, in pixels of the photo."""
+        ...
+
 
 @dataclass(frozen=True)
 class ModelMasks:
@@ -42,8 +46,21 @@ class ModelMasks:
             return self.model.predict(seen.image, depth=seen.depth_m, camera=seen.intrinsics).masks
         return self.model.predict(seen.image).masks
 
+    def pointed(self, seen: SeenScene, point_xy: tuple[int, int]) -> BoolArray:
+        """What the model draws when it is pointed at the place."""
+        assert seen.image is not None
+        return self.model.predict(seen.image, points=[point_xy]).masks[:1]
 
-class TrueMasks:
+
+class _Unasked:
+    """A source that has no more to say of a point than its masks."""
+
+    def pointed(self, seen: SeenScene, point_xy: tuple[int, int]) -> BoolArray:
+        """No mask."""
+        return np.zeros((0, *seen.depth_m.shape), dtype=np.bool_)
+
+
+class TrueMasks(_Unasked):
     """The objects as they are."""
 
     needs_photo: ClassVar[bool] = False
@@ -54,7 +71,7 @@ class TrueMasks:
         return truth[None] == labels[:, None, None]
 
 
-class NoMasks:
+class NoMasks(_Unasked):
     """No segmentation: all that stands on the support is one thing."""
 
     needs_photo: ClassVar[bool] = False

@@ -2,12 +2,15 @@
 
     python benchmarks/photo.py [--out benchmarks/results/photo_2cores.json]
 
-Each photo is resized to 640x480. Stages and lower bounds are those of `uois-sam benchmark`.
+Each photo is resized to 640x480. Stages and lower bounds are those of `uois-sam benchmark`. Each backend has processes
+of its own, in turn with the other's: in one process the threads of one still look for work while the other computes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from uois_sam.benchmark.sweeps import resized
 from uois_sam.errors import UOISError
 from uois_sam.io.images import read_image
 from uois_sam.runtime.provenance import summary
-from uois_sam.runtime.timing import Quartiles, reading, time_in_turn
+from uois_sam.runtime.timing import Quartiles, now, reading
 from uois_sam.types import ImageArray
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -28,6 +31,8 @@ BACKENDS = ("torch", "onnxruntime")
 STAGES = {"hpg": "HPG: maps and peaks", "features": "features", "masks": "masks", "total": "**total**"}
 OTHERS = "all but the networks, with label map, run lengths and PNG"
 SIZE_WH = (640, 480)
+ROUNDS = 3
+"""Processes of each backend."""
 
 
 def main() -> int:
@@ -35,14 +40,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20, help="timed runs of each photo")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu where other work disturbs")
+    parser.add_argument("--backend", choices=BACKENDS, help="only print every run's seconds with this one, as JSON")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
         photos = {name: resized(read_image(EXAMPLES / file), SIZE_WH) for name, file in PHOTOS.items()}
-        models = {name: UOISSAM.from_pretrained("compact", device="cpu", backend=name) for name in BACKENDS}
+        model = UOISSAM.from_pretrained("compact", device="cpu", backend=options.backend or "torch")
         request = Measurement(repeats=options.repeats, clock=options.clock)
-        stages = {name: measure(models["torch"], photo, request) for name, photo in photos.items()}
-        backends = {name: in_turn(models, photo, request) for name, photo in photos.items()}
+        if options.backend:
+            print(json.dumps({name: seconds_of(model, photo, request) for name, photo in photos.items()}))
+            return 0
+        stages = {name: measure(model, photo, request) for name, photo in photos.items()}
+        backends = in_turn(request)
         seconds = {name: {each: found.as_json() for each, found in row.items()} for name, row in backends.items()}
         kept = {name: {key: row[key] for key in row if key != "machine"} for name, row in stages.items()}
         record = make_record("photo", {"stages": kept, "backends_seconds": seconds})
@@ -56,11 +65,28 @@ def main() -> int:
     return 0
 
 
-def in_turn(models: dict[str, UOISSAM], photo: ImageArray, request: Measurement) -> dict[str, Quartiles]:
-    """Seconds of a photo by backend, timed in turn."""
-    calls = {each: lambda model=model: model.predict(photo) for each, model in models.items()}
+def seconds_of(model: UOISSAM, photo: ImageArray, request: Measurement) -> list[float]:
+    """Seconds of every run of a photo, after those that warm up."""
+    taken = []
     with reading(request.clock):
-        return time_in_turn(calls, models["torch"].device, request.repeats, request.warm_up)
+        for _ in range(request.warm_up + request.repeats):
+            began = now(model.device)
+            model.predict(photo)
+            taken.append(now(model.device) - began)
+    return taken[request.warm_up :]
+
+
+def in_turn(request: Measurement) -> dict[str, dict[str, Quartiles]]:
+    """Seconds by photo and backend, of processes that follow each other."""
+    seconds: dict[str, dict[str, list[float]]] = {name: {each: [] for each in BACKENDS} for name in PHOTOS}
+    words = ["--repeats", str(-(-request.repeats // ROUNDS)), "--clock", request.clock]
+    for _ in range(ROUNDS):
+        for each in BACKENDS:
+            command = [sys.executable, __file__, "--backend", each, *words]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            for name, taken in found.items():
+                seconds[name][each] += taken
+    return {name: {each: Quartiles.of(taken) for each, taken in row.items()} for name, row in seconds.items()}
 
 
 def stage_table(stages: dict[str, dict[str, Any]]) -> list[str]:

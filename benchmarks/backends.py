@@ -2,7 +2,10 @@
 
 uois-sam generate --out scenes --scenes 100
 uois-sam export compact --to onnx --out exported
-python benchmarks/backends.py --folder exported --photos scenes/rgb --out backends.json
+OMP_NUM_THREADS=1 python benchmarks/backends.py --folder exported --photos scenes/rgb --out backends.json
+
+With more threads than one the times flatter ONNX Runtime: all backends share a process, and its idle threads look for
+work while the next backend computes. ``photo.py`` gives each a process of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scenes of one place: the same bin, lamps and camera, and things out of the same fixed stock, thrown in anew.
 
     python experiments/one_place.py --scenes 64 --seed 7 --out place.jsonl
-    uois-sam generate --out place from-scenes place.jsonl height 360 width 480
+    uois-sam generate --out place --from-scenes place.jsonl --height 300 --width 400
 
 What a fine-tuning is for: a camera over one bin. ``uois-sam generate`` alone draws another bin for every scene.
 The stock is of shape families that no training scene of the bundled weights shows.
@@ -81,7 +81,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=64, help="number of scenes (default: 64)")
     parser.add_argument("--seed", type=int, default=7, help="another seed is another place (default: 7)")
-    parser.add_argument("--out", type=Path, required=True, help="file of descriptions, for from-scenes")
+    parser.add_argument("--out", type=Path, required=True, help="file of descriptions, for --from-scenes")
     arguments = parser.parse_args()
     lines = [scene.to_json() for scene in make_scenes(arguments.seed, arguments.scenes)]
     write_atomically(arguments.out, "".join(f"{line}\n" for line in lines).encode())

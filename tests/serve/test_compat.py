@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx
 import jsonschema
 import numpy as np
@@ -24,6 +25,10 @@ from schemathesis.specs.openapi.checks import (
 
 from live_server import Live, live, photo, tiny_model
 from uois_sam import UOISSAM
+from uois_sam.datasets import open_dataset
+from uois_sam.instances import Instances
+from uois_sam.io.masks import decode_segmentation
+from uois_sam.serve.compat import polygon_shapes
 
 IMAGE = base64.b64encode(photo()).decode()
 OSAM = {
@@ -183,11 +188,37 @@ def test_anylabeling(
     shapes = answer["data"]["shapes"]
     assert {shape["label"] for shape in shapes} == {label}
     assert all(shape["points"][0] == shape["points"][-1] for shape in shapes)
-    drawn = np.zeros((48, 64), np.uint8)
-    for shape in shapes:
-        cv2.fillPoly(drawn, [np.array(shape["points"], np.int32)], 1)
+    drawn = [decode_segmentation([np.ravel(shape["points"]).tolist()], (48, 64)).mask for shape in shapes]
     masks = model.predict(photo(), **words).masks
-    assert np.count_nonzero(masks.any(axis=0) & (drawn == 0)) < 30  # but for pieces below three corners
+    assert np.array_equal(np.any(drawn, axis=0), masks.any(axis=0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_anylabeling_polygons_come_back_from_its_files_as_they_were(seed: int, tmp_path: Path) -> None:
+    """Holes, single pixels, pieces that touch at a corner, and the frame's border: IoU 1, again and again."""
+    rng = np.random.default_rng(seed)
+    Image.new("RGB", (17, 13)).save(tmp_path / "a.png")
+    mask = np.kron(rng.random((5, 6)) < 0.5, np.ones((3, 3)))[:13, :17].astype(bool) ^ (rng.random((13, 17)) < 0.1)
+    masks, whole = mask[None], mask.copy()
+    for _ in range(2):
+        found = Instances(masks=masks, scores=np.ones(1, np.float32), boxes=np.zeros((1, 4), np.float32),
+                          points=np.zeros((1, 2), np.float32), model="m")  # fmt: skip
+        shapes = polygon_shapes(found, "object", 0.0)
+        content = {"shapes": shapes, "imagePath": "a.png", "imageData": None, "imageHeight": 13, "imageWidth": 17}
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        masks = (open_dataset("labelme", tmp_path)[0].labels > 0)[None]
+        assert np.array_equal(masks[0], whole)
+
+
+def test_anylabeling_simplifies_by_a_share_of_the_outline() -> None:
+    rows, columns = np.ogrid[:60, :80]
+    mask = (rows - 30) ** 2 + (columns - 40) ** 2 < 25**2
+    found = Instances(masks=mask[None], scores=np.ones(1, np.float32), boxes=np.zeros((1, 4), np.float32),
+                      points=np.zeros((1, 2), np.float32), model="m")  # fmt: skip
+    exact, coarse = (polygon_shapes(found, "object", epsilon)[0]["points"] for epsilon in (0.0, 0.01))
+    assert len(coarse) < len(exact) / 2
+    back = decode_segmentation([np.ravel(coarse).tolist()], (60, 80)).mask
+    assert (back & mask).sum() / (back | mask).sum() > 0.94
 
 
 def test_anylabeling_lists_its_model_and_says_what_it_ignores(client: httpx.Client) -> None:

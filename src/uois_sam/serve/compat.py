@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from uois_sam.errors import count
 from uois_sam.instances import Instances
+from uois_sam.io.outlines import edge_polygons
 from uois_sam.io.shapes import mask_polygons
 from uois_sam.serve.answers import json_response, mask_png
 from uois_sam.serve.openapi import ANY_JSON, described
@@ -99,11 +99,9 @@ def anylabeling_routes(service: Service) -> APIRouter:
 
         def job() -> Response:
             result = service.segment(content, asked)
-            shapes, lost = polygon_shapes(result.instances, label, epsilon)
-            notes = [*result.notes, *ignored]
-            if lost:
-                notes.append(f"{count(lost, 'piece')} too small for a polygon left out")
-            data = {"shapes": shapes, "description": "; ".join(notes), "replace": not body.params.get("marks")}
+            shapes = polygon_shapes(result.instances, label, epsilon)
+            description = "; ".join([*result.notes, *ignored])
+            data = {"shapes": shapes, "description": description, "replace": not body.params.get("marks")}
             return json_response({"success": True, "data": data})
 
         return await service.run(job)
@@ -219,25 +217,30 @@ def osam_annotations(found: Instances) -> list[dict[str, Any]]:
     return rows
 
 
-def polygon_shapes(found: Instances, label: str, epsilon: float) -> tuple[list[dict[str, Any]], int]:
-    """Objects as X-AnyLabeling has them, and the number of pieces that are too small for a polygon.
+def polygon_shapes(found: Instances, label: str, epsilon: float) -> list[dict[str, Any]]:
+    """Objects as X-AnyLabeling has them: outlines along the edges of the pixels, as its canvas shows them.
 
-    The pieces of an object share a ``group_id``; outlines are closed by their first corner.
+    The pieces of an object share a ``group_id``; holes are joined to the outline by bridges, and outlines are closed by
+    their first corner.
+
+    Args:
+        found: the objects.
+        label: of all of them.
+        epsilon: share of an outline's length by which it may be simplified; X-AnyLabeling's own models have it so.
     """
-    shapes, lost = [], 0
+    shapes = []
     for one in found:
-        pieces = mask_polygons(one.mask, epsilon * _perimeter(one.mask))
-        whole = [piece.tolist() for piece in pieces if len(piece) >= 3]
-        lost += len(pieces) - len(whole)
-        group = one.label if len(whole) > 1 else None
-        for corners in whole:
+        rings = edge_polygons(one.mask, epsilon * _perimeter(one.mask) if epsilon else 0.0)
+        group = one.label if len(rings) > 1 else None
+        for corners in (ring.tolist() for ring in rings):
             shapes.append(_shape(label, [*corners, corners[0]], one.score, group))
-    return shapes, lost
+    return shapes
 
 
 def _perimeter(mask: BoolArray) -> float:
-    largest = next(iter(mask_polygons(mask)), np.zeros((0, 2)))
-    return float(np.linalg.norm(largest - np.roll(largest, 1, axis=0), axis=1).sum())
+    """Length of the longest outline of a mask."""
+    return max((float(np.linalg.norm(ring - np.roll(ring, 1, axis=0), axis=1).sum()) for ring in mask_polygons(mask)),
+               default=0.0)  # fmt: skip
 
 
 def _shape(label: str, points: list[list[float]], score: float, group: int | None) -> dict[str, Any]:

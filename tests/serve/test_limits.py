@@ -20,10 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from live_server import Live, live, photo, tiny_model, with_encoder
 from uois_sam import UOISSAM, UOISError
+from uois_sam.backends.drawing import DrawnFeatures
 from uois_sam.cli.main import main
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.metrics import Metrics
@@ -247,6 +249,24 @@ def test_kept_photos_leave_by_time_number_and_memory(model: UOISSAM) -> None:
     assert small.get(ids[1]) is small.get(ids[2])
     with pytest.raises(TooLargeError):
         PhotoStore(replace(config, kept_mib=two / 9), Metrics()).put(kept)
+
+
+def test_what_the_first_click_leaves_behind_counts(model: UOISSAM) -> None:
+    """Of exported models, the decoder keeps what all prompts of a photo share with the photo's features."""
+    encoded = model.encode_image(photo())
+    kept = KeptPhoto(encoded, ())
+    before = size_of(kept)
+    grown = np.zeros((1, 64, 90, 80), np.float32)
+    shared = DrawnFeatures(encoded.features.mask_features.grid, encoded.features.mask_features.fine, run=lambda *_: {})
+    encoded.features = replace(encoded.features, mask_features=shared)
+    assert size_of(kept) == before
+    vars(shared)["ground"] = {"shared": grown, "look": grown}
+    assert size_of(kept) == before + grown.nbytes, "once, whoever refers to it"
+    small = PhotoStore(ServerConfig(kept=9, kept_mib=(before + grown.nbytes) / (1 << 20)), Metrics())
+    first, second = small.put(kept), small.put(KeptPhoto(model.encode_image(photo()), ()))
+    with pytest.raises(NotHereError):
+        small.get(first)
+    assert small.get(second)
 
 
 def until_refused(port: int) -> None:

@@ -47,7 +47,7 @@ class ServerConfig:
     kept: Annotated[int, Meta(ge=1, le=10_000)] = 16
     """Encoded photos held for further prompts."""
     kept_mib: Annotated[float, Meta(gt=0, le=1 << 20)] = 1024
-    """Memory of them in MiB."""
+    """Memory of them in MiB: of pixels, features, maps, and what earlier prompts have left computed."""
     kept_s: Annotated[float, Meta(gt=0, le=86_400)] = 600
     """Seconds after its last use that one of them is held."""
 

@@ -6,12 +6,12 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
 
-from uois_sam.arrays import Array
-from uois_sam.models.interfaces import SceneFeatures
+from uois_sam.models.networks import Networks
 from uois_sam.pipeline import EncodedImage
+from uois_sam.pipeline.view import View
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.metrics import Metrics
 from uois_sam.serve.problems import NotHereError, TooLargeError
@@ -29,7 +29,6 @@ class KeptPhoto:
 @dataclass(frozen=True)
 class _Entry:
     photo: KeptPhoto
-    size: int
     until: float
 
 
@@ -59,7 +58,7 @@ class PhotoStore:
         if size > most:
             raise TooLargeError(f"expected an encoded photo of at most {most} bytes, found {size}")
         with self._lock:
-            self._entries[key] = _Entry(photo, size, self._clock() + self.config.kept_s)
+            self._entries[key] = _Entry(photo, self._clock() + self.config.kept_s)
             self._drop(most)
         return key
 
@@ -73,7 +72,7 @@ class PhotoStore:
             self._drop(int(self.config.kept_mib * (1 << 20)))
             entry = self._entries.pop(key, None)
             if entry is not None:
-                self._entries[key] = _Entry(entry.photo, entry.size, self._clock() + self.config.kept_s)
+                self._entries[key] = _Entry(entry.photo, self._clock() + self.config.kept_s)
         if entry is None:
             raise NotHereError(
                 f"id: expected one of POST /v1/encode in the last {self.config.kept_s:g} s, found another: encode again"
@@ -81,23 +80,35 @@ class PhotoStore:
         return entry.photo
 
     def _drop(self, most: int) -> None:
-        now, held = self._clock(), sum(entry.size for entry in self._entries.values())
+        # Measured anew: the first click on a photo leaves what all its clicks share.
+        now, held = self._clock(), sum(size_of(entry.photo) for entry in self._entries.values())
         while self._entries:
             oldest = next(iter(self._entries.values()))  # entries are in the order of their last use
             if oldest.until > now and len(self._entries) <= self.config.kept and held <= most:
                 break
             self._entries.popitem(last=False)
-            held -= oldest.size
+            held -= size_of(oldest.photo)
         self.metrics.kept.set(len(self._entries))
 
 
 def size_of(photo: KeptPhoto) -> int:
-    """Bytes of a photo's pixels, features and maps."""
-    encoded = photo.encoded
-    maps = encoded.maps if encoded.networks.hpg is not None else None
-    tensors = [*_tensors(encoded.features), *([maps.foreground_logits, maps.heatmap] if maps else [])]
-    return encoded.image.nbytes + sum(each.nbytes for each in tensors)
+    """Bytes of a photo's pixels and of all that was computed of it so far: features, maps, what its prompts share."""
+    if photo.encoded.networks.hpg is not None:
+        _ = photo.encoded.maps  # which every request needs
+    return sum(_arrays(photo.encoded).values())
 
 
-def _tensors(features: SceneFeatures) -> list[Array]:
-    return [features.prompt_features, features.mask_features.grid, *features.mask_features.fine]
+def _arrays(value: object) -> dict[int, int]:
+    """Bytes of every array within a value, by its identity; networks, which all photos share, are left out."""
+    if isinstance(value, Networks):
+        return {}
+    if isinstance(size := getattr(value, "nbytes", None), int):
+        return {id(value): size}
+    parts: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        parts = value.values()
+    elif isinstance(value, tuple | list):
+        parts = value
+    elif isinstance(value, View) or is_dataclass(value):
+        parts = vars(value).values()  # cached properties among them
+    return {key: size for part in list(parts) for key, size in _arrays(part).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from uois_sam.errors import UOISError
 from uois_sam.grasping.grasp import Grasp
 from uois_sam.grasping.page import outcome_of, picture_name, write_page
 from uois_sam.grasping.records import RoundStore
-from uois_sam.grasping.rounds import Attempt, Round
+from uois_sam.grasping.rounds import VERSION, Attempt, Round
 from uois_sam.grasping.world import Pick
 
 GRASP = Grasp((0.1, 0.0, 0.02), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0), 0.03, 1.5, 0)
@@ -40,6 +41,18 @@ def test_rounds_of_another_model_are_not_mixed(tmp_path: Path) -> None:
         RoundStore(tmp_path, {"objects": 3}, {"grid": "compact-8"})
 
 
+def test_rounds_that_were_made_in_another_way_are_not_mixed(tmp_path: Path) -> None:
+    RoundStore(tmp_path, {"objects": 3})
+    path = tmp_path / "settings.json"
+    made = json.loads(path.read_text())
+    assert made.pop("version") == VERSION
+    for earlier, said in ((made, "of an earlier version"), ({**made, "version": VERSION + 1}, f"with {VERSION + 1}")):
+        path.write_text(json.dumps(earlier))
+        with pytest.raises(UOISError, match=f"expected rounds with version {VERSION}, found some {said}"):
+            RoundStore(tmp_path, {"objects": 3})
+        assert json.loads(path.read_text()) == earlier
+
+
 def test_a_broken_round_is_named(tmp_path: Path) -> None:
     store = RoundStore(tmp_path, {})
     store.keep("true", DONE)
@@ -53,7 +66,7 @@ def test_the_page_shows_pictures_that_are_there(tmp_path: Path) -> None:
     write_page(tmp_path, {"true": [DONE]})
     page = (tmp_path / "index.html").read_text()
     assert 'src="true_0004_01.jpg"' in page and "true_0004_02.jpg" not in page
-    assert "1 of 3 taken away" in page and "lifted 1, the named one, moved 1 others" in page
+    assert "1 of 3 taken away" in page and "lifted 1, the named one, moved 1 other" in page
 
 
 def test_outcomes_in_words() -> None:

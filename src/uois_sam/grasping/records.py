@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam.errors import UOISError
-from uois_sam.grasping.rounds import Round
+from uois_sam.grasping.rounds import VERSION, Round
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.json_files import read_json
 
@@ -27,7 +27,8 @@ class RoundStore:
         models: full name of the model behind each kind of masks that has one; more may be added later.
 
     Raises:
-        UOISError: if the folder holds rounds of other settings or of another model, or cannot be written.
+        UOISError: if the folder holds rounds of other settings, of another model, or of another version of how rounds
+            are made, or cannot be written.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], models: Mapping[str, str] | None = None) -> None:
@@ -36,7 +37,7 @@ class RoundStore:
         path = folder / SETTINGS_FILE
         found = read_json(path, dict[str, Any], what="settings of rounds") if path.exists() else None
         earlier = {} if found is None else found.pop(MODELS, {})
-        wanted = json.loads(json.dumps(dict(settings)))
+        wanted = json.loads(json.dumps({**settings, "version": VERSION}))
         _expect_equal(folder, "", wanted, wanted if found is None else found)
         made = {**earlier, **(models or {})}
         _expect_equal(folder, "masks of ", {name: made[name] for name in earlier}, earlier)
@@ -59,7 +60,6 @@ class RoundStore:
 def _expect_equal(folder: Path, what: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
-            raise UOISError(
-                f"{folder}: expected rounds with {what}{name} {wanted.get(name)}, "
-                f"found some with {found.get(name)}; name another folder"
-            )
+            other = f"with {found[name]}" if name in found else "of an earlier version, which does not say"
+            expected = f"expected rounds with {what}{name} {wanted.get(name)}"
+            raise UOISError(f"{folder}: {expected}, found some {other}; name another folder")

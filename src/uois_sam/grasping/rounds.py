@@ -17,6 +17,9 @@ from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.scene import Scene
 from uois_sam.types import BoolArray, LabelMap
 
+VERSION = 2
+"""Of looking, pointing, planning and picking: raised with every change that gives other rounds of equal settings. Since
+2, a named thing that no mask covers is pointed at."""
 MOST_FAILURES = 2
 """Failed picks in a row that end a round."""
 MOST_REACHED_FOR = 20

@@ -25,6 +25,7 @@ from streams_by_hand import picture
 from uois_sam.errors import ImageError, MissingExtraError, UOISError
 from uois_sam.io.encoding import encode_jpeg, encode_png
 from uois_sam.io.video import read_video
+from uois_sam.io.video_ends import is_open_ended, is_torn, shown_seconds
 from uois_sam.io.video_writer import VideoWriter
 from uois_sam.streams.choose import source_of
 from uois_sam.streams.files import FolderSource, VideoSource
@@ -299,9 +300,48 @@ def test_opencv_ends_at_damage_and_that_is_said(clip: Path, tmp_path: Path, monk
     assert len(frames) == 20 and error.endswith("expected 40 frames, found 20: the file is cut short")
 
 
-def test_a_trimmed_video_is_not_cut_short(tmp_path: Path) -> None:
-    frames = all_of(VideoSource(trimmed(tmp_path / "trimmed.mp4", hidden=25, shown=20)))
+def test_a_trimmed_video_is_not_cut_short(decoder: str, tmp_path: Path) -> None:
+    path = trimmed(tmp_path / "trimmed.mp4", hidden=25, shown=20)
+    frames = all_of(VideoSource(path))
     assert len(frames) == 20 and abs(int(frames[0].image.mean()) - 100) < 6
+    assert shown_seconds(path) == pytest.approx(2.0, abs=0.11)
+
+
+def test_what_is_no_film_shows_nothing(clip: Path, tmp_path: Path) -> None:
+    content = clip.read_bytes()
+    for number, said in enumerate((b"", b"no film", content[:700], content.replace(b"elst", b"free"), 8 * b"\xff")):
+        (tmp_path / f"{number}.mp4").write_bytes(said)
+        assert shown_seconds(tmp_path / f"{number}.mp4") is None
+    assert not is_open_ended(clip) and not is_torn(clip)
+
+
+def mpeg_stream(path: Path) -> Path:
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(50):
+            pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_transport_stream_that_ends_within_a_packet_is_cut_short(decoder: str, tmp_path: Path) -> None:
+    path = mpeg_stream(tmp_path / "whole.ts")
+    frames, error = taken_until_lost(read_video(path))
+    assert (len(frames), error) == (50, "")
+    (tmp_path / "cut.ts").write_bytes(path.read_bytes()[: path.stat().st_size // 2 // 188 * 188 + 100])
+    frames, error = taken_until_lost(read_video(tmp_path / "cut.ts"))
+    assert 15 < len(frames) < 35 and "cut.ts: expected " in error and error.endswith("the file is cut short")
+
+
+@pytest.mark.parametrize("ending", ["ts", "mpg"])
+def test_that_the_end_of_mpeg_streams_is_not_checked_is_said(ending: str, tmp_path: Path) -> None:
+    path = mpeg_stream(tmp_path / f"whole.{ending}")
+    lines: list[str] = []
+    source_of(str(path), tell=lines.append)
+    assert lines == [f"note: {path}: MPEG streams do not say how long they are, so a missing end cannot be told"]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])

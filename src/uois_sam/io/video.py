@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uois_sam.errors import ImageError
+from uois_sam.errors import ImageError, count
 from uois_sam.io.formats import check_file
 from uois_sam.io.pictures import LEAST_SLACK, SLACK, Pictures, has_pyav, opened_by_pyav, read_by_opencv
+from uois_sam.io.video_ends import is_open_ended, is_torn, shown_seconds
 from uois_sam.types import ImageArray
 
 if TYPE_CHECKING:
@@ -51,12 +52,20 @@ def read_video(
         for image in pictures.images:
             yield found + lost, image
             found += 1
-        cut_short = pictures.is_cut_short(found)
+        cut_short = pictures.is_cut_short(found) or is_torn(path)
     if found == 0:
         raise ImageError(f"{os.fspath(path)}: expected a video, found no readable frame")
     if cut_short:
-        expected = f"{pictures.count} frames" if pictures.count else "more frames"
+        expected = count(pictures.count, "frame") if pictures.count else "more frames"
         raise ImageError(f"{os.fspath(path)}: expected {expected}, found {found}: the file is cut short")
+
+
+def open_ended(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a video of a kind of which a missing end cannot be told; False for what cannot be read."""
+    try:
+        return is_open_ended(path)
+    except (OSError, ValueError):
+        return False
 
 
 def _by_pyav(path: str | os.PathLike[str], lose: Callable[[str], None]) -> AbstractContextManager[Pictures | None]:
@@ -69,6 +78,8 @@ def _by_opencv(path: str | os.PathLike[str]) -> Iterator[Pictures]:
 
     with _opened_video(path) as capture:
         rate, count = float(capture.get(cv2.CAP_PROP_FPS)), max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        if 0 < rate < 1000 and (seconds := shown_seconds(path)) is not None:  # OpenCV counts those not shown, too
+            count = min(count, round(seconds * rate))
         yield Pictures(
             read_by_opencv(capture), rate if 0 < rate < 1000 else None, True, count,
             lambda found: found + max(LEAST_SLACK, SLACK * count) < count,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uois_sam.errors import UOISError
+from uois_sam.io.video import open_ended
+from uois_sam.io.video_ends import OPEN_ENDED
 from uois_sam.streams.bags import BagSource, bag_of
 from uois_sam.streams.capture import CameraSource
 from uois_sam.streams.depth_cameras import OakSource, RealSenseSource
@@ -21,7 +23,7 @@ def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], Non
         given: the word; ``realsense:SERIAL`` and ``oak:ID`` choose one of several, ``BAG:/topic`` one of
             several topics.
         idle_s: after how many seconds without a new photo a folder ends; None: never.
-        tell: takes a line about each photo that is left out.
+        tell: takes a line about each photo that is left out, and about a video whose end cannot be checked.
 
     Raises:
         UOISError: it stands for nothing.
@@ -45,6 +47,8 @@ def source_of(given: str, idle_s: float | None = None, tell: Callable[[str], Non
         if given and path.is_dir():
             return FolderSource(path, idle_s, tell)
         if given and path.exists():
+            if open_ended(path):
+                tell(f"note: {path}: {OPEN_ENDED}")
             return VideoSource(path)
     except (OSError, ValueError):
         pass

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from cli.test_segment import FakeModel, broken, photo, results, segment, written
 from uois_sam.cli.segment.formats import FormatChoice
 from uois_sam.cli.segment.outputs import PictureOptions
 from uois_sam.errors import UOISError
-from uois_sam.io.contact_sheet import CAPTION_PX, GAP_PX, captioned, write_contact_sheet
+from uois_sam.io.captions import CAPTION_PX, captioned, drawable
+from uois_sam.io.contact_sheet import GAP_PX, write_contact_sheet
 
 SHEETS = PictureOptions(contact_sheet=True)
 
@@ -85,6 +86,36 @@ def test_the_end_of_a_long_caption_is_kept():
     long, short = captioned(picture, "a" * 90 + ": 3"), captioned(picture, ": 3")
     assert long.shape == (10 + CAPTION_PX, 100, 3) and np.array_equal(long[CAPTION_PX:], picture)
     assert (long != 255).sum() > (short != 255).sum()
+
+
+def inked(text: str, font: object = None) -> np.ndarray:
+    return captioned(np.zeros((1, 600, 3), np.uint8), text, font)[:CAPTION_PX]
+
+
+def test_names_in_other_scripts_are_drawn_with_a_font_that_has_them():
+    pytest.importorskip("matplotlib")
+    for name in ("k\u00fcche", "\u03ba\u03bf\u03c5\u03c0\u03ac", "\u0427\u0430\u0448\u043a\u0430", "\u0142y\u017cka"):
+        assert drawable(name) == name
+        assert not np.array_equal(inked(name), inked("?" * len(name)))
+    assert drawable("ku\u0308che") == "k\u00fcche", "as macOS writes names"
+
+
+def test_accents_are_left_out_where_the_font_lacks_them_and_letters_are_not():
+    small = ImageFont.load_default(size=14)
+    assert drawable("k\u00fcche\u0301", small) == "kuche"
+    assert drawable("\u0427\u0430\u0448\u043a\u0430", small) is None
+    assert np.array_equal(inked("\u0427 1", small), inked("\\u0427 1", small))
+    assert drawable("a\nb") is None
+
+
+def test_names_that_no_font_has_are_numbers_which_are_told(tmp_path):
+    assert drawable("\U000fffff") is None, "a letter for private use"
+    for name in ("a.png", "\U000fffff.png"):
+        photo(tmp_path / "in" / name, height=60, width=80)
+    status, said = segment(tmp_path / "in", out=tmp_path / "out", pictures=SHEETS)
+    assert status == 0
+    assert f"note: {tmp_path / 'out/contact_sheet.jpg'}: 1 name that no font here can write" in said
+    assert "no. 2 is \U000fffff" in said
 
 
 @pytest.fixture

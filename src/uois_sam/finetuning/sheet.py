@@ -9,7 +9,7 @@ import numpy as np
 
 from uois_sam.evaluation.frame_scores import FrameResult, Prediction
 from uois_sam.evaluation.report.gallery import draw
-from uois_sam.io.contact_sheet import captioned
+from uois_sam.io.captions import captioned
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.types import ImageArray, Sample
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from uois_sam.errors import DatasetError
+from uois_sam.io.captions import captioned
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.files import write_atomically
 from uois_sam.io.overlay import overlay
@@ -17,7 +17,6 @@ from uois_sam.types import ImageArray, LabelMap
 
 SHEET_WIDTH_PX = 2560
 GAP_PX = 4
-CAPTION_PX = 26
 MOST_SHOWN = 48
 TALLEST = 1.5
 """Height of a picture over the width of its column: no picture makes a sheet long."""
@@ -60,17 +59,6 @@ def write_contact_sheet(
         tiles.append(tile if caption is None else captioned(tile, caption(index)))
     write_atomically(out, encode_jpeg(_grid(tiles, columns), quality=88))
     return len(tiles)
-
-
-def captioned(picture: ImageArray, text: str) -> ImageArray:
-    """Return an (H, W, 3) uint8 RGB picture below a white line with a text, whose end is kept where it is too long."""
-    framed = np.pad(picture, ((CAPTION_PX, 0), (0, 0), (0, 0)), constant_values=255)
-    text = text.encode("ascii", "replace").decode()
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    while len(text) > 1 and cv2.getTextSize(text, font, 0.5, 1)[0][0] > picture.shape[1] - 8:
-        text = text[1:]
-    cv2.putText(framed, text, (4, CAPTION_PX - 8), font, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return framed
 
 
 def _tile(image: ImageArray, labels: LabelMap | None, width: int) -> ImageArray:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from uois_sam.io.contact_sheet import Picture
 
 OVERLAY = "_overlay.jpg"
+_MOST_NAMED = 10
+"""Names that are told with their numbers."""
 
 
 def write_sheets(
-    out: Path, stems: Iterable[Path], protected: frozenset[Path], watch: ProgressCallback
+    out: Path, stems: Iterable[Path], protected: frozenset[Path], watch: ProgressCallback, tell: Callable[[str], object]
 ) -> tuple[list[Path], list[str]]:
     """Draw a contact sheet of the overlays in each folder of results, from the files, one sheet at a time.
 
@@ -35,6 +37,7 @@ def write_sheets(
         stems: of the photos that have results.
         protected: files that are never replaced.
         watch: told of each sheet.
+        tell: takes a line on each sheet with names that no font here can write.
 
     Returns:
         The sheets, in the order of their folders; and a line for each that could not be drawn or written.
@@ -48,14 +51,17 @@ def write_sheets(
         try:
             if sheet.resolve() in protected:
                 raise OutputError("it is one of the inputs")
-            _write(sheet, out, inside)
+            if numbered := _write(sheet, out, inside):
+                tell(f"note: {sheet}: {numbered}")
             sheets.append(sheet)
         except UOISError as error:
             failures.append(f"cannot write {sheet}: {error}")
     return sheets, failures
 
 
-def _write(sheet: Path, out: Path, stems: list[Path]) -> None:
+def _write(sheet: Path, out: Path, stems: list[Path]) -> str:
+    """Draw a sheet; return what is to be said of names that are shown as numbers, if there are any."""
+    from uois_sam.io.captions import drawable
     from uois_sam.io.contact_sheet import write_contact_sheet
     from uois_sam.io.images import read_photo
     from uois_sam.io.json_files import read_json
@@ -66,9 +72,19 @@ def _write(sheet: Path, out: Path, stems: list[Path]) -> None:
 
     def caption(index: int) -> str:
         record = read_json(path_of(out, stems[index], RECORD), dict, what="a record of results", error=OutputError)
-        return f"{stems[index].name}: {count(len(record['instances']), 'object')}"
+        name = drawable(stems[index].name)
+        if name is None:
+            numbered.append(index)
+            name = f"no. {index + 1} of {len(stems)}"
+        return f"{name}: {count(len(record['instances']), 'object')}"
 
+    numbered: list[int] = []
     write_contact_sheet(read, len(stems), sheet, caption=caption)
+    if not numbered:
+        return ""
+    which = ", ".join(f"no. {index + 1} is {stems[index].name}" for index in numbered[:_MOST_NAMED])
+    more = ", ..." if len(numbered) > _MOST_NAMED else ""
+    return f"{count(len(numbered), 'name')} that no font here can write, shown by place in their order: {which}{more}"
 
 
 def show_first(console: Console, out: Path, sheets: Sequence[Path], stems: Iterable[Path]) -> None:

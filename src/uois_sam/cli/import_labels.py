@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -54,6 +55,7 @@ class Import:
         from uois_sam.datasets.notes import sum_notes
         from uois_sam.io.files import make_output_folder
         from uois_sam.runtime.executors import in_order, on_threads
+        from uois_sam.runtime.interrupts import AGAIN, ends_softly
         from uois_sam.runtime.progress import print_line, progress
 
         expect_at_least("workers", self.workers, 1)
@@ -64,12 +66,22 @@ class Import:
         failures: list[str] = []
         notes: list[tuple[str, dict[str, int]]] = []
         threads = self.workers or min(os.cpu_count() or 1, _MOST_WORKERS)
-        with progress(console) as watch, on_threads(partial(import_sample, dataset, out=self.out), threads) as executor:
+        ending = threading.Event()
+        tell = partial(print_line, console, f"finishing the photos in hand; {AGAIN}")
+        with (
+            progress(console) as watch,
+            on_threads(partial(import_sample, dataset, out=self.out), threads) as executor,
+            ends_softly(ending.set, tell),
+        ):
             watch.stage("importing", len(dataset))
-            begun = ((name, executor.submit(index)) for index, name in enumerate(dataset.names))
+            done = 0
+            begun = ((name, executor.submit(index)) for index, name in enumerate(dataset.names) if not ending.is_set())
             for done, (name, future) in enumerate(in_order(begun, executor.capacity + 1), 1):
                 notes += _taken(name, future, failures)
                 watch.advance(done, "")
+            if done < len(dataset):
+                print_line(console, f"{done} of {count(len(dataset), 'photo')} taken in, the rest left")
+                raise KeyboardInterrupt
         written = len(dataset) - len(failures)
         print_line(console, f"{count(written, 'photo')} in {self.out}")
         for note in (*dataset.notes, *sum_notes(notes)):

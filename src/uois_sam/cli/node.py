@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import tyro
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from uois_sam.cli.options import ModelOptions
 from uois_sam.errors import UOISError, count
+from uois_sam.runtime.interrupts import AGAIN, ends_softly
 from uois_sam.runtime.progress import print_line
 
 if TYPE_CHECKING:
@@ -63,16 +65,11 @@ def run_node(options: Node, console: Console, load_model: Callable[[], Predictor
     domain = read_domain() if options.domain is None else options.domain
     config = NodeConfig(options.topic, options.name, domain, options.network)
     node = LiveNode(config, load_model(), lambda line: print_line(console, line))
-    usual = {}
-    if threading.current_thread() is threading.main_thread():
-        usual = {each: signal.signal(each, lambda *_: ended.set()) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    ending = partial(print_line, console, f"finishing what is in hand; {AGAIN}")
+    with ends_softly(ended.set, ending, (signal.SIGINT, signal.SIGTERM)):
         print_line(console, f"{config.topic} to /{config.name}/labels, /{config.name}/detections; service "
                    f"{config.service} on domain {domain} (Ctrl+C ends)")  # fmt: skip
         node.spin(ended)
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
     done = node.counts
     print_line(
         console,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ class Serve:
             def ready(url: str) -> None:
                 print_line(console, f"{model.name} on {model.device}: {url} (Ctrl+C ends)")
 
-            serve(model, config, taken, ready)
+            serve(model, config, taken, ready, partial(print_line, console))
         print_line(console, "ended")
         return 0
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +14,7 @@ import tyro
 
 from uois_sam.cli.options import ModelOptions
 from uois_sam.errors import UOISError, count
+from uois_sam.runtime.interrupts import AGAIN, ends_softly
 from uois_sam.runtime.progress import print_line, progress
 
 if TYPE_CHECKING:
@@ -121,13 +124,14 @@ class Watch:
 
     def _watch(self, reader: Reader, outputs: list[Output], tell: Callable[[str], None], console: Console) -> int:
         from uois_sam.streams.outputs import Window
-        from uois_sam.streams.watch import Tally, signals_end, watch
+        from uois_sam.streams.watch import Tally, watch
         from uois_sam.tracking import Tracker
 
         windows = [each for each in outputs if isinstance(each, Window)]
         tally, started, problem = Tally(), time.perf_counter(), None
         model = self.model.load()
-        with signals_end(reader.stop), progress(console) as shown:
+        ending = partial(tell, f"finishing the frame in hand; {AGAIN}")
+        with ends_softly(reader.stop.set, ending, (signal.SIGINT, signal.SIGTERM)), progress(console) as shown:
             shown.stage("watching", None)
             try:
                 tracker = Tracker() if self.track else None

@@ -77,6 +77,18 @@ def as_finished(executor: Executor[JobT, ResultT], jobs: Iterable[JobT]) -> Iter
 
 
 @contextmanager
+def threads_of_a_run(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are waited for at the end, unless the run is interrupted: that ends at once, as its process does."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    except BaseException as error:
+        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+@contextmanager
 def on_threads(
     function: Callable[[JobT], ResultT], threads: int, capacity: int | None = None
 ) -> Iterator[Executor[JobT, ResultT]]:
@@ -87,11 +99,8 @@ def on_threads(
         threads: number of jobs done at the same time.
         capacity: of the executor; the number of threads if left out.
     """
-    pool = ThreadPoolExecutor(threads)
-    try:
+    with threads_of_a_run(threads) as pool:
         yield Executor(lambda job: pool.submit(function, job), capacity or threads)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -180,7 +189,8 @@ class _Process(Generic[JobT, ResultT]):
         context = multiprocessing.get_context("spawn")  # forked renderers hang, and so do forked threads of a model
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, function), daemon=True)
-        self._process.start()
+        with _interrupts_blocked():
+            self._process.start()
         theirs.close()  # so that reading ends when the process does
 
     def run(self, job: JobT) -> ResultT | Failure:
@@ -202,6 +212,22 @@ class _Process(Generic[JobT, ResultT]):
             return f"with exit status {code}"
         hint = " (out of memory? try fewer --workers)" if code == -signal.SIGKILL else ""
         return f"by {signal.Signals(-code).name}{hint}"
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let a process that is started inherit that Ctrl+C, which the terminal sends to it too, is not for it.
+
+    It could ignore the signal only once it has loaded its modules, and would show a traceback before.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)

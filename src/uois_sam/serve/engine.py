@@ -6,8 +6,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.metrics import Metrics
@@ -28,6 +28,7 @@ class Engine:
         self.config = config
         self.metrics = metrics
         self._threads = ThreadPoolExecutor(config.workers, thread_name_prefix="uois-sam-model")
+        self._taken: set[Future[Any]] = set()
         self._places = threading.Semaphore(config.workers + config.queue)
 
     async def run(self, job: Callable[[], T]) -> T:
@@ -44,7 +45,8 @@ class Engine:
             raise BusyError(f"expected at most {most} photos at a time, found more: try again")
         self.metrics.waiting.inc()
         future = self._threads.submit(self._do, job, time.monotonic() + seconds)
-        future.add_done_callback(lambda _: self._free())
+        self._taken.add(future)
+        future.add_done_callback(self._free)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except asyncio.TimeoutError:
@@ -52,7 +54,8 @@ class Engine:
 
     async def close(self) -> None:
         """Finish what was taken."""
-        await asyncio.to_thread(self._threads.shutdown)
+        self._threads.shutdown(wait=False)
+        await asyncio.gather(*map(asyncio.wrap_future, list(self._taken)), return_exceptions=True)
 
     def _do(self, job: Callable[[], T], until: float) -> T:
         if time.monotonic() > until:
@@ -60,7 +63,8 @@ class Engine:
         with self.metrics.working.track_inprogress():
             return job()
 
-    def _free(self) -> None:
+    def _free(self, future: Future[Any]) -> None:
+        self._taken.discard(future)
         self.metrics.waiting.dec()
         self._places.release()
 

@@ -6,11 +6,13 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 from uois_sam.pipeline import UOISSAM
+from uois_sam.runtime.interrupts import AGAIN
 from uois_sam.runtime.threads import photos_at_once
 from uois_sam.serve.app import make_app
 from uois_sam.serve.config import ServerConfig
@@ -50,9 +52,26 @@ def url_of(taken: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def make_server(model: UOISSAM, config: ServerConfig) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A server that finishes what it has taken when it is told to end, says so, and stops at once the second time."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        if self.should_exit and sig == signal.SIGINT:
+            raise KeyboardInterrupt
+        requests = len(self.server_state.tasks)
+        if requests and not self.should_exit:
+            self._tell(f"finishing {count(requests, 'request')} in hand; {AGAIN}")
+        super().handle_exit(sig, frame)
+
+
+def make_server(model: UOISSAM, config: ServerConfig, tell: Callable[[str], None] = lambda line: None) -> Server:
     """A server that finishes what it has taken when it is told to end."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             make_app(model, config),
             log_config=None,
@@ -61,11 +80,18 @@ def make_server(model: UOISSAM, config: ServerConfig) -> uvicorn.Server:
             server_header=False,
             limit_concurrency=config.workers + config.queue + MORE_CONNECTIONS,
             timeout_graceful_shutdown=int(config.deadline_s) + 1,
-        )
+        ),
+        tell,
     )
 
 
-def serve(model: UOISSAM, config: ServerConfig, taken: socket.socket, ready: Callable[[str], None]) -> None:
+def serve(
+    model: UOISSAM,
+    config: ServerConfig,
+    taken: socket.socket,
+    ready: Callable[[str], None],
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
@@ -73,8 +99,12 @@ def serve(model: UOISSAM, config: ServerConfig, taken: socket.socket, ready: Cal
         config: limits.
         taken: as :func:`listen` gives it.
         ready: told the address once requests are answered.
+        tell: told what is finished before the end.
+
+    Raises:
+        KeyboardInterrupt: Ctrl+C came a second time.
     """
-    server = make_server(model, config)
+    server = make_server(model, config, tell)
     with photos_at_once(config.workers), _signals_end_it():
         ready(url_of(taken))  # connections wait in the socket's queue until the first is taken
         server.run([taken])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -75,11 +75,12 @@ class Reader:
         self._thread.start()
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop.set()
         with self._changed:
             self._changed.notify_all()
-        self._thread.join(timeout=5)  # a driver may hang in a read; the thread is a daemon then
+        if kind is not KeyboardInterrupt:
+            self._thread.join(timeout=5)  # a driver may hang in a read; the thread is a daemon then
 
     def __iter__(self) -> Iterator[StreamFrame]:
         """Yield frames until the source ends or :attr:`stop` is set.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -116,21 +114,3 @@ def _count(tally: Tally, watched: Watched) -> None:
     tally.objects += len(watched.found)
     tally.busy_s += watched.seconds
     tally.notes.add(f"frame {watched.frame.index}", watched.found.notes)
-
-
-@contextmanager
-def signals_end(stop: threading.Event) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM set an event; the second does what it usually does."""
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(number: int, _: object) -> None:
-        stop.set()
-        signal.signal(number, usual[signal.Signals(number)])
-
-    for number in usual:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)

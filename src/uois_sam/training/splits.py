@@ -7,7 +7,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from uois_sam.datasets.base import Dataset
 from uois_sam.datasets.notes import sum_notes
 from uois_sam.errors import DatasetError, UOISError, count
+from uois_sam.runtime.executors import threads_of_a_run
 from uois_sam.types import Sample
 
 READERS = 4
@@ -190,7 +191,7 @@ def _read_ahead(data: Dataset) -> Iterator[Sample | UOISError]:
         except UOISError as error:
             return error
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with threads_of_a_run(READERS) as pool:
         waiting: deque[Future[Sample | UOISError]] = deque()
         for index in range(len(data)):
             waiting.append(pool.submit(read, index))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,8 @@ from uois_sam.cli.segment.sinks import ShardOptions, Sink, open_sink
 from uois_sam.cli.segment.tally import Tally, nothing_done, print_summary
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
 from uois_sam.runtime.executors import Executor, in_order
-from uois_sam.runtime.progress import ProgressCallback, progress
+from uois_sam.runtime.interrupts import AGAIN, ends_softly
+from uois_sam.runtime.progress import ProgressCallback, print_line, progress
 
 if TYPE_CHECKING:
     from uois_sam.exchange.writing import FormatWriter
@@ -115,9 +117,15 @@ def segment_inputs(
     ):
         watch.stage("segmenting", count_photos(sources))
         run = _Run(options, plan, sources, tally, sink, writer)
-        run.segment(executor, watch)
+        with ends_softly(run.end, lambda: print_line(console, run.in_hand())):
+            run.segment(executor, watch)
+        if run.cut_short:
+            print_summary(console, tally, options.out)
+            raise KeyboardInterrupt  # what is made over all photos would hold some of them only
         if options.pictures.contact_sheet:
-            tally.sheets, failed = write_sheets(options.out, run.finished, run.protected, watch)
+            tally.sheets, failed = write_sheets(
+                options.out, run.finished, run.protected, watch, partial(print_line, console)
+            )
             tally.failures += failed
     tally.format_notes = writer.notes
     if tally.failures and not tally.photos + tally.skipped:
@@ -159,40 +167,64 @@ class _Run:
         """Inputs, which are never replaced."""
         self.finished: dict[Path, None] = {}
         """Stems of the photos that have results, in order, where pictures of them are to be shown together."""
+        self.cut_short = False
+        """Whether photos were left out because the run was to end."""
+        self._ending = False
+        self._under_way = 0
+        """Photos that were begun and are not written yet."""
         self.given_up: set[Source] = set()
         """Sources that failed: each fails once, and the frames after one that failed are left out."""
+
+    def end(self) -> None:
+        """Begin no further photo."""
+        self._ending = True
+
+    def in_hand(self) -> str:
+        """Say what is finished before the end."""
+        what = count(self._under_way, "photo")
+        return f"finishing {what} in hand; {AGAIN}" if self._under_way else "stopping"
 
     def segment(self, executor: Executor[Photo, Result], watch: ProgressCallback) -> None:
         """Segment all photos whose results are not to be kept, and write the files."""
         missing = len(self.tally.failures)  # inputs that are not there are no part of the total
         for source, stem, result in in_order(self._begun(executor), executor.capacity):
-            if source in self.given_up:
-                continue
-            try:
-                self._write(source, stem, result.result())
-            except Exception as error:
-                self.given_up.add(source)
-                self.tally.failures.append(_reason(source.said, error))
-            done = self.tally.photos + self.tally.skipped + len(self.tally.failures) - missing
-            watch.advance(done, count(self.tally.objects, "object"))
+            if source not in self.given_up:
+                try:
+                    self._write(source, stem, result.result())
+                except Exception as error:
+                    self.given_up.add(source)
+                    self.tally.failures.append(_reason(source.said, error))
+                done = self.tally.photos + self.tally.skipped + len(self.tally.failures) - missing
+                watch.advance(done, count(self.tally.objects, "object"))
+            self._under_way -= 1
 
     def _begun(self, executor: Executor[Photo, Result]) -> Iterator[tuple[Source, Path, Future[Result]]]:
         """Submit photos on demand; a source that cannot be read ends with a failed future."""
+        from uois_sam.io.video import open_ended
+
         for source in self.sources:
+            if source.is_video and open_ended(source.path):
+                self.tally.open_ended.append(source.said)
             try:
                 for photo in photos_of(source, lambda reason: self.tally.lose()):
+                    if self._ending:
+                        self.cut_short = True
+                        return
                     if source in self.given_up:
                         break
                     if not self.options.overwrite and self.sink.is_done(photo.stem):
                         self.tally.skipped += 1
                         self._finish(photo.stem)
                         if self.plan.formats:
+                            self._under_way += 1
                             yield source, photo.stem, self._earlier(photo)
                     else:
+                        self._under_way += 1
                         yield source, photo.stem, executor.submit(photo)
             except Exception as error:  # its turn comes after the frames before it
                 failed: Future[Result] = Future()
                 failed.set_exception(error)
+                self._under_way += 1
                 yield source, source.stem, failed
 
     def _earlier(self, photo: Photo) -> Future[Result]:

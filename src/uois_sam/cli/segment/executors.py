@@ -6,7 +6,6 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -17,7 +16,7 @@ from uois_sam.cli.segment.formats import NATIVE_ONLY, FormatPlan
 from uois_sam.cli.segment.inputs import Photo
 from uois_sam.cli.segment.outputs import PictureOptions, Result, Segmenter, made_by, predict, segment_photo
 from uois_sam.errors import ImageError
-from uois_sam.runtime.executors import Executor, on_threads
+from uois_sam.runtime.executors import Executor, on_threads, threads_of_a_run
 from uois_sam.runtime.ray import on_ray
 from uois_sam.runtime.threads import photos_at_once, thread_count
 
@@ -46,7 +45,7 @@ def segment_here(
         plan: formats of the results.
     """
     # The model has threads of its own: each that ever runs it keeps some 0.1 GB of freed memory to itself.
-    with photos_at_once(workers), ThreadPoolExecutor(workers) as computing:
+    with photos_at_once(workers), threads_of_a_run(workers) as computing:
 
         def segment(photo: Photo) -> Result:
             compute = lambda *of: computing.submit(predict, model, pictures.debug_heatmap, *of).result()  # noqa: E731

@@ -30,6 +30,8 @@ class Tally:
     """Kind of note of a format to how many times."""
     unread: int = 0
     """Frames of videos that could not be decoded."""
+    open_ended: list[str] = field(default_factory=list)
+    """Videos of which a missing end cannot be told."""
     sheets: list[Path] = field(default_factory=list)
     """Contact sheets."""
     started: float = field(default_factory=time.perf_counter)
@@ -61,6 +63,11 @@ def print_summary(console: Console, tally: Tally, out: Path) -> None:
         print_line(console, f"{count(tally.skipped, 'photo')} skipped, whose results were there (--no-overwrite)")
     if tally.unread:
         print_line(console, f"note: {count(tally.unread, 'frame')} of videos left out that cannot be decoded")
+    if tally.open_ended:
+        from uois_sam.io.video_ends import OPEN_ENDED
+
+        videos = count(len(tally.open_ended), "video")
+        print_line(console, f"note: {videos} whose end was not checked, first {tally.open_ended[0]}: {OPEN_ENDED}")
     for line in tally.notes.lines():
         print_line(console, f"note: {line}")
     for kind, number in tally.format_notes.items():

@@ -27,7 +27,7 @@ def test_it_says_how_long_and_how_good(
     options = ("--start", tmp_path / "start", "--steps", 2, "--keep", "trained", "--name", "mine")
     assert tune(data, out, *options) == 0
     said = capsys.readouterr().err
-    assert "note: 1 of 8 photos have no label and are left out, first unlabelled" in said
+    assert "note: 1 of 8 photos left out for want of a label, first unlabelled" in said
     assert "3 of 7 photos held out" in said
     assert "2 steps as asked; about 0:0" in said
     assert said.count("| overlap F |") == 1

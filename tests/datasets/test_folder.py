@@ -140,7 +140,7 @@ class TestWhatIsLeftOut:
         (nested / "label" / "000002.png").unlink()
         dataset = open_dataset("folder", nested, partial=True)
         assert dataset.names == ("000001",)
-        assert dataset.notes == ("1 of 2 photos have no label and are left out, first 000002",)
+        assert dataset.notes == ("1 of 2 photos left out for want of a label, first 000002",)
 
     def test_void_is_ignored(self, nested: Path) -> None:
         sample = open_dataset("folder", nested, void=40000)[1]

@@ -120,7 +120,7 @@ def test_facts_count_objects_and_photos_without(tmp_path: Path) -> None:
     facts = examine(FolderDataset(root), ignore)
     assert facts.objects[0] == 0
     assert min(facts.objects[1:]) >= 1
-    assert "1 of 6 photos have no labelled object" in facts.notes[-1]
+    assert "1 of 6 photos without a labelled object" in facts.notes[-1]
 
 
 def test_large_photos_are_copied_small_and_others_left_alone(tmp_path: Path) -> None:

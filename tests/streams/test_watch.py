@@ -86,9 +86,7 @@ def test_each_change_of_size_is_told_in_one_line_and_the_stream_goes_on(tmp_path
         "numbers: frames are 48x64 from frame 4 on, 128x96 before; ids begin anew, the proportions have changed",
     ]
     assert (tally.frames, tally.resized) == (6, 2)
-    assert tally.lines == [
-        f"video in {tmp_path / 'out.mp4'}; 4 frames of another size were fitted into the first one's"
-    ]
+    assert tally.lines == [f"video in {tmp_path / 'out.mp4'}; 4 frames of another size fitted into the first one's"]
     assert {image.shape for _, image in read_video(tmp_path / "out.mp4")} == {(48, 64, 3)}
 
 

@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
-        with pytest.raises(OutputError, match=r"No space left on device; 5 of 12 views are cached.*start the same"):
+        with pytest.raises(OutputError, match=r"No space left on device; 5 of 12 views cached.*start the same"):
             list(fill_cache(request_, state, processes))
     assert [name for name in contents(folder) if "0000000" not in name] == ["cache.json"]
     assert fill(request_, folder, processes)[1] == [5, 10, 12, 12]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from uois_sam.cli.options import NetworkOptions, expect_at_least
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,7 +148,7 @@ def footer(record: dict[str, Any]) -> str:
     return (
         f"{record['model']}, {width}x{height}, {record['precision']} on {record['device']}, "
         f"{record['machine']['torch_threads']} threads, {clock}{record['prompts']} "
-        f"prompts, {record['objects']} objects; peaks, selection, label map, RLE and PNG together are "
+        f"prompts, {count(record['objects'], 'object')}; peaks, selection, label map, RLE and PNG together are "
         f"{share:.0%} of the total"
     )
 

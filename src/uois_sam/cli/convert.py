@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from uois_sam.errors import count
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,10 +52,10 @@ class Convert:
 
             read, total = _labelled(self.data, self.out) if self.labels else _alone(self.data, self.out)
             shown = write_contact_sheet(read, total, self.out, self.scenes)
-            print_line(console, f"{shown} scenes in {self.out}")
+            print_line(console, f"{count(shown, 'scene')} in {self.out}")
         else:
-            count = convert(self.data, self.out, self.to, self.split, console)
-            print_line(console, f"{count} scenes in {self.out}, as {self.to} writes them")
+            scenes = convert(self.data, self.out, self.to, self.split, console)
+            print_line(console, f"{count(scenes, 'scene')} in {self.out}, as {self.to} writes them")
         return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 from uois_sam.runtime.progress import print_line, progress
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Export:
         with progress(console) as watch:
             files = export_model(model, self.to, self.out, photo_hw=photo_hw, watch=watch)
         size = sum(path.stat().st_size for path in files)
-        print_line(console, f"{model.name}: {len(files)} files, {size / 1e6:.1f} MB, in {self.out}")
+        print_line(console, f"{model.name}: {count(len(files), 'file')}, {size / 1e6:.1f} MB, in {self.out}")
         return 0
 
 

@@ -83,7 +83,7 @@ class Generate:
         run = Run(self._resolved_config(), self.out, self.workers, self.ray)
         there = run.total - len(run.todo)
         if there:
-            print_line(console, f"{there} of {run.total} scenes are there already")
+            print_line(console, f"{there} of {count(run.total, 'scene')} there already")
         for line in _make(run, console):
             print_line(console, line)
         if self.format != "native":

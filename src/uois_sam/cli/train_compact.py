@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uois_sam.cli.options import expect_above_0, expect_at_least, open_datasets
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,5 +78,5 @@ class TrainCompact:
         with only_run(self.out), progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         record = read_card(folder).training
-        console.print(f"trained on {record['images']} images; model in {folder}")
+        console.print(f"trained on {count(record['images'], 'image')}; model in {folder}")
         return 1 if "left_out" in record else 0

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 from uois_sam.datasets.labels import check_same_size, read_depth
 from uois_sam.datasets.layout import checked_name
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.io.files import is_file
 from uois_sam.io.images import ImageSource, read_photo
 from uois_sam.types import BoolArray, Camera, LabelMap, Sample
@@ -198,7 +198,7 @@ class FrameDataset(ABC):
     def _compare(self, expected: Expected) -> list[str]:
         if len(self) == expected.frames:
             return []
-        counts = f"{len(self)} frames where {expected.frames} are published for {self.info.title}"
+        counts = f"{count(len(self), 'frame')} where {expected.frames} are published for {self.info.title}"
         if expected.missing:
             counts += f" ({expected.missing})"
         if expected.strict and not self.options.partial and abs(len(self) - expected.frames) > expected.tolerance:

@@ -17,7 +17,7 @@ from uois_sam.datasets.cameras import camera_of_matrix
 from uois_sam.datasets.labels import check_same_size, read_label_map
 from uois_sam.datasets.layout import contents, find_root, list_pictures, natural, pair_notes
 from uois_sam.datasets.painting import Painter
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.io.files import is_file, stamp
 from uois_sam.io.json_files import read_json
 from uois_sam.types import Camera
@@ -122,13 +122,15 @@ class BOPDataset(FrameDataset):
         fractions = {index + 1: share for index, share in enumerate(shares) if index + 1 in there}
         return Annotation(painter.labels, folder / "mask_visib", painter.ignored, fractions or None, painter.notes())
 
-    def _shares(self, info: Path, stem: str, count: int) -> list[float]:
+    def _shares(self, info: Path, stem: str, objects: int) -> list[float]:
         """Return the visible share of each object; empty if the data set lacks it and nothing depends on it."""
         if not is_file(info) and self.min_visible == 0:
             return []
         shares = self._of_image(info, stem, _visible_shares)
-        if len(shares) != count:
-            raise DatasetError(f"{info}: expected {count} objects for image {int(stem)}, found {len(shares)}")
+        if len(shares) != objects:
+            raise DatasetError(
+                f"{info}: expected {count(objects, 'object')} for image {int(stem)}, found {len(shares)}"
+            )
         return shares
 
     def _depth(self, name: str) -> tuple[Path, float] | None:

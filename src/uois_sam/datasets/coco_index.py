@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.datasets.layout import checked_name
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.io.files import stamp
 from uois_sam.io.json_index import Located, iterate_objects, read_objects
 from uois_sam.io.masks import DecodedMask, MaskError, decode_segmentation
@@ -47,7 +47,7 @@ class CocoIndex:
             raise DatasetError(f"{path}: expected images, found none in its array images")
         if not annotations.ids:
             raise DatasetError(
-                f"{path}: expected annotations, found none for {len(files)} images; "
+                f"{path}: expected annotations, found none for {count(len(files), 'image')}; "
                 "is the ground truth of this split published?"
             )
         order = images.order()
@@ -56,7 +56,9 @@ class CocoIndex:
         """File names without suffix, in the order of image ids."""
         self._rows = {name: row for row, name in enumerate(self.names)}
         if len(self._rows) < len(self.names):
-            raise DatasetError(f"{path}: expected every file_name once, found {len(self._rows)} in {len(files)} images")
+            raise DatasetError(
+                f"{path}: expected every file_name once, found {len(self._rows)} in {count(len(files), 'image')}"
+            )
         sorted_ids = np.asarray(images.ids)[order]
         owners = np.asarray(annotations.owners, np.int64)
         rows = np.minimum(np.searchsorted(sorted_ids, owners), len(sorted_ids) - 1)

@@ -16,7 +16,7 @@ from uois_sam.datasets.cameras import read_camera_json
 from uois_sam.datasets.labels import check_same_size, read_depth, read_label_map
 from uois_sam.datasets.layout import LABEL_SUFFIXES, check_all_there, contents, find_root, list_pictures, pair_notes
 from uois_sam.datasets.scene_records import SceneRecords
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.io.files import is_file
 from uois_sam.types import Camera, FloatArray, LabelMap
 
@@ -104,7 +104,7 @@ class FolderDataset(FrameDataset):
             }  # fmt: skip
         notes = [*photos.notes, *pair_notes(files, maps["label"])]
         if options.partial and (bare := [name for name in files if name not in maps["label"]]):
-            notes.append(f"{len(bare)} of {len(files)} photos have no label and are left out, first {bare[0]}")
+            notes.append(f"{len(bare)} of {count(len(files), 'photo')} left out for want of a label, first {bare[0]}")
             files = {name: file for name, file in files.items() if name in maps["label"]}
         self._files = files
         # Maps that are called <name>.png need not be kept in memory.

@@ -15,7 +15,7 @@ from uois_sam.datasets.foreign import ARRAY_SUFFIXES, ForeignDataset, all_there,
 from uois_sam.datasets.labels import check_same_size, read_array, read_integers_or_colours
 from uois_sam.datasets.layout import contents, find_root, list_pictures, natural, pair_notes
 from uois_sam.datasets.painting import MOST_OBJECTS, Painter
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.types import BoolArray, LabelMap
 
 PHOTO_FOLDERS = ("rgb", "images", "image", "img", "photos", "color", "JPEGImages", "image_color")
@@ -166,7 +166,9 @@ def _read_mask(source: Path) -> BoolArray:
     mask = values != 0 if values.ndim == 2 else (values != 0).any(axis=2)
     inside = np.unique(values[mask], axis=0)
     if len(inside) > 1:
-        raise DatasetError(f"{source}: expected the mask of one object, found {len(inside)} values: a label map?")
+        raise DatasetError(
+            f"{source}: expected the mask of one object, found {count(len(inside), 'value')}: a label map?"
+        )
     return np.asarray(mask)
 
 

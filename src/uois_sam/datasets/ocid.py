@@ -12,7 +12,7 @@ import numpy as np
 from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDataset, FrameOptions
 from uois_sam.datasets.labels import keep_objects, read_label_map
 from uois_sam.datasets.layout import as_named, check_all_there, find_root, list_pictures, natural, pair_notes
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.types import LabelMap
 
 _LAYOUT = "OCID's {ARID20,ARID10,YCB10}/{floor,table}/{bottom,top}/[kind]/seqNN/{rgb,label}/*.png"
@@ -152,4 +152,4 @@ def _missing(root: Path) -> str:
         for kind in kinds
     ]
     missing = [folder for folder in folders if not os.path.isdir(root / folder)]
-    return f"{len(missing)} folders are missing, first {missing[0]}" if missing else ""
+    return f"{count(len(missing), 'folder')} missing, first {missing[0]}" if missing else ""

@@ -11,7 +11,7 @@ from uois_sam.datasets.base import Annotation, DatasetInfo, Expected, FrameDatas
 from uois_sam.datasets.coco_index import CocoIndex
 from uois_sam.datasets.layout import find_root, list_pictures
 from uois_sam.datasets.painting import DROPPED, Painter
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 
 _TRAINING_FRAMES = 45_000
 _DEPTH_UNIT_M = 0.0001
@@ -73,7 +73,9 @@ class UOAISSimDataset(FrameDataset):
             found += [(PurePosixPath(folder) / name).as_posix() for name in listing.files]
         unlabelled = [name for name in found if name not in known]
         if unlabelled:
-            notes += [f"{len(unlabelled)} photos that the annotation file does not list, first {unlabelled[0]}"]
+            notes += [
+                f"{count(len(unlabelled), 'photo')} that the annotation file does not list, first {unlabelled[0]}"
+            ]
         return notes
 
     def _photo(self, name: str) -> Path:

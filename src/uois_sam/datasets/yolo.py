@@ -141,6 +141,6 @@ def _polygon(line: str, image_hw: tuple[int, int], where: str) -> tuple[int, lis
     if len(values) == 4:
         return category, None
     if len(values) < 6 or len(values) % 2:
-        raise DatasetError(f"{where}: expected x and y of three points or more, found {len(values)} numbers")
+        raise DatasetError(f"{where}: expected x and y of three points or more, found {count(len(values), 'number')}")
     height, width = image_hw
     return category, (values.reshape(-1, 2) * (width, height)).reshape(-1).tolist()

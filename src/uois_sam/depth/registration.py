@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from uois_sam.depth.planes import Array, tolerance
+from uois_sam.errors import count
 from uois_sam.types import FloatArray, ImageArray
 
 COLUMNS = 320
@@ -40,8 +41,10 @@ class Shift:
     @property
     def note(self) -> str:
         """What to say of it."""
-        across = f"{abs(self.right)} pixels too far {'right' if self.right > 0 else 'left'}" if self.right else ""
-        along = f"{abs(self.down)} pixels too {'low' if self.down > 0 else 'high'}" if self.down else ""
+        across = (
+            f"{count(abs(self.right), 'pixel')} too far {'right' if self.right > 0 else 'left'}" if self.right else ""
+        )
+        along = f"{count(abs(self.down), 'pixel')} too {'low' if self.down > 0 else 'high'}" if self.down else ""
         said = " and ".join(part for part in (across, along) if part)
         return (
             f"depth seems to be shifted: its edges lie about {said} for those of the photo; "

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uois_sam.datasets.base import Dataset, FrameDataset
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.evaluation.frame_scores import resize_sample
 from uois_sam.io.encoding import encode_jpeg, encode_png
 from uois_sam.training.splits import SubsetDataset, look_through
@@ -114,7 +114,9 @@ def examine(data: Dataset, advance: Callable[[int], None]) -> Facts:
             "learned as background"
         )
     if labelled < len(data):
-        notes.append(f"{len(data) - labelled} of {len(data)} photos have no labelled object: they teach what is none")
+        notes.append(
+            f"{len(data) - labelled} of {count(len(data), 'photo')} without a labelled object: they teach what is none"
+        )
     return Facts(seen.sha256, objects, tuple(notes))
 
 
@@ -148,7 +150,7 @@ def hold_out(names: Sequence[str], objects: Sequence[int], share: float, seed: i
     if sum(objects[index] > 0 for index in learn) < FEWEST_PHOTOS - FEWEST_HELD_OUT:
         raise DatasetError(
             f"expected {FEWEST_PHOTOS - FEWEST_HELD_OUT} photos with objects to learn from, "
-            f"found {len(learn)} photos left beside {len(chosen)} held out; lower the held-out share"
+            f"found {count(len(learn), 'photo')} left beside {len(chosen)} held out; lower the held-out share"
         )
     words = f"{len(chosen)} of {len(names)} photos held out"
     if len(groups) < len(names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from uois_sam.errors import count
 from uois_sam.training.compact_network import NetworkTrainingConfig
 
 STEPS_PER_ROOT = 15
@@ -35,7 +36,7 @@ def plan(photos: int, steps: int | None = None) -> Schedule:
     if steps is None:
         chosen = min(max(LEAST_STEPS, 10 * round(STEPS_PER_ROOT * math.sqrt(photos) / 10)), MOST_STEPS)
         views = NetworkTrainingConfig().images * chosen / photos
-        words = f"{chosen} steps for {photos} photos, each seen about {views:.0f} times"
+        words = f"{count(chosen, 'step')} for {count(photos, 'photo')}, each seen about {views:.0f} times"
     else:
-        chosen, words = steps, f"{steps} steps as asked"
+        chosen, words = steps, f"{count(steps, 'step')} as asked"
     return Schedule(chosen, words)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from uois_sam.errors import count
 from uois_sam.grasping.rounds import Attempt, Round, summarise
 from uois_sam.io.files import write_atomically
 
@@ -63,10 +64,10 @@ def outcome_of(attempt: Attempt) -> str:
     pick = attempt.pick
     if pick is None:
         out_of_reach = f" ({attempt.unreached} out of reach)" if attempt.unreached else ""
-        return f"no grasp found on {attempt.masks} masks{out_of_reach}"
+        return f"no grasp found on {count(attempt.masks, 'mask')}{out_of_reach}"
     said = f"lifted {len(pick.lifted)}" if pick.outcome == "lifted" else pick.outcome
     if pick.reason:
         said += f" ({pick.reason})"
     if attempt.target is not None:
         said += ", the named one" if pick.lifted == (attempt.target,) else ", not the named one"
-    return said + (f", moved {len(pick.moved)} others" if pick.moved else "")
+    return said + (f", moved {len(pick.moved)} {'other' if len(pick.moved) == 1 else 'others'}" if pick.moved else "")

@@ -13,7 +13,7 @@ from PIL import Image
 from uois_sam.grasping.grasp import HAND, Array, Grasp, Hand, SeenScene
 from uois_sam.grasping.page import outcome_of, picture_name
 from uois_sam.grasping.rounds import Attempt
-from uois_sam.io.contact_sheet import captioned
+from uois_sam.io.captions import captioned
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.files import write_atomically
 from uois_sam.io.overlay import overlay
@@ -61,7 +61,7 @@ class Drawn:
     def add(self, seen: SeenScene, masks: BoolArray, attempt: Attempt) -> None:
         """Draw the next attempt."""
         number = len(self._pictures) + 1
-        picture = picture_of(seen, masks, attempt, f"table {self._seed}, pick {number}, {self._masks} masks")
+        picture = picture_of(seen, masks, attempt, f"table {self._seed}, pick {number}, masks: {self._masks}")
         write_atomically(self._out / picture_name(self._masks, self._seed, number), encode_jpeg(picture, 90))
         self._pictures.append(picture)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from uois_sam.errors import DatasetError, UOISError
+from uois_sam.errors import DatasetError, UOISError, count
 from uois_sam.grasping.grasp import SeenScene
 from uois_sam.synth.assets.collection import BUILT_IN, Assets
 from uois_sam.synth.assets.families import mesh_points
@@ -73,7 +73,7 @@ def draw_table(seed: int, config: TableConfig, assets: Assets = BUILT_IN) -> Sce
             continue
         if len(scene.objects) == config.objects:
             return scene
-    raise UOISError(f"table {seed}: expected {config.objects} things that stay on it, found none in 10 draws")
+    raise UOISError(f"table {seed}: expected {count(config.objects, 'thing')} to stay on it, found none in 10 draws")
 
 
 def look(

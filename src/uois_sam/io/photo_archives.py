@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from uois_sam.errors import ImageError, MissingExtraError
+from uois_sam.errors import ImageError, MissingExtraError, count
 from uois_sam.io.files import regular_size
 from uois_sam.io.formats import LARGEST_FILE, readable_suffixes
 
@@ -79,11 +79,17 @@ def _tar_members(archive: Path) -> Iterator[Member]:
                     load = partial(_read_span, archive, info.offset_data, info.size)
                     yield Member(archive, _inside(name).as_posix(), load)
     except tarfile.TarError as error:
-        what = f"one that is damaged after {found} files" if found else f"another file, or a compressed one ({error})"
+        what = (
+            f"one that is damaged after {count(found, 'file')}"
+            if found
+            else f"another file, or a compressed one ({error})"
+        )
         raise ImageError(f"{archive}: expected an uncompressed tar file, found {what}") from error
     size = regular_size(archive)
     if found and not _ends_as_it_should(archive, size):
-        raise ImageError(f"{archive}: expected a whole tar file, found one that was cut off after {found} files")
+        raise ImageError(
+            f"{archive}: expected a whole tar file, found one that was cut off after {count(found, 'file')}"
+        )
 
 
 def _ends_as_it_should(archive: Path, size: int) -> bool:

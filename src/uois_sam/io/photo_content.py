@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from uois_sam.errors import count
 from uois_sam.types import ImageArray
 
 DEPTHS = (8, 10, 12, 14, 16)
@@ -48,7 +49,7 @@ def doubts(pixels: ImageArray) -> list[str]:
     if len(values) == 2:
         return [f"two values only, {values[0]} and {values[1]}: is it a mask?"]
     if len(values) <= MOST_LABELS:
-        return [f"{len(values)} values only: is it a label map?"]
+        return [f"{count(len(values), 'value')} only: is it a label map?"]
     if is_mosaic(grey):
         return ["every other pixel is alike: is it the mosaic of a colour sensor (Bayer)? Convert it to colour first"]
     return []

@@ -12,6 +12,7 @@ from rich.filesize import decimal
 
 from uois_sam.checkpoints.catalogue import PublishedWeights, published_weights
 from uois_sam.datasets.registry import DATASETS
+from uois_sam.errors import count
 from uois_sam.reproduce.config import BENCHMARKS, ReproduceConfig, TrainingData
 
 State = Literal["here", "to be downloaded", "to be rendered", "missing"]
@@ -92,12 +93,12 @@ def _training(config: ReproduceConfig, training: TrainingData | None) -> Item:
     info = DATASETS["uoais-sim"].info
     size = f"45000 photos of 640x480{UNKNOWN_SIZE}"
     if training is None:
-        detail = f"{config.scenes} scenes are rendered instead, which the paper did not train on"
+        detail = f"{count(config.scenes, 'scene')} rendered instead, which the paper did not train on"
         return Item(f"{info.title}, to train on", "to be rendered", detail, info.homepage, size, info.licence)
     found = training.data.info
     images = len(training.data) + (0 if training.validation is None else len(training.validation))
     return Item(f"{found.title}, to train on", "here", f"{training.data.root}", found.homepage or "yours",
-                f"{images} images", found.licence)  # fmt: skip
+                count(images, 'image'), found.licence)  # fmt: skip
 
 
 def _benchmark(config: ReproduceConfig, name: str) -> Item:
@@ -105,9 +106,10 @@ def _benchmark(config: ReproduceConfig, name: str) -> Item:
     if name not in config.benchmarks:
         tables = {"ocid": "Tables II, IV and V", "osd": "Table II"}.get(name, "Table III")
         sampled = f", one in {info.every} of the whole set" if info.every > 1 else ""
-        size = f"{info.frames} photos{sampled}{UNKNOWN_SIZE}"
+        photos = "photos" if info.frames is None else count(info.frames, "photo")
+        size = f"{photos}{sampled}{UNKNOWN_SIZE}"
         detail = f"its part of {tables} is left out; --{name} ROOT"
         return Item(info.title, "missing", detail, info.homepage, size, info.licence)
     data = config.open_benchmark(name)
     notes = "".join(f"; {note}" for note in data.notes)
-    return Item(info.title, "here", f"{data.root}{notes}", info.homepage, f"{len(data)} photos", info.licence)
+    return Item(info.title, "here", f"{data.root}{notes}", info.homepage, count(len(data), "photo"), info.licence)

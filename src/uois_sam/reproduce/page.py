@@ -11,6 +11,7 @@ from typing import Any
 from uois_sam._version import __version__
 from uois_sam.benchmark.stages import PAPER_SECONDS
 from uois_sam.checkpoints.bases import RANDOM
+from uois_sam.errors import count
 from uois_sam.evaluation.components import PAPER_VARIANTS
 from uois_sam.evaluation.report.html import environment
 from uois_sam.evaluation.report.markdown import coverage, numbers
@@ -102,9 +103,9 @@ def _lead(work: Reproduction, ledger: Ledger) -> list[str]:
     source = "rendered scenes" if config.data is None else work.training.data.info.title
     held_out = "the same share of its validation split" if work.training.validation else "held out of them at random"
     said = [
-        f"HPG and HDNet were trained by the recipe of Sec. IV-A ({config.epochs} epochs) on {facts['images']} images, "
-        f"{config.main_percent:g} % of {data['images']} {source}; {facts['validation']} images chose the epoch "
-        f"({held_out})."
+        f"HPG and HDNet were trained by the recipe of Sec. IV-A ({config.epochs} epochs) on "
+        f"{count(facts['images'], 'image')}, {config.main_percent:g} % of {data['images']} {source}; "
+        f"{count(facts['validation'], 'image')} chose the epoch ({held_out})."
     ]
     if config.data is None:
         said.append("The paper trained on UOAIS-Sim; differences to its rows are also those of the data.")
@@ -115,7 +116,7 @@ def _lead(work: Reproduction, ledger: Ledger) -> list[str]:
     if config.epochs != 30:
         said.append("The paper trained for up to 30 epochs.")
     if facts["left_out"]:
-        said.append(f"{facts['left_out']} images could not be read and were left out.")
+        said.append(f"{count(facts['left_out'], 'image')} left out that could not be read.")
     return said
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from uois_sam.config import GRID_SIDE
+from uois_sam.errors import count
 from uois_sam.evaluation.components import PAPER_VARIANTS
 from uois_sam.evaluation.report.markdown import table
 from uois_sam.evaluation.run import evenly_spaced
@@ -127,7 +128,7 @@ def _stages(
         yield _scoring(f"score on {name}", number, figures, [30], config.workers)
     if first is not None:
         grid = GRID_SIDE**2
-        what = f"Table IV on {first}: {len(PAPER_VARIANTS) - 1} more rows"
+        what = f"Table IV on {first}: {count(len(PAPER_VARIANTS) - 1, 'more row')}"
         yield _scoring(what, frames[first], figures, [grid, grid // 2, 30], config.workers, encoded=True)
     photo = figures.encode_seconds + figures.points_seconds
     yield PlannedStage("time a photo", REPEATS, 2 * REPEATS * photo, 0)

@@ -15,7 +15,7 @@ from uois_sam.benchmark.measure import Measurement, drawn_photo, measure
 from uois_sam.checkpoints.folder import read_card
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets.base import FrameDataset
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 from uois_sam.evaluation import ModelPredictor, PredictionFolder, Scoring, evaluate
 from uois_sam.evaluation.components import PAPER_VARIANTS, WHOLE_METHOD, Variant, predict_together
 from uois_sam.evaluation.run import evenly_spaced
@@ -73,7 +73,8 @@ class Reproduction:
         """Yield the stages; each is asked for once those before are done."""
         config, main = self.config, self.config.main_percent
         if config.data is None:
-            yield Stage("scenes", f"render {config.scenes} scenes", {"scenes": config.scenes, "seed": config.seed},
+            yield Stage("scenes", f"render {count(config.scenes, 'scene')}",
+                        {"scenes": config.scenes, "seed": config.seed},
                         self._render, self.scenes)  # fmt: skip
         yield self._training_stage(main)
         if (first := config.test_set_of_ablations) is not None:

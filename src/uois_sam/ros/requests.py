@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 from uois_sam.instances import Instances
 from uois_sam.request.words import READERS
 from uois_sam.ros.answers import Messages, image_message
@@ -57,7 +57,7 @@ def words_of(request: Any) -> tuple[dict[str, Any], list[str]]:
     if not all(math.isfinite(value) for point in points for value in point):
         raise UOISError("query_points: expected finite numbers, found others")
     if len(numbers) % 4:
-        raise UOISError(f"boxes: expected four numbers for each box, found {len(numbers)} numbers")
+        raise UOISError(f"boxes: expected four numbers for each box, found {count(len(numbers), 'number')}")
     boxes = [numbers[first : first + 4] for first in range(0, len(numbers), 4)]
     if points and len(boxes) > 1:
         raise UOISError(f"boxes: expected at most one beside query_points, which are of one object, found {len(boxes)}")

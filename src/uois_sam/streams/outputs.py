@@ -10,7 +10,7 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
-from uois_sam.errors import OutputError, UOISError
+from uois_sam.errors import OutputError, UOISError, count
 from uois_sam.instances import Instances
 from uois_sam.io.encoding import encode_png
 from uois_sam.io.files import make_output_folder, write_atomically
@@ -132,7 +132,9 @@ class LabelMaps:
 
     def close(self) -> list[str]:
         """See :class:`Output`."""
-        left_out = f"; {self.unnamed} objects left out whose ids are above {LARGEST_LABEL}" if self.unnamed else ""
+        left_out = (
+            f"; {count(self.unnamed, 'object')} left out whose ids are above {LARGEST_LABEL}" if self.unnamed else ""
+        )
         return [f"label maps in {self.folder}{left_out}"]
 
 
@@ -155,7 +157,7 @@ class AnnotatedVideo:
         self.writer.close()
         if not self.writer.written:
             return [f"no video {self.writer.path}: there was no frame"]
-        fitted = f"; {self.writer.fitted} frames of another size were fitted into the first one's"
+        fitted = f"; {count(self.writer.fitted, 'frame')} of another size fitted into the first one's"
         return [f"video in {self.writer.path}{fitted if self.writer.fitted else ''}"]
 
 

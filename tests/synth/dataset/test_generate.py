@@ -184,7 +184,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path)
     assert done < 4
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{done} of 4 scenes are there already" in finished.stderr
+    assert f"{done} of 4 scenes there already" in finished.stderr
     assert len(read_annotations(tmp_path)) == 4
     assert all(p.stat().st_mtime_ns == before[p] for p in before if int(p.stem) < done), "made once"
     assert not list(tmp_path.rglob("*.tmp"))

@@ -105,7 +105,7 @@ def report_page(report: Report) -> str:
         (
             f"{report['errors']['good']} of {scores['true_objects']} objects are as they should be (F > 0.85). "
             f"Over-segmentation: {report['errors']['surplus_masks']} surplus masks on split objects; "
-            f"under-segmentation: {report['errors']['merging_masks']} masks that hold several objects. "
+            f"under-segmentation: {count(report['errors']['merging_masks'], 'mask')} of several objects. "
             f"Nothing was predicted on {percent(scores['empty_predicted_empty'])} % of {scores['empty_frames']} "
             "empty frames."
         ),
@@ -132,7 +132,8 @@ def coverage(report: Report) -> str:
     """Describe in one paragraph which frames a report covers."""
     data, scores = report["dataset"], report["scores"]
     said = [
-        f"{count(data['scored'], 'frame')}, {scores['empty_frames']} without objects, {scores['true_objects']} objects "
+        f"{count(data['scored'], 'frame')}, {scores['empty_frames']} without objects, "
+        f"{count(scores['true_objects'], 'object')} "
         f"({scores['predicted_objects']} predicted)"
     ]
     if data["asked"] < data["frames"]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uois_sam.errors import DatasetError
+from uois_sam.errors import DatasetError, count
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.runtime.executors import as_finished, on_processes
 from uois_sam.synth.dataset.config import GenerateConfig
@@ -71,7 +71,7 @@ def videos(config: GenerateConfig, out: Path, frames: int, workers: int, ray: st
         folder = folder_of(out, index)
         run = Run(replace(config, scenes=frames, from_scenes=folder / DESCRIPTIONS), folder, workers, ray)
         if run.total != frames:
-            raise DatasetError(f"{folder} holds a video of {run.total} frames, but asked for was {frames}: "
+            raise DatasetError(f"{folder} holds a video of {count(run.total, 'frame')}, but asked for was {frames}: "
                                "choose another --out")  # fmt: skip
         yield run
 

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from uois_sam.datasets.base import Dataset
-from uois_sam.errors import OutputError, UOISError
+from uois_sam.errors import OutputError, UOISError, count
 from uois_sam.io.files import make_output_folder, regular_size, write_atomically, write_together
 from uois_sam.io.json_files import read_json
 from uois_sam.models.hpg import HPG
@@ -162,7 +162,7 @@ class CachedRows(Generic[R]):
             raise UOISError(f"{path}: expected a shard of cached features, found {error}; delete it and start again") \
                 from error  # fmt: skip
         if len(rows) != views:
-            raise UOISError(f"{path}: expected {views} views, found {len(rows)}; delete it and start again")
+            raise UOISError(f"{path}: expected {count(views, 'view')}, found {len(rows)}; delete it and start again")
         for name, (dtype, shape) in alike.items():
             if found[name] != (dtype, [views, *shape[1:]]):
                 kind, sides = found[name]
@@ -216,8 +216,8 @@ def fill_cache(request: CacheRequest, state: CacheState, processes: Accelerator)
             write_together(dict(zip(state.paths(start), contents, strict=True)))
         except OutputError as error:
             raise OutputError(
-                f"{error}; {state.cached} of {state.views} views are cached and stay: make room, then start the same "
-                f"command again to go on"
+                f"{error}; {state.cached} of {count(state.views, 'view')} cached, which stay: make room, then start "
+                f"the same command again to go on"
             ) from error
         yield state.cached
     processes.wait_for_everyone()

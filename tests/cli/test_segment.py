@@ -23,6 +23,7 @@ from damaged_videos import cut_avi, with_holes
 from uois_sam.cli.main import main
 from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
+from uois_sam.cli.segment.formats import FormatChoice
 from uois_sam.cli.segment.outputs import PictureOptions
 from uois_sam.config import InferenceConfig
 from uois_sam.errors import OutputError, UOISError, WeightsError
@@ -487,6 +488,38 @@ def test_our_errors_are_one_line(tmp_path, use, capsys, error):
     assert main(["segment", str(photo(tmp_path / "a.png")), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_links_to_themselves_are_told_in_a_line(tmp_path):
+    photo(tmp_path / "in/a.png")
+    (tmp_path / "in/loop.png").symlink_to("loop.png")
+    (tmp_path / "names.txt").write_text(f"{tmp_path}/in/loop.png\n{tmp_path}/in/a.png\n")
+    status, said = segment(f"@{tmp_path / 'names.txt'}", out=tmp_path / "out")
+    assert status == 1 and "1 photo, 2 objects" in said and "loop.png: expected a photo, found: Too many levels" in said
+    (tmp_path / "results").symlink_to("results")
+    for given in (tmp_path / "in", tmp_path / "in/a.png"):
+        with pytest.raises(OutputError, match="results: expected a folder, found a link to nothing"):
+            segment(given, out=tmp_path / "results")
+
+
+def test_a_photo_given_by_two_ways_counts_once(tmp_path):
+    photo(tmp_path / "in/a.png")
+    (tmp_path / "in/b.png").symlink_to("a.png")
+    (tmp_path / "there").symlink_to("in")
+    given = [tmp_path / "in/../in/a.png", tmp_path / "in/a.png", tmp_path / "there/../in/b.png"]
+    assert "2 photos, 4 objects" in segment(*given, out=tmp_path / "out")[1], "a link to a photo is another one"
+
+
+def test_names_that_are_no_text_are_segmented_and_refused_by_formats_of_text(tmp_path):
+    odd = os.fsdecode(b"\xff\xfe")
+    try:
+        photo(tmp_path / "in" / f"{odd}.png")
+    except OSError:
+        pytest.skip("a file system of text names")
+    photo(tmp_path / "in/a.png")
+    status, said = segment(tmp_path / "in", out=tmp_path / "out", formats=FormatChoice("native,coco,label-studio"))
+    assert status == 1 and "coco: expected a file name in UTF-8" in said and "2 photos, 4 objects" in said
+    assert results("a", odd) == [name for name in written(tmp_path / "out") if "/" not in name]
 
 
 def test_interrupt(tmp_path, use, capsys):

@@ -392,6 +392,24 @@ def test_other_types():
     refused([[0, 1], [2, 3]], "list")
 
 
+def test_an_array_of_too_many_pixels_is_refused_before_it_is_copied():
+    with pytest.raises(ImageError, match="expected at most 178000000 pixels, found 1000000x1000000"):
+        read_image(np.broadcast_to(np.uint8(3), (10**6, 10**6, 3)))
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_tiff_in_which_0_is_white(tmp_path, bits):
+    grey = np.arange(256, dtype=np.uint16).reshape(8, 32)
+    if bits == 8:  # Pillow turns it round as it writes and as it reads
+        Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    else:
+        values = grey * 257 if bits == 16 else (grey.astype(np.uint32) * 4095 + 127) // 255
+        Image.fromarray(np.uint16(65535) - values.astype(np.uint16)).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "a.tif") as written:
+        assert written.tag_v2[262] == 0
+    assert np.array_equal(read_image(tmp_path / "a.tif")[:, :, 0], grey)
+
+
 def test_too_many_pixels(tmp_path, monkeypatch):
     path = save(Image.new("1", (300, 200)), tmp_path / "big.png")
     monkeypatch.setattr(images, "MAX_PIXELS", 50_000)

@@ -30,7 +30,7 @@ from uois_sam.cli.main import main
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.metrics import Metrics
 from uois_sam.serve.problems import NotHereError, TooLargeError
-from uois_sam.serve.run import listen
+from uois_sam.serve.run import listen, make_server
 from uois_sam.serve.store import KeptPhoto, PhotoStore, size_of
 
 TOKEN = "a-token-of-tests-0123"
@@ -269,6 +269,22 @@ def test_what_the_first_click_leaves_behind_counts(model: UOISSAM) -> None:
     assert small.get(second)
 
 
+def test_the_first_signal_says_what_is_finished_and_the_second_stops(model: UOISSAM) -> None:
+    lines: list[str] = []
+    idle, busy = (make_server(model, ServerConfig(), lines.append) for _ in range(2))
+    idle.handle_exit(signal.SIGINT, None)
+    assert idle.should_exit and not lines
+    loop = asyncio.new_event_loop()
+    busy.server_state.tasks = {loop.create_task(asyncio.sleep(0)) for _ in range(2)}
+    busy.handle_exit(signal.SIGTERM, None)
+    busy.handle_exit(signal.SIGTERM, None)  # an impatient system
+    assert lines == ["finishing 2 requests in hand; Ctrl+C again stops at once"]
+    with pytest.raises(KeyboardInterrupt):
+        busy.handle_exit(signal.SIGINT, None)
+    loop.run_until_complete(asyncio.gather(*busy.server_state.tasks))
+    loop.close()
+
+
 def until_refused(port: int) -> None:
     """Wait until nobody listens on a port."""
     for _ in range(3000):
@@ -305,4 +321,5 @@ def test_the_command_serves_until_a_signal_comes_and_answers_what_it_has_taken()
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         assert answer.startswith(b"HTTP/1.1 200 ") and b'"instances"' in answer
         assert process.wait(60) == 0
-        assert process.stderr.read().strip() == "ended"
+        finishing = "finishing 1 request in hand; Ctrl+C again stops at once"
+        assert process.stderr.read().splitlines() == [finishing, "ended"]

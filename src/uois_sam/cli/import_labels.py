@@ -53,13 +53,13 @@ class Import:
         from uois_sam.datasets import open_dataset
         from uois_sam.datasets.importing import count_others, import_sample
         from uois_sam.datasets.notes import sum_notes
-        from uois_sam.io.files import make_output_folder
+        from uois_sam.io.files import make_output_folder, real_path
         from uois_sam.runtime.executors import in_order, on_threads
         from uois_sam.runtime.interrupts import AGAIN, ends_softly
         from uois_sam.runtime.progress import print_line, progress
 
         expect_at_least("workers", self.workers, 1)
-        if self.out.resolve() == self.src.resolve():
+        if real_path(self.out) == real_path(self.src):
             raise OutputError(f"--out {self.out}: expected another folder than the labels to import")
         dataset = open_dataset(self.kind, self.src, **dict(map(parse_option, self.set)))
         make_output_folder(self.out)

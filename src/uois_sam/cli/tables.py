@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from uois_sam.errors import UOISError, count
+from uois_sam.io.files import real_path
 from uois_sam.runtime.progress import print_line
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def find_reports(given: Sequence[Path]) -> list[Path]:
         inside = sorted(path.rglob(REPORT_FILE)) if path.is_dir() else [path]
         if not inside:
             raise UOISError(f"{path}: expected a report or a folder with {REPORT_FILE} somewhere in it, found none")
-        found |= {each.resolve(): each for each in inside}
+        found |= {real_path(each): each for each in inside}
     return list(found.values())
 
 

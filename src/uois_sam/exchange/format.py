@@ -18,6 +18,18 @@ NO_IGNORE = "photos whose ignored pixels have no place in this format"
 COVERED = "objects of which too little is visible for the label map, left out"
 
 
+def expect_text(file_name: str) -> None:
+    """Check that a photo's name can be written, as all of these formats do, in UTF-8.
+
+    Raises:
+        FormatError: it cannot: Linux has names of any bytes.
+    """
+    try:
+        file_name.encode()
+    except UnicodeEncodeError as error:
+        raise FormatError("expected a file name in UTF-8, found another: rename the photo") from error
+
+
 class FormatError(UOISError):
     """A photo cannot be written in a format; the message says what the format expects."""
 

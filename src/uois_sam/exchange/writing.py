@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO
 
 from uois_sam.errors import OutputError
-from uois_sam.exchange.format import EncodedPhoto, Format, Gathering
+from uois_sam.exchange.format import EncodedPhoto, Format, Gathering, expect_text
 from uois_sam.exchange.photo import LabelledPhoto
 from uois_sam.io.files import Content, make_output_folder, write_together
 
@@ -21,6 +21,7 @@ def encode_all(formats: Sequence[Format], photo: LabelledPhoto) -> tuple[Encoded
     Raises:
         FormatError: if one of them cannot hold it.
     """
+    expect_text(photo.file_name)
     return tuple(each.encode(photo) for each in formats)
 
 

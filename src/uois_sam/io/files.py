@@ -96,6 +96,12 @@ def is_file(path: str | os.PathLike[str]) -> bool:
         raise
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return an absolute path without links, as far as there are files; ``Path.resolve`` raises RuntimeError for a link
+    to itself."""
+    return Path(os.path.realpath(path))
+
+
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Time of the last change in nanoseconds and size in bytes: another stamp, another content.
 
@@ -125,8 +131,9 @@ def make_output_folder(folder: str | os.PathLike[str]) -> None:
         OutputError: it cannot be created (for example below a regular file) or not written into.
     """
     folder = Path(folder)
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise OutputError(f"cannot write {folder}: expected a folder, found a file")
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        found = "a file" if os.path.exists(folder) else "a link to nothing"
+        raise OutputError(f"cannot write {folder}: expected a folder, found {found}")
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probe = _temporary(folder)

@@ -27,6 +27,7 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | io.BytesIO | Image.Im
 """What :func:`read_image` takes."""
 
 _ORIENTATION = 0x0112
+_PHOTOMETRIC = 0x0106
 _MODES = {
     "RGB": None,
     "RGBX": None,
@@ -125,6 +126,8 @@ def _check_array(array: npt.NDArray[np.uint8]) -> ImageArray:
         raise ImageError(f"expected an image of shape (H, W, 3) and dtype uint8, found {found}")
     if array.size == 0:
         raise ImageError(f"expected an image of at least 1x1 pixel, found shape {array.shape}")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise ImageError(f"expected at most {MAX_PIXELS} pixels, found {array.shape[1]}x{array.shape[0]}")
     return np.ascontiguousarray(array)
 
 
@@ -216,9 +219,13 @@ def _converted(image: Image.Image, name: str, content: bytes | None = None) -> P
     conversion, bits = _MODES[image.mode], ""
     deep = image.mode in _DEEP_MODES and is_deep(image)
     turned = deep and image.getexif().get(_ORIENTATION, 1) != 1
+    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        grey, bits = stretched(_in_16_bits(np.asarray(image), name))
+        values = _in_16_bits(np.asarray(image), name)
+        if white_is_zero:  # Pillow turns such pictures round where they have 8 bits, and not where they have 16
+            values = np.uint16(65535) - values
+        grey, bits = stretched(values)
         pixels, said = np.repeat(grey[:, :, None], 3, axis=2), ""
     else:
         if deep:

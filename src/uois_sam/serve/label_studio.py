@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from uois_sam.exchange.label_studio import Controls, regions_of
-from uois_sam.io.files import read_bounded
+from uois_sam.io.files import read_bounded, real_path
 from uois_sam.serve.answers import Result, json_response
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.openapi import ANY_JSON, described
@@ -171,9 +170,9 @@ def read_address(address: Any, config: ServerConfig) -> bytes:
         raise RequestError(
             "tasks: expected a server that may read files of Label Studio: start it with --photos FOLDER"
         )
-    root = Path(config.photos).resolve()
+    root = real_path(config.photos)
     try:
-        path = (root / name.lstrip("/")).resolve()
+        path = real_path(root / name.lstrip("/"))
         if root not in path.parents:
             raise NotHereError("tasks: expected a photo below the server's --photos, found another place")
         return read_bounded(path, config.body_bytes)

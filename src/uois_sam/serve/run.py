@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -62,6 +63,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal."""
         if self.should_exit and sig == signal.SIGINT:
+            logging.getLogger("uvicorn.error").disabled = True  # of every request that is broken off, a traceback
             raise KeyboardInterrupt
         requests = len(self.server_state.tasks)
         if requests and not self.should_exit:

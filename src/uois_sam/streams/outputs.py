@@ -13,7 +13,7 @@ import numpy as np
 from uois_sam.errors import OutputError, UOISError, count
 from uois_sam.instances import Instances
 from uois_sam.io.encoding import encode_png
-from uois_sam.io.files import make_output_folder, write_atomically
+from uois_sam.io.files import make_output_folder, real_path, write_atomically
 from uois_sam.io.masks import encode_mask
 from uois_sam.io.video_writer import VideoWriter
 from uois_sam.streams.frames import StreamFrame
@@ -215,5 +215,5 @@ def check_apart(folder: Path, outputs: list[Path]) -> None:
         OutputError: an output lies in the folder.
     """
     for path in outputs:
-        if folder.resolve() in (path.resolve(), path.resolve().parent):
+        if real_path(folder) in (real_path(path), real_path(path).parent):
             raise OutputError(f"{path}: expected a place outside of the folder that is watched, {folder}")

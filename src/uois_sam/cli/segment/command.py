@@ -22,6 +22,7 @@ from uois_sam.cli.segment.overview import show_first, write_sheets
 from uois_sam.cli.segment.sinks import ShardOptions, Sink, open_sink
 from uois_sam.cli.segment.tally import Tally, nothing_done, print_summary
 from uois_sam.errors import OutputError, UOISError, count, is_out_of_memory
+from uois_sam.io.files import real_path
 from uois_sam.runtime.executors import Executor, in_order
 from uois_sam.runtime.interrupts import AGAIN, ends_softly
 from uois_sam.runtime.progress import ProgressCallback, print_line, progress
@@ -163,7 +164,7 @@ class _Run:
         self.writer = writer
         self.sources = sources
         self.tally = tally
-        self.protected = frozenset(source.path.resolve() for source in sources)
+        self.protected = frozenset(real_path(source.path) for source in sources)
         """Inputs, which are never replaced."""
         self.finished: dict[Path, None] = {}
         """Stems of the photos that have results, in order, where pictures of them are to be shown together."""
@@ -236,7 +237,7 @@ class _Run:
 
     def _write(self, source: Source, stem: Path, result: Result) -> None:
         for path in (*self.sink.paths(stem, result), *self.writer.paths(result.in_formats.photos)):
-            if path.resolve() in self.protected:
+            if real_path(path) in self.protected:
                 raise OutputError(f"cannot write {path}: it is one of the inputs")
         self.sink.write(stem, result)
         self.writer.write(result.in_formats.photos)

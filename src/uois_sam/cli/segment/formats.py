@@ -162,7 +162,7 @@ class FormatPlan:
         return self._encoded(photo, photo.read(), found)
 
     def _encoded(self, photo: Photo, image: ImageArray, found: LabelledPhoto) -> InFormats:
-        from uois_sam.exchange.format import COVERED, FormatError
+        from uois_sam.exchange.format import COVERED, FormatError, expect_text
         from uois_sam.io.photo_files import is_plain
 
         found, covered = _worst_first(found) if self.to_correct else (found, 0)
@@ -176,6 +176,7 @@ class FormatPlan:
         problems = []
         for each in self.formats:
             try:
+                expect_text(found.file_name)
                 one = each.encode(found)
                 encoded.append(replace(one, notes={**one.notes, COVERED: covered}) if covered else one)
             except FormatError as error:

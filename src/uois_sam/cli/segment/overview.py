@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from uois_sam.cli.segment.outputs import RECORD, path_of
 from uois_sam.cli.segment.search import SHEET
 from uois_sam.errors import OutputError, UOISError, count
+from uois_sam.io.files import real_path
 from uois_sam.runtime.progress import ProgressCallback, print_line, tracked
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def write_sheets(
     for folder, inside in tracked(folders.items(), watch, "contact sheets", len(folders)):
         sheet = out / folder / SHEET
         try:
-            if sheet.resolve() in protected:
+            if real_path(sheet) in protected:
                 raise OutputError("it is one of the inputs")
             if numbered := _write(sheet, out, inside):
                 tell(f"note: {sheet}: {numbered}")

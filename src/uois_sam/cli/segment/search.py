@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uois_sam.errors import ImageError, UOISError, count
+from uois_sam.io.files import real_path
 
 if TYPE_CHECKING:
     from uois_sam.io.photo_archives import Member
@@ -48,8 +49,13 @@ class Found:
     def key(self) -> object:
         """What is given twice has the same key."""
         if self.member is not None:
-            return self.path.absolute(), self.member.name
-        return self.path.absolute() if self.content is None else self.content
+            return _absolute(self.path), self.member.name
+        return _absolute(self.path) if self.content is None else self.content
+
+
+def _absolute(path: Path) -> Path:
+    """An absolute path without "..", whatever links its folders are; links to files are files of their own."""
+    return Path(os.path.realpath(path.parent), path.name) if ".." in path.parts else path.absolute()
 
 
 class NothingFoundError(UOISError):
@@ -156,8 +162,8 @@ def _files_below(folder: Path, out: Path) -> list[Path]:
     from uois_sam.io.formats import UNREAD_SUFFIXES, VIDEO_SUFFIXES, readable_suffixes
     from uois_sam.io.photo_archives import ARCHIVE_SUFFIXES
 
-    results = out.resolve()
-    if results == folder.resolve():
+    results = real_path(out)
+    if results == real_path(folder):
         raise UOISError(f"--out {out}: expected another folder than the inputs, whose results would become inputs")
     taken = readable_suffixes() | VIDEO_SUFFIXES
     known, odd = _walk(folder, results, taken | UNREAD_SUFFIXES | ARCHIVE_SUFFIXES | {_RECORD})
@@ -182,7 +188,7 @@ def _walk(folder: Path, results: Path, suffixes: frozenset[str]) -> tuple[list[P
         inside = [Path(parent, name) for name in folders if not name.startswith(".")]
         linked = [path for path in inside if path.is_symlink()]
         odd.setdefault("links to folders are not followed; give them by name", []).extend(linked)
-        folders[:] = [path.name for path in inside if path.is_symlink() or path.resolve() != results]
+        folders[:] = [path.name for path in inside if path.is_symlink() or real_path(path) != results]
         for path in (Path(parent, name) for name in names if not name.startswith(".")):
             if path.suffix.lower() in suffixes:
                 gone = "links to nothing" if path.is_symlink() else "pipes, sockets and devices"

@@ -122,7 +122,13 @@ def test_a_sample_of_the_frames_at_another_size(rectangles: Path, own_labels: Pa
 
 @pytest.mark.parametrize(("policy", "status", "scored"), [("error", 2, 0), ("empty", 0, 6), ("skip", 0, 5)])
 def test_missing_predictions(
-    rectangles: Path, own_labels: Path, tmp_path: Path, policy: str, status: int, scored: int
+    rectangles: Path,
+    own_labels: Path,
+    tmp_path: Path,
+    policy: str,
+    status: int,
+    scored: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (own_labels / "2.png").unlink()
     out = tmp_path / "out"
@@ -131,6 +137,8 @@ def test_missing_predictions(
         report = report_of(out)
         assert report["dataset"]["scored"] == scored and report["missing_predictions"] == policy
         assert report["left_out"] == (["2"] if policy == "skip" else [])
+        what = {"skip": "left out", "empty": "counted as nothing found"}[policy]
+        assert f"note: 1 of 6 frames without a prediction {what}, first 2\n" in capsys.readouterr().err
 
 
 def test_bad_files_fail_alone(

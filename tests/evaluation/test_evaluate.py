@@ -81,7 +81,9 @@ def test_missing_predictions_are_an_error_unless_asked_otherwise(rectangles: Pat
     with pytest.raises(PredictionError, match="found 0"):
         evaluate(data, PredictionFolder(empty), tmp_path / "out")
     report = evaluate(data, PredictionFolder(empty), tmp_path / "out", Scoring(missing="empty"))
-    assert report["scores"]["predicted_objects"] == 0 and report["method"] == {"name": "empty", "kind": "predictions"}
+    note = f"{len(data)} of {len(data)} frames without a prediction counted as nothing found, first {data.names[0]}"
+    assert report["scores"]["predicted_objects"] == 0
+    assert report["method"] == {"name": "empty", "kind": "predictions", "notes": [note]}
     with pytest.raises(PredictionError, match="found no folder"):
         evaluate(data, PredictionFolder(tmp_path / "nowhere"), tmp_path / "out", Scoring(missing="skip"))
 

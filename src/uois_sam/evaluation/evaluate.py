@@ -12,6 +12,7 @@ from typing import Any
 
 from uois_sam.datasets.base import Dataset, FrameDataset
 from uois_sam.datasets.registry import DATASETS
+from uois_sam.errors import count
 from uois_sam.evaluation.frame_scores import FrameResult
 from uois_sam.evaluation.predictions import PredictionError, PredictionFolder
 from uois_sam.evaluation.report import html, markdown
@@ -127,11 +128,17 @@ def claimed_by(predictor: Predictor, size_hw: tuple[int, int] | None) -> dict[st
 
 def _given(folder: PredictionFolder, dataset: Dataset, indices: Sequence[int], scoring: Scoring) -> dict[str, Any]:
     """Check a folder of existing predictions and return what made them."""
+    names = [dataset.names[index] for index in indices]
     if scoring.missing == "error":
-        folder.check_complete([dataset.names[index] for index in indices])
+        folder.check_complete(names)
     elif not os.path.isdir(folder.root):
         raise PredictionError(f"{folder.root}: expected a folder of label PNGs, found no folder")
-    return folder.method() or {"name": folder.root.resolve().name, "kind": "predictions"}
+    details = folder.method() or {"name": folder.root.resolve().name, "kind": "predictions"}
+    if missing := folder.missing(names):
+        what = "counted as nothing found" if scoring.missing == "empty" else "left out"
+        note = f"{len(missing)} of {count(len(names), 'frame')} without a prediction {what}, first {missing[0]}"
+        details = {**details, "notes": [*details.get("notes", ()), note]}
+    return details
 
 
 def _scored(dataset: Dataset, title: str | None) -> ScoredDataset:

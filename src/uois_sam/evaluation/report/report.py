@@ -120,14 +120,14 @@ def make_report(
     limits = LimitNotes()
     for result in results:
         limits.add(result.name, result.limits)
-    said_of_limits = limits.lines()
+    notes = [*method.details.get("notes", ()), *limits.lines()]
     accumulator = ScoreAccumulator()
     for result in results:
         accumulator.update(result.scores)
     scores = accumulator.compute()
     return {
         "format": FORMAT,
-        "method": {**method.details, "name": method.name, **({"notes": said_of_limits} if said_of_limits else {})},
+        "method": {**method.details, "name": method.name, **({"notes": notes} if notes else {})},
         "dataset": asdict(replace(dataset, notes=(*said, *found))) | {"asked": len(outcomes), "scored": len(results)},
         "protocol": protocol_json(scoring.protocol, scores.sizes_hw, scores.boundary_radii_px),
         "scores": asdict(scores),

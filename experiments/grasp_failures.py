@@ -23,7 +23,7 @@ from uois_sam.grasping.pictures import with_hand
 from uois_sam.grasping.rounds import Attempt, Start, set_table
 from uois_sam.grasping.tables import TableConfig
 from uois_sam.grasping.world import World
-from uois_sam.io.contact_sheet import captioned
+from uois_sam.io.captions import captioned
 from uois_sam.io.encoding import encode_jpeg
 from uois_sam.io.files import write_atomically
 from uois_sam.synth.rendering.variants import choose_variant

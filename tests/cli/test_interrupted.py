@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from cli.test_segment import FakeModel, asked, photo, results, segment, written
+from uois_sam import __main__ as program
 from uois_sam.cli.segment.command import segment_inputs
 from uois_sam.cli.segment.formats import FormatChoice
 from uois_sam.runtime.interrupts import ends_softly
@@ -133,3 +134,19 @@ def test_other_threads_work_without_signals() -> None:
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def test_the_installed_program_is_the_one_that_ends_at_once() -> None:
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    if not pyproject.exists():
+        pytest.skip("no repository around the tests")
+    for path in (pyproject, pyproject.parent / "light" / "pyproject.toml"):
+        assert 'uois-sam = "uois_sam.__main__:run"' in path.read_text(encoding="utf-8")
+
+
+def test_the_program_ends_with_the_status_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for status in (0, 1, 2, 141):
+        monkeypatch.setattr("uois_sam.cli.main.main", lambda status=status: status)
+        with pytest.raises(SystemExit) as ended:
+            program.run()
+        assert ended.value.code == status

@@ -1,11 +1,10 @@
-"""Compare backends on one exported model: masks with torch's on rendered scenes, and times of all in one run.
+"""Compare backends on one exported model: masks with torch's on rendered scenes, and times of processes in turn.
 
 uois-sam generate --out scenes --scenes 100
 uois-sam export compact --to onnx --out exported
-OMP_NUM_THREADS=1 python benchmarks/backends.py --folder exported --photos scenes/rgb --out backends.json
+python benchmarks/backends.py --folder exported --photos scenes/rgb --out backends.json
 
-With more threads than one the times flatter ONNX Runtime: all backends share a process, and its idle threads look for
-work while the next backend computes. ``photo.py`` gives each a process of its own.
+Times are those of the two example photos at 640x480, each backend in processes of its own (``in_turn.py``).
 """
 
 from __future__ import annotations
@@ -13,21 +12,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from in_turn import PHOTOS, in_turn
 from uois_sam import UOISSAM
 from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import UOISError
 from uois_sam.instances import Instances
 from uois_sam.io.images import read_image
 from uois_sam.runtime.provenance import summary
-from uois_sam.runtime.timing import reading, time_in_turn
 
 BACKENDS = ("onnxruntime", "openvino")
-EXAMPLES = Path(__file__).parents[1] / "examples"
-TIMED = ("coffee.jpg", "scene_crowded.jpg")
 
 
 def main() -> int:
@@ -36,23 +32,23 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="exported model")
     parser.add_argument("--model", default="compact", help="the model in torch that it was made from")
     parser.add_argument("--photos", type=Path, help="folder of photos whose masks are compared")
-    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each photo")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each photo and backend")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
         models = {"torch": UOISSAM.from_pretrained(options.model, device="cpu")}
         models |= {name: UOISSAM.from_pretrained(options.folder, backend=name) for name in BACKENDS}
         paths = sorted(options.photos.rglob("*.png")) + sorted(options.photos.rglob("*.jpg")) if options.photos else []
-        found: dict[str, Any] = {"masks": compare(models, paths), "seconds": time_all(models, options.repeats)}
+        masks, seconds = compare(models, paths), time_all(options.model, str(options.folder), options.repeats)
     except UOISError as error:
         print(f"backends: {error}", file=sys.stderr)
         return 2
-    for name, row in found["masks"].items():
+    for name, row in masks.items():
         print(f"{name}: mean IoU with torch {row['mean_iou']:.6f} over {row['masks']} masks of {len(paths)} photos")
-    for photo, rows in found["seconds"].items():
+    for photo, rows in seconds.items():
         for name, row in rows.items():
             print(f"{photo} {name}: {row['wall']:.3f} s, processor {row['cpu']:.3f} s, ratio {row['cpu_ratio']:.2f}")
-    record = make_record("backends", found)
+    record = make_record("backends", {"masks": masks, "seconds": seconds})
     print(summary(record["machine"]))
     if options.out:
         write_record(options.out, record)
@@ -78,17 +74,14 @@ def counterparts(plain: Instances, other: Instances) -> list[float]:
     return [float(value) for value in best] + [0.0] * max(0, len(other) - len(plain))
 
 
-def time_all(models: dict[str, UOISSAM], repeats: int) -> dict[str, dict[str, dict[str, float]]]:
+def time_all(model: str, folder: str, repeats: int) -> dict[str, dict[str, dict[str, float]]]:
     """Return medians of wall-clock and processor seconds a photo, and ratios to torch."""
+    found = in_turn({"torch": model} | dict.fromkeys(BACKENDS, folder), repeats)
     rows: dict[str, dict[str, dict[str, float]]] = {}
-    for name in TIMED:
-        photo = read_image(EXAMPLES / name)
-        calls = {each: lambda model=model, photo=photo: model.predict(photo) for each, model in models.items()}
-        taken: dict[str, dict[str, float]] = {each: {} for each in models}
-        for clock in ("wall", "cpu"):
-            with reading(clock):
-                for each, spread in time_in_turn(calls, models["torch"].networks.device, repeats, warm_up=1).items():
-                    taken[each][clock] = spread.median
+    for name in PHOTOS:
+        taken = {
+            each: {clock: float(np.median(seconds)) for clock, seconds in found[each][name].items()} for each in found
+        }
         for row in taken.values():
             row |= {f"{clock}_ratio": row[clock] / taken["torch"][clock] for clock in ("wall", "cpu")}
         rows[name] = taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -135,6 +136,21 @@ def test_colours_are_distinct_and_always_the_same():
     palette = colours(PALETTE_SIZE)
     assert len(np.unique(palette, axis=0)) == PALETTE_SIZE
     np.testing.assert_array_equal(colours(5), palette[:5])
+
+
+def test_each_colour_is_as_far_as_can_be_in_cielab_from_those_before_it():
+    steps = np.linspace(0, 255, 14, dtype=np.float32)
+    rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    lab = np.asarray(cv2.cvtColor(rgb / 255, cv2.COLOR_RGB2LAB), dtype=np.float32)[:, 0]
+    lightness, chroma = lab[:, 0], np.hypot(lab[:, 1], lab[:, 2])
+    vivid = (lightness > 45) & (lightness < 88) & (chroma > 50)
+    rgb, lab = rgb[vivid, 0], lab[vivid]
+    chosen = [int(np.argmin(np.abs(rgb - (0, 157, 255)).sum(axis=1)))]  # azure, rare on tables
+    distance = np.full(len(lab), np.inf)
+    while len(chosen) < PALETTE_SIZE:
+        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    np.testing.assert_array_equal(colours(PALETTE_SIZE), rgb[chosen].astype(np.uint8))
 
 
 def test_wrong_size_is_refused():

@@ -123,3 +123,17 @@ def test_neither_package_nor_pipeline_load_torch() -> None:
     code = "import sys, uois_sam; uois_sam.UOISSAM; print('torch' in sys.modules)"
     done = run("-c", code)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_command_loads_what_it_needs(tmp_path: Path) -> None:
+    """Other commands, and Pillow's readers of other files, would make up a sixth of a cold start."""
+    code = (
+        "import sys; from uois_sam.cli.main import main; status = main(sys.argv[1:]);"
+        "print(status, *sorted(sys.modules))"
+    )
+    said = run("-c", code, "segment", PHOTO, "--out", tmp_path, "--backend", "onnxruntime")
+    status, *loaded = said.stdout.split()
+    assert status == "0", said.stderr
+    assert {"uois_sam.cli.segment.command", "PIL.JpegImagePlugin", "onnxruntime"} <= set(loaded)
+    unused = {f"uois_sam.cli.{name}" for name in ("bag", "evaluate", "generate", "prelabel", "serve", "train", "watch")}
+    assert not set(loaded) & (unused | {"torch", "PIL.PdfImagePlugin", "PIL.TiffImagePlugin"})

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 
 from uois_sam._version import __version__
-from uois_sam.cli.bag import Bag
-from uois_sam.cli.benchmark import Benchmark
-from uois_sam.cli.convert import Convert
-from uois_sam.cli.demo import DEMO
-from uois_sam.cli.doctor import Doctor
-from uois_sam.cli.evaluate import Evaluate
-from uois_sam.cli.export import Export
-from uois_sam.cli.finetune import FineTune
-from uois_sam.cli.generate import Generate
-from uois_sam.cli.import_labels import Import
-from uois_sam.cli.models import Models
-from uois_sam.cli.node import Node
-from uois_sam.cli.parsing import CommandGroup, parse
-from uois_sam.cli.prelabel import PreLabel
-from uois_sam.cli.reproduce import Reproduce
-from uois_sam.cli.segment.command import Segment
-from uois_sam.cli.serve import Serve
-from uois_sam.cli.tables import Tables
-from uois_sam.cli.train import TRAIN
-from uois_sam.cli.watch import Watch
+from uois_sam.cli.parsing import CommandGroup, Commands, parse
 from uois_sam.errors import INSTALL, UOISError
 from uois_sam.runtime.progress import print_line
 
@@ -45,28 +27,31 @@ class Command(Protocol):
         ...
 
 
-COMMANDS: dict[str, Any] = {
-    "segment": Segment,
-    "watch": Watch,
-    "serve": Serve,
-    "bag": Bag,
-    "node": Node,
-    "evaluate": Evaluate,
-    "tables": Tables,
-    "benchmark": Benchmark,
-    "models": Models,
-    "doctor": Doctor,
-    "generate": Generate,
-    "convert": Convert,
-    "export": Export,
-    "import": Import,
-    "train": TRAIN,
-    "prelabel": PreLabel,
-    "finetune": FineTune,
-    "reproduce": Reproduce,
-    "demo": DEMO,
-}
-"""Name on the command line to dataclass or group; a new subcommand is one import and one line here."""
+COMMANDS = Commands({
+    "segment": "segment.command:Segment",
+    "watch": "watch:Watch",
+    "serve": "serve:Serve",
+    "bag": "bag:Bag",
+    "node": "node:Node",
+    "evaluate": "evaluate:Evaluate",
+    "tables": "tables:Tables",
+    "benchmark": "benchmark:Benchmark",
+    "models": "models:Models",
+    "doctor": "doctor:Doctor",
+    "generate": "generate:Generate",
+    "convert": "convert:Convert",
+    "export": "export:Export",
+    "import": "import_labels:Import",
+    "train": "train:TRAIN",
+    "prelabel": "prelabel:PreLabel",
+    "finetune": "finetune:FineTune",
+    "reproduce": "reproduce:Reproduce",
+    "demo": "demo:DEMO",
+})  # fmt: skip
+"""Name on the command line to the module here and its dataclass or group; a new subcommand is one line here."""
+
+_COLLECT_AFTER = 20_000
+"""New containers after which the collector looks for cycles among them; Python's own number is 700 to 2000."""
 
 _DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
 
@@ -89,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        with _collected_rarely():
+            return main(sys.argv[1:])
     if "--version" in takewhile(lambda word: word.startswith("-"), arguments):
         print(f"uois-sam {__version__}")
         return 0
@@ -121,6 +108,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
         print_line(console, f"error: {where}{getattr(error, 'strerror', None) or str(error) or 'no free memory'}")
         return 2
+
+
+@contextmanager
+def _collected_rarely() -> Iterator[None]:
+    """Spare Python's collector what lives as long as the process: a tenth of a short run went into looking at it."""
+    gc.set_threshold(_COLLECT_AFTER)
+    try:
+        yield
+    finally:
+        gc.freeze()  # which the interpreter would else take apart before it ends
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Make the graphs that come with the package (:mod:`uois_sam.backends.bundled`): ``python -m uois_sam.export.bundled``.
 
-They hold no weights: every parameter is a reference to a tensor of the model's own file, by its name in there. They are
+They hold no weights: every parameter is a reference to a tensor of the model's own file, by its name in there. What
+does not depend on weights ONNX Runtime has computed already, which it would else do whenever it loads them. They are
 made again when the networks' code or the sizes of the bundled model change; other weights change nothing.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +63,31 @@ def _without_weights(content: bytes, prefix: str, digests: dict[str, bytes]) -> 
         node.ClearField("doc_string")
         for place, name in enumerate(node.input):
             node.input[place] = names.get(name, name)
-    return bytes(graph.SerializeToString(deterministic=True)), set(names.values())
+    return _simplified(graph), set(names.values())
+
+
+def _simplified(model: onnx.ModelProto) -> bytes:
+    """A model after ONNX Runtime's basic optimisation, still in plain ONNX: parameters are inputs meanwhile."""
+    import onnx
+    import onnxruntime
+
+    graph = model.graph
+    parameters = [each for each in graph.initializer if each.data_location == onnx.TensorProto.EXTERNAL]
+    for each in parameters:
+        graph.initializer.remove(each)
+        graph.input.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "graph.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        simple = onnx.load(options.optimized_model_filepath)
+    names = {each.name for each in parameters}
+    inputs = [each for each in simple.graph.input if each.name not in names]
+    del simple.graph.input[:]
+    simple.graph.input.extend(inputs)
+    simple.graph.initializer.extend(parameters)
+    return bytes(simple.SerializeToString(deterministic=True))
 
 
 def _refer(tensor: onnx.TensorProto, name: str) -> None:

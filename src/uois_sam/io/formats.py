@@ -34,6 +34,8 @@ LARGEST_FILE = 1 << 30
 """Bytes of a photo's file."""
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's readers that are tried: some of the others start programs (EPS) or ask for plug-ins."""
+_BY_START = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
+"""Formats that the first bytes tell, as Pillow does: their readers are there before all others are loaded."""
 _PLAIN_HEADER = 1 << 16
 """Bytes in which the header of a PPM has to end, comments included."""
 _LARGEST_PLAIN = 1 << 26
@@ -55,7 +57,7 @@ def open_picture(content: bytes) -> Iterator[Image.Image]:
         if len(content) > _LARGEST_PLAIN:
             raise UnidentifiedImageError(f"numbers as text of {len(content)} bytes, more than {_LARGEST_PLAIN}")
         content = _COMMENT.sub(b"", content)  # Pillow takes the square of their number in time
-    with Image.open(io.BytesIO(content), formats=_formats()) as image:
+    with Image.open(io.BytesIO(content), formats=_formats(content)) as image:
         yield image
 
 
@@ -98,7 +100,11 @@ def _has_heif() -> bool:
     return True
 
 
-def _formats() -> tuple[str, ...]:
+def _formats(content: bytes) -> tuple[str, ...]:
+    """Pillow's readers to try on a file's content."""
+    for start, name in _BY_START.items():
+        if content.startswith(start):
+            return (name,)
     Image.init()
     wanted = (*FORMATS, "HEIF") if _has_heif() else FORMATS
     return tuple(name for name in wanted if name in Image.OPEN)

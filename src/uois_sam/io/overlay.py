@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,14 @@ if TYPE_CHECKING:
 
 FILL_OPACITY = 0.4
 """How much of an instance's colour covers the photo inside its outline."""
-PALETTE_SIZE = 64
+_PALETTE = np.frombuffer(bytes.fromhex(
+    "009cff 00ff00 ff0000 ff00ff 757513 00ebd7 d76289 ffd700 7562ff 9ceb75 ff9c62 ff89ff 00894e ff009c eb004e ebd775 "
+    "b0eb00 009c00 ff7500 8962c4 9c13ff b027c4 00eb9c c44e3a 9cb013 9c6200 00eb62 eb9c00 c43a9c ff3ad7 629c3a d73a13 "
+    "3a75eb 4ed700 9c9cff d789d7 c49c3a 4ec489 d72775 ff75c4 ff6275 c475ff b04eff 75c427 ff754e 4ec462 ff273a ebc43a "
+    "d77513 9c4e9c d7d727 b0c462 eb62ff c4eb4e 008927 ff0075 ff8975 c400eb c43a4e b04ec4 b04e13 89eb9c b09c00 ffc462"
+), dtype=np.uint8).reshape(-1, 3)  # fmt: skip
+"""Each colour as far as can be, in CIELAB, from those before it; a test has the rule, which OpenCV takes 0.1 s for."""
+PALETTE_SIZE = len(_PALETTE)
 """Instances beyond this number reuse the colours from the start."""
 
 _SHIFT = 4  # OpenCV draws at fixed-point coordinates with this many fractional bits
@@ -125,31 +131,12 @@ def foreground_picture(image: ImageArray, maps: PromptMaps) -> ImageArray:
 
 def colours(count: int) -> npt.NDArray[np.uint8]:
     """(count, 3) uint8 RGB: the colour of each instance; beyond ``PALETTE_SIZE`` they repeat."""
-    return np.asarray(_palette()[np.arange(count) % PALETTE_SIZE], dtype=np.uint8)
+    return np.asarray(_PALETTE[np.arange(count) % PALETTE_SIZE])
 
 
 def colours_of(numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
     """(N, 3) uint8 RGB: the colour of each number from 1, as :func:`colours` has them."""
-    return np.asarray(_palette()[(np.array(numbers, dtype=np.int64) - 1) % PALETTE_SIZE], dtype=np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _palette() -> npt.NDArray[np.uint8]:
-    """(PALETTE_SIZE, 3) uint8 RGB: each colour as far as can be, in CIELAB, from those before it."""
-    import cv2
-
-    steps = np.linspace(0, 255, 14, dtype=np.float32)
-    rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    lab = np.asarray(cv2.cvtColor(rgb / 255, cv2.COLOR_RGB2LAB), dtype=np.float32)[:, 0]
-    lightness, chroma = lab[:, 0], np.hypot(lab[:, 1], lab[:, 2])
-    vivid = (lightness > 45) & (lightness < 88) & (chroma > 50)
-    rgb, lab = rgb[vivid, 0], lab[vivid]
-    chosen = [int(np.argmin(np.abs(rgb - (0, 157, 255)).sum(axis=1)))]  # start at azure, rare on tables
-    distance = np.full(len(lab), np.inf)
-    while len(chosen) < PALETTE_SIZE:
-        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
-        chosen.append(int(distance.argmax()))
-    return np.asarray(rgb[chosen], dtype=np.uint8)
+    return np.asarray(_PALETTE[(np.array(numbers, dtype=np.int64) - 1) % PALETTE_SIZE])
 
 
 def _line_width(image: ImageArray) -> float:

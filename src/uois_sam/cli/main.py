@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -50,9 +49,6 @@ COMMANDS = Commands({
 })  # fmt: skip
 """Name on the command line to the module here and its dataclass or group; a new subcommand is one line here."""
 
-_COLLECT_AFTER = 20_000
-"""New containers after which the collector looks for cycles among them; Python's own number is 700 to 2000."""
-
 _DESCRIPTION = """Find every object in photos of cluttered scenes, without knowing the objects.
 
     uois-sam segment photo.jpg --out results
@@ -74,9 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: after ``--help`` (status 0) and on unknown or missing options (status 2).
     """
-    if arguments is None:
-        with _collected_rarely():
-            return main(sys.argv[1:])
+    arguments = sys.argv[1:] if arguments is None else arguments
     if "--version" in takewhile(lambda word: word.startswith("-"), arguments):
         print(f"uois-sam {__version__}")
         return 0
@@ -108,16 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
         print_line(console, f"error: {where}{getattr(error, 'strerror', None) or str(error) or 'no free memory'}")
         return 2
-
-
-@contextmanager
-def _collected_rarely() -> Iterator[None]:
-    """Spare Python's collector what lives as long as the process: a tenth of a short run went into looking at it."""
-    gc.set_threshold(_COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.freeze()  # which the interpreter would else take apart before it ends
 
 
 @contextmanager

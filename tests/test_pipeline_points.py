@@ -9,8 +9,11 @@ import pytest
 
 from uois_sam import UOISSAM
 from uois_sam.errors import ImageError, UOISError
+from uois_sam.instances import Instances
 from uois_sam.pipeline import EncodedImage
+from uois_sam.pipeline.pointing import notes_on
 from uois_sam.pipeline.view import View
+from uois_sam.request import Request
 
 HEIGHT, WIDTH = 60, 90
 POINTS = [(5.0, 5.0), (80.0, 50.0), (40.25, 30.5), (5.0, 50.0)]
@@ -134,3 +137,14 @@ def test_with_zoom_a_box_is_looked_at_more_closely(
 def test_objects_that_are_pointed_at_and_words_of_finding_exclude_each_other(scene: EncodedImage) -> None:
     with pytest.raises(UOISError, match="expected no max_objects"):
         scene.predict(POINTS, max_objects=3)
+
+
+def test_empty_masks_of_what_was_pointed_at_are_told() -> None:
+    targets = Request().changed({"points": [(2, 3), (5, 5)]}).targets
+    assert targets is not None and len(targets) == 2
+    masks = np.zeros((2, 8, 9), bool)
+    masks[0, 3, 2] = True
+    found = Instances(masks=masks, scores=np.ones(2, np.float32), boxes=np.zeros((2, 4), np.float32),
+                      points=np.zeros((2, 2), np.float32), model="m")  # fmt: skip
+    assert notes_on(targets, found) == ("nothing there: 1 of 2 objects pointed at with an empty mask, first number 2",)
+    assert notes_on(targets[:1], found[:1]) == ()

@@ -60,7 +60,7 @@ class Losses:
             )
         if self.support:
             found.append(
-                f"support taken for an object: {count(self.support, 'mask')} left out that lie flat on the plane that "
-                "depth shows; without --depth (depth) they are kept"
+                f"support taken for an object: {count(self.support, 'mask')} left out, flat on the plane that depth "
+                "shows; without --depth (depth) they are kept"
             )
         return tuple(found)

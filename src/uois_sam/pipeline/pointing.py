@@ -19,7 +19,7 @@ from uois_sam.arrays import (
     shrunk,
     sigmoid,
 )  # fmt: skip
-from uois_sam.errors import ImageError
+from uois_sam.errors import ImageError, count
 from uois_sam.geometry import cut_padding, look_at_part
 from uois_sam.instances import Instances
 from uois_sam.models.clicks import Clicks, Drawn, clean, combine, lattice
@@ -47,11 +47,21 @@ def predict_targets(photo: View) -> Instances:
         single = scorer.one_each(photo.features.mask_features, in_frame[simple])
         clicked = photo.draw(single, arange(len(simple), in_frame), in_frame[simple])
         if len(simple) == len(targets):
-            return replace(clicked, notes=taken_as_pixels(targets, photo.image_hw))
+            return replace(clicked, notes=notes_on(targets, clicked))
         others = [_answer(photo, target) for target in targets if not target.is_one_click]
-    found = replace(_joined([clicked, *others]), notes=taken_as_pixels(targets, photo.image_hw))
     rows = [*simple, *(row for row, target in enumerate(targets) if not target.is_one_click)]
-    return replace(found[np.argsort(rows)], points=points)
+    found = replace(_joined([clicked, *others])[np.argsort(rows)], points=points)
+    return replace(found, notes=notes_on(targets, found))
+
+
+def notes_on(targets: tuple[Target, ...], found: Instances) -> tuple[str, ...]:
+    """What is to be said of the masks of targets, one for one."""
+    empty = np.flatnonzero(~found.masks.any(axis=(1, 2)))
+    said = f"nothing there: {len(empty)} of {count(len(targets), 'object')} pointed at with an empty mask, "
+    return (
+        *taken_as_pixels(targets, (found.masks.shape[1], found.masks.shape[2])),
+        *([f"{said}first number {empty[0] + 1}"] if len(empty) else []),
+    )
 
 
 def taken_as_pixels(targets: tuple[Target, ...], image_hw: tuple[int, int]) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """What it costs to show the model MuJoCo's picture of a scene instead of a photo-like rendering.
 
     python experiments/mujoco_photo.py [--tables 12] [--out results.json] [--pictures folder]
+    python experiments/mujoco_photo.py --tables 30 --labelled folder
 
 The tables of ``uois-sam demo grasp`` (piles and packed ones), each seen twice by the same camera: path traced, as the
 demo shows them to the model, and drawn by MuJoCo from the same meshes with the same textures, lit by the same lamps'
 directions and a light at the camera. Labels are the same. Figures are means over the pictures; the interval of the
-difference is the 95 % one of 5000 resamples of the tables. Needs the extra ``grasp``, and OpenGL (a display or EGL).
+difference is the 95 % one of 5000 resamples of the tables. ``--labelled`` scores nothing: it keeps MuJoCo's pictures
+and labels, for ``finetune_gain.py``. Needs the extra ``grasp``, and OpenGL (a display or EGL).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.errors import UOISError
 from uois_sam.evaluation import score_image
 from uois_sam.grasping.tables import TableConfig, draw_table, look
-from uois_sam.io.encoding import encode_jpeg
+from uois_sam.io.encoding import encode_jpeg, encode_png
 from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.runtime.provenance import summary
 from uois_sam.synth.assets.collection import BUILT_IN
@@ -127,6 +129,21 @@ def measure(options: argparse.Namespace) -> np.ndarray[Any, np.dtype[np.float64]
     return np.array(rows)
 
 
+def write_labelled(options: argparse.Namespace) -> None:
+    """Write MuJoCo's pictures and labels of all tables to ``rgb/`` and ``label/`` of a folder."""
+    for part in ("rgb", "label"):
+        make_output_folder(options.labelled / part)
+    for seed in range(options.seed, options.seed + options.tables):
+        for arrangement in ("pile", "packed"):
+            config = TableConfig(arrangement=arrangement)
+            scene = draw_table(seed, config)
+            _, truth = look(scene, config, photo=False)
+            name = f"{seed}_{arrangement}.png"
+            write_atomically(options.labelled / "rgb" / name, encode_png(picture_by_mujoco(scene, config.size_hw)))
+            write_atomically(options.labelled / "label" / name, encode_png(truth.astype(np.uint16)))
+            print(f"{arrangement} {seed}", file=sys.stderr)
+
+
 def main() -> int:
     """Run the script; exit status 2 where it cannot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,12 +151,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2000, help="of the first table (default: 2000)")
     parser.add_argument("--model", default="compact", help="model name or folder (default: compact)")
     parser.add_argument("--pictures", type=Path, help="folder for both pictures of every table, with what was found")
+    parser.add_argument("--labelled", type=Path, help="folder for MuJoCo's pictures and labels of every table")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
     options = parser.parse_args()
     try:
         if options.pictures:
             make_output_folder(options.pictures)
         choose_variant()
+        if options.labelled:
+            write_labelled(options)
+            return 0
         scores = measure(options)
     except UOISError as error:
         print(f"mujoco_photo: {error}", file=sys.stderr)

@@ -17,6 +17,8 @@ from uois_sam.checkpoints.folder import read_folder
 from uois_sam.datasets.folder import FolderDataset
 from uois_sam.errors import UOISError, WeightsError
 from uois_sam.finetuning import FineTuneConfig, FineTuneResult, finetune
+from uois_sam.finetuning.outcome import Kept, choose
+from uois_sam.finetuning.scores import Verdict
 from uois_sam.runtime.progress import ProgressCallback
 
 FEW = FineTuneConfig(steps=4, rate=1e-3, keep="trained")
@@ -97,8 +99,9 @@ def test_a_finished_run_is_not_trained_again(photos: Path, start: Path, tmp_path
     assert tune(photos, tmp_path / "run", start, progress=killing_at(1)) == first
 
 
-def test_weights_that_are_no_better_are_not_the_model(start: Path, tmp_path: Path) -> None:
-    photos, still = write_photos(tmp_path / "ten", 10), FineTuneConfig(steps=1, rate=1e-12)
+def test_weights_within_noise_are_the_model_unless_they_must_be_better(start: Path, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "ten", 10)
+    still = FineTuneConfig(steps=1, rate=1e-12, keep="better")
     result = tune(photos, tmp_path / "run", start, still)
     assert result.comparison.verdict == "within noise"
     assert result.kept == "start"
@@ -106,13 +109,28 @@ def test_weights_that_are_no_better_are_not_the_model(start: Path, tmp_path: Pat
     assert f"the trained ones are in {tmp_path / 'run' / 'trained'}" in result.verdict()
     assert read_folder(result.model)[0].weights_sha256 == read_folder(start)[0].weights_sha256
     assert read_folder(result.trained)[0].name == "run"
-    told = tune(photos, tmp_path / "run", start, replace(still, keep="trained"))  # the choice alone is another one
-    assert told.kept == "trained"
+    told = tune(photos, tmp_path / "run", start, replace(still, keep="not-worse"))  # the choice alone is another one
+    assert told.kept == "trained" and FineTuneConfig().keep == "not-worse"
+    assert "No difference beyond noise" in told.verdict() and "holds the trained weights" in told.verdict()
     assert read_folder(told.model)[0].name == "run"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "not_worse", "better"),
+    [
+        ("better", "trained", "trained"),
+        ("within noise", "trained", "start"),
+        ("worse", "start", "start"),
+        ("too few to tell", "start", "start"),
+    ],
+)
+def test_which_weights_become_the_model(verdict: Verdict, not_worse: Kept, better: Kept) -> None:
+    assert (choose("not-worse", verdict), choose("better", verdict)) == (not_worse, better)
+    assert choose("trained", verdict) == "trained"
+
+
 def test_four_held_out_photos_do_not_replace_the_start(photos: Path, start: Path, tmp_path: Path) -> None:
-    result = tune(photos, tmp_path / "run", start, replace(FEW, keep="better"))
+    result = tune(photos, tmp_path / "run", start, replace(FEW, keep="not-worse"))
     assert result.kept == "start"
     assert "4 held-out photos cannot tell" in result.verdict()
 

@@ -22,7 +22,7 @@ class FineTune:
 
     Twenty photos of the place where it will work are a start; 5 are the least. Some are held out (photos of one
     sequence together, if their names tell), and one table shows the scores on them before and after. OUT/model holds
-    the trained weights if they are better beyond noise, else those of the start. A stopped run continues when started
+    the trained weights unless they are worse beyond noise, or too few photos tell. A stopped run continues when started
     again with the same options (extra: train).
     """
 
@@ -42,9 +42,9 @@ class FineTune:
     """Highest learning rate, half of it for the encoder."""
     held_out: float = 0.25
     """Share of the photos held out to be judged by; at least 5 or half of them, at most 50."""
-    keep: Literal["better", "trained"] = "better"
-    """What OUT/model holds: the trained weights only if they are better beyond noise, or in any case. The trained ones
-    are in OUT/trained either way."""
+    keep: Literal["not-worse", "better", "trained"] = "not-worse"
+    """When OUT/model holds the trained weights: unless they are worse beyond noise, only if they are better beyond it, or
+    in any case. The trained ones are in OUT/trained either way."""
     seed: int = 0
     """Seed of the held-out photos, views and prompts."""
     name: str | None = None

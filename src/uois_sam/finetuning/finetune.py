@@ -11,7 +11,7 @@ from typing import Any
 from uois_sam.checkpoints.compact import load_compact
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError
-from uois_sam.finetuning.outcome import FineTuneConfig, FineTuneResult, Kept
+from uois_sam.finetuning.outcome import FineTuneConfig, FineTuneResult, choose
 from uois_sam.finetuning.photos import examine, hold_out
 from uois_sam.finetuning.run import Run, claim
 from uois_sam.finetuning.schedule import plan
@@ -85,7 +85,7 @@ def finetune(
         model = model.requires_grad_(False).eval().to(chosen)
         trained = run.train(model)
         comparison = run.judge(model, trained)
-        kept: Kept = "trained" if config.keep == "trained" or comparison.verdict == "better" else "start"
+        kept = choose(config.keep, comparison.verdict)
         result = FineTuneResult(
             out / "model", out / "trained", kept, run.name, card.full_name, run.names(held_out.learn),
             run.names(held_out.test), schedule.steps, comparison, (*facts.notes, *run.said()),

@@ -43,8 +43,8 @@ class FineTune:
     held_out: float = 0.25
     """Share of the photos held out to be judged by; at least 5 or half of them, at most 50."""
     keep: Literal["not-worse", "better", "trained"] = "not-worse"
-    """When OUT/model holds the trained weights: unless they are worse beyond noise, only if they are better beyond it, or
-    in any case. The trained ones are in OUT/trained either way."""
+    """When OUT/model holds the trained weights: unless they are worse beyond noise, only if they are better beyond
+    it, or in any case. The trained ones are in OUT/trained either way."""
     seed: int = 0
     """Seed of the held-out photos, views and prompts."""
     name: str | None = None

@@ -38,8 +38,9 @@ class Manifest:
     """0 for targets that have none."""
     precision: str
     input_hw: tuple[int, int]
-    """Rows and columns that the photo is stretched to."""
+    """Rows and columns that the photo is brought to."""
     batches: tuple[int, ...]
+    """Photos of a compact model's encoder (of others one), prompts of the other graphs."""
     files: Mapping[str, str]
     """File name to SHA256."""
     has: tuple[str, ...]
@@ -49,6 +50,11 @@ class Manifest:
     """Rows and columns of photos that the graph ``photo`` takes; None where there is none."""
     windows: bool = False
     """Whether there are graphs that draw masks in windows: ``ground``, ``sketch`` and ``window``."""
+    padding: tuple[float, float, float] | None = None
+    """Red, green and blue of 0 to 255 below and right of a photo whose longest side is scaled to that of ``input_hw``,
+    as SAM takes it; None where the photo is stretched."""
+    prompts_hw: tuple[int, int] | None = None
+    """Rows and columns that the photo is stretched to for the graph ``prompts``; None where there is none."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -25,6 +25,8 @@ from uois_sam.types import FloatArray, ImageArray, PromptMaps, TokenPredictions
 
 Values: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Values]
+FINE = ("fine8", "fine4")
+"""Maps finer than the grid, coarse to fine; some models have the finest only, or none."""
 LEAST_FILLED = 0.7
 """Share of a batch from which filling it up costs less than several smaller ones."""
 
@@ -105,12 +107,19 @@ class ExportedEncoder:
 
     def __call__(self, image: ImageArray) -> SceneFeatures:
         """Encode one (3, H, W) uint8 RGB image of any size."""
-        size = self.graphs.manifest.input_hw
-        out = self.graphs.run("encoder", 1, {"image": stretched(image, size)[None]})
+        manifest, size = self.graphs.manifest, self.graphs.manifest.input_hw
+        if manifest.padding is None:
+            frame, pixels = Frame.stretched(size), stretched(image, size)
+        else:
+            frame = Frame.padded((image.shape[1], image.shape[2]), size[0])
+            pixels = padded(image, frame, manifest.padding)
+        out = self.graphs.run("encoder", 1, {"image": pixels[None]})
+        if manifest.prompts_hw is not None:
+            out |= self.graphs.run("prompts", 1, {"image": in_levels(image, manifest.prompts_hw)[None]})
         maps = [out[name] for name in ("foreground_logits", "heatmap") if name in out]
-        features = DrawnFeatures(out["grid"], (out["fine8"], out["fine4"]), run=self.graphs.run)
-        return SceneFeatures(np.concatenate(maps, axis=1) if maps else out["grid"][:, :0], features,
-                             Frame.stretched(size))  # fmt: skip
+        fine = tuple(out[name] for name in FINE if name in out)
+        features = DrawnFeatures(out["grid"], fine, run=self.graphs.run)
+        return SceneFeatures(np.concatenate(maps, axis=1) if maps else out["grid"][:, :0], features, frame)
 
 
 def stretched(image: ImageArray, size_hw: tuple[int, int]) -> FloatArray:
@@ -119,6 +128,28 @@ def stretched(image: ImageArray, size_hw: tuple[int, int]) -> FloatArray:
         return image.astype(np.float32)
     planes = (Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32)) for channel in image)
     return np.stack([np.asarray(each.resize(size_hw[::-1], Image.Resampling.BILINEAR)) for each in planes])
+
+
+def in_levels(image: ImageArray, size_hw: tuple[int, int]) -> FloatArray:
+    """(3, H, W) uint8 to (3, *size_hw) float32 of whole levels from 0 to 255, as Pillow resizes pictures of 8 bits."""
+    resized = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).resize(
+        size_hw[::-1], Image.Resampling.BILINEAR
+    )
+    return np.asarray(resized, dtype=np.float32).transpose(2, 0, 1)
+
+
+def padded(image: ImageArray, frame: Frame, colour: tuple[float, float, float]) -> FloatArray:
+    """(3, H, W) uint8 to (3, *frame.size_hw) float32 of 0 to 255, one colour around the photo."""
+    pixels = np.empty((3, *frame.size_hw), dtype=np.float32)
+    pixels[:] = np.array(colour, dtype=np.float32)[:, None, None]
+    pixels[:, : frame.content_hw[0], : frame.content_hw[1]] = in_levels(image, frame.content_hw)
+    return pixels
+
+
+def _named(features: MaskFeatures) -> Arrays:
+    """What the decoder's graphs take of a photo, by name."""
+    fine = FINE[len(FINE) - len(features.fine) :]
+    return {"grid": features.grid, **dict(zip(fine, features.fine, strict=True))}
 
 
 class ExportedMaps:
@@ -140,21 +171,23 @@ class ExportedDecoder:
 
     def decode_tokens(self, features: MaskFeatures, points_xy: Values) -> TokenPredictions:
         """Run M point prompts up to the tokens."""
-        shared = {"grid": features.grid, "fine4": features.fine[-1]}
-        found = self.graphs.run_rows("tokens", shared, {"points": points_xy})
-        return TokenPredictions(found["iou_token"], found["mask_tokens"], found["scores"], found["image_state"])
+        found = self.graphs.run_rows("tokens", _named(features), {"points": points_xy})
+        return TokenPredictions(
+            found["iou_token"], found["mask_tokens"], found["scores"], found["image_state"], found.get("outline_token")
+        )
 
     def upscale(
         self, features: MaskFeatures, predictions: TokenPredictions, points_xy: Values, token_index: Values
     ) -> Values:
         """(M, T, h, w) float32 logits for the chosen tokens."""
         rows = {"mask_tokens": predictions.mask_tokens, "image_state": predictions.image_state, "points": points_xy}
+        if predictions.outline_token is not None:
+            rows["outline_token"] = predictions.outline_token
         if self.graphs.in_windows and isinstance(features, DrawnFeatures):
             shared = {"fine8": features.fine[0], **features.ground}
             logits = draw_in_windows(features, self.graphs.run_rows("sketch", shared, rows))
         else:
-            shared = {"fine8": features.fine[0], "fine4": features.fine[1]}
-            logits = self.graphs.run_rows("masks", shared, rows)["logits"]
+            logits = self.graphs.run_rows("masks", _named(features), rows)["logits"]
         if token_index.shape[1:] == logits.shape[1:2] and (token_index == np.arange(logits.shape[1])).all():
             return logits
         return logits[np.arange(len(logits))[:, None], token_index]

@@ -122,7 +122,7 @@ def _share_arena() -> None:
 
 
 @cache
-def _core() -> Any:
+def openvino_core() -> Any:
     """OpenVINO's core: one for the process, kept until its end.
 
     Each core gives signals a stack of its own. One that goes takes the stack along, and where another came after it,
@@ -135,7 +135,7 @@ def _core() -> Any:
 
 def _openvino(path: Path, threads: int) -> Session:
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = _core().compile_model(str(path), "CPU", settings)
+    compiled = openvino_core().compile_model(str(path), "CPU", settings)
     inputs, outputs = ([each.names for each in side] for side in (compiled.inputs, compiled.outputs))
     own = threading.local()  # a request a thread: photos on several do not wait for each other; its memory stays
 

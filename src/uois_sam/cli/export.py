@@ -21,6 +21,7 @@ class Export:
 
         uois-sam export compact --to onnx --out exported
         uois-sam segment photo.jpg --model exported --backend onnxruntime --out results
+        uois-sam export my-heads --sam sam_vit_l_0b3195.pth --dinov2 dinov2_vits14_pretrain.pth --out exported-sam
 
     Post-processing is not in the graphs; the package does it as for a model in torch. Names and shapes are in
     docs/reference/exported-models.md.
@@ -29,13 +30,19 @@ class Export:
     """
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """Name or folder of a model in torch."""
+    """Name or folder of a model in torch; "uois-sam models" lists names."""
     out: Path
     """Folder for the graphs; created if missing."""
     to: Literal["onnx", "openvino", "torchscript"] = "onnx"
     """What to write; onnx serves onnxruntime, openvino and tensorrt."""
     photo_size: Annotated[str | None, tyro.conf.arg(metavar="WIDTHxHEIGHT")] = None
-    """Also write graphs with preprocessing, which take photos of this size as they are; for other programs."""
+    """Of a compact model also write graphs with preprocessing, which take photos of this size as they are; for other
+    programs."""
+    sam: str | None = None
+    """Weights of the SAM of a model that stands on one: its authors' file (.pth, .pt), or a Hugging Face folder or id;
+    downloaded if left out."""
+    dinov2: str | None = None
+    """Weights of the network that its prompt generator reads, likewise."""
 
     def run(self, console: Console) -> int:
         """Write the graphs and return the exit status.
@@ -44,10 +51,13 @@ class Export:
             UOISError: an unknown model or one that is not exported, or a folder that cannot be written.
         """
         photo_hw = None if self.photo_size is None else _size(self.photo_size)
-        from uois_sam.export.write import export_model
+        from uois_sam.export.write import check_export, export_model
         from uois_sam.pipeline import UOISSAM
 
-        model = UOISSAM.from_pretrained(self.model, device="cpu", precision="float32", backend="torch")
+        check_export(self.model, self.to, photo_hw)  # before anything is loaded
+        model = UOISSAM.from_pretrained(
+            self.model, sam=self.sam, dinov2=self.dinov2, device="cpu", precision="float32", backend="torch"
+        )
         with progress(console) as watch:
             files = export_model(model, self.to, self.out, photo_hw=photo_hw, watch=watch)
         size = sum(path.stat().st_size for path in files)

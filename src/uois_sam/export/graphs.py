@@ -39,6 +39,8 @@ class Graph:
     outputs: tuple[str, ...]
     any_size: frozenset[str] = field(default_factory=frozenset)
     """Inputs and outputs whose rows and columns may be others."""
+    apart: bool = False
+    """Whether it is recorded without its weights, which may be more than an ONNX file can hold (2 GB)."""
 
     @property
     def kind(self) -> str:
@@ -63,8 +65,13 @@ class Encoder(nn.Module):
         found = (features.mask_features.grid, *features.mask_features.fine)
         if self.hpg is None:
             return found
-        maps = self.hpg(features.prompt_features)
-        return (*found, *(F.interpolate(x, self.hpg.frame_hw, mode="bilinear", align_corners=False) for x in maps))
+        return (*found, *drawn_maps(self.hpg, features.prompt_features))
+
+
+def drawn_maps(hpg: Any, prompt_features: Tensor) -> tuple[Tensor, ...]:
+    """HPG's foreground logits and heatmap at the full size of its frame."""
+    maps = hpg(prompt_features)
+    return tuple(F.interpolate(x, hpg.frame_hw, mode="bilinear", align_corners=False) for x in maps)
 
 
 class Photo(nn.Module):

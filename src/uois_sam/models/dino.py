@@ -95,7 +95,11 @@ class DinoEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """One (3, H, W) uint8 RGB image to (1, C, h, w) float32 features, (24, 32) patches in the paper."""
-        tokens = self.model(self.prepare(image)).last_hidden_state
+        return self.features(self.prepare(image))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """(1, 3, *frame_hw) float32 to the same."""
+        tokens = self.model(pixels).last_hidden_state
         patches = tokens[:, 1 + self.registers :].float()  # the first is the class token
         return patches.transpose(1, 2).unflatten(2, self.grid_hw)
 

@@ -122,8 +122,9 @@ def current_precision(device: torch.device) -> torch.dtype:
 
 
 def in_small_blocks(device: torch.device) -> bool:
-    """Return True where blocks that fit a cache are faster (a processor), False where few launches are (a GPU)."""
-    return device.type == "cpu"
+    """Return True where blocks that fit a cache are faster (a processor), False where few launches are (a GPU), and
+    for graphs, which have to stay small."""
+    return device.type == "cpu" and not is_traced()
 
 
 def is_traced() -> bool:
@@ -149,6 +150,8 @@ class Prepared(Generic[Ready]):
 
     def get(self, dtype: torch.dtype) -> Ready:
         """Return the values for this arithmetic; those for another one are dropped."""
+        if is_traced():  # a graph has to refer to the weights themselves, not to what was once derived from them
+            return self._make(self._module, dtype)
         key = (dtype, [_state(parameter) for parameter in self._module.parameters()])
         if self._kept is None or self._kept[0] != key:
             self._kept = None  # before, not after: two would be held at once

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from uois_sam.runtime.device import is_traced
 
 ROWS = 256
 """Queries of one head at a time in :func:`attend_by_rows`: their 4096 scores each in float32 fill 4 MiB of cache."""
@@ -41,12 +44,22 @@ class RelativePositions:
         One product with all offsets. The query at row y then needs those from -y on, a window that moves with y; a view
         with one step less per row has them in place, without a gather.
         """
+        if is_traced():  # a graph knows no such views
+            return self._biases_in_graph(q)
         side, offsets = self.side, len(self.tables)
         every = (q @ self.tables.T).contiguous()  # (B, y, x, offsets)
         shape, row = (len(q), side, side, side), side * offsets
         down = every.as_strided(shape, (side * row, row - 1, offsets, 1), side - 1)
         across = every.as_strided(shape, (side * row, row, offsets - 1, 1), (offsets // 2) + side - 1)
         return down.flatten(1, 2), across.flatten(1, 2)
+
+    def _biases_in_graph(self, q: Tensor) -> tuple[Tensor, Tensor]:
+        side = self.side
+        offset = torch.from_numpy(np.arange(side) - np.arange(side)[:, None] + side - 1)  # of a key from a query
+        of_rows, of_columns = (table[offset].transpose(1, 2) for table in self.tables.split(2 * side - 1))
+        grid = q.unflatten(1, (side, side))
+        across = (grid.transpose(1, 2) @ of_columns).transpose(1, 2)
+        return (grid @ of_rows).flatten(1, 2), across.flatten(1, 2)
 
 
 def attend_folded(q: Tensor, k: Tensor, v: Tensor, positions: RelativePositions) -> Tensor:
@@ -108,3 +121,17 @@ def attend_at_once(q: Tensor, k: Tensor, v: Tensor, positions: RelativePositions
     down, across = positions.biases(q.flatten(0, -3))
     bias = (down[..., :, None] + across[..., None, :]).view(*q.shape[:-1], q.shape[-2])
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def attend_by_head(q: Tensor, k: Tensor, v: Tensor, positions: RelativePositions) -> Tensor:
+    """:func:`attend_at_once` for one head after the other, for graphs: the whole image's scores are 64 MiB a head.
+
+    Args:
+        q, k, v: (heads, n, D) each, n = side * side.
+        positions: the layer's.
+
+    Returns:
+        (heads, n, D).
+    """
+    heads = zip(q.split(1), k.split(1), v.split(1), strict=True)
+    return torch.cat([attend_at_once(*head, positions) for head in heads])

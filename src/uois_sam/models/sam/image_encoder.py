@@ -9,11 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from uois_sam.models.sam.attention import RelativePositions, attend_at_once, attend_by_rows, attend_folded
+from uois_sam.models.sam.attention import (
+    RelativePositions,
+    attend_at_once,
+    attend_by_head,
+    attend_by_rows,
+    attend_folded,
+)
 from uois_sam.models.sam.layers import Affine, Norm
 from uois_sam.runtime import device as runtime_device
 
@@ -33,12 +40,12 @@ class Windows:
     @classmethod
     def of(cls, side: int, window: int, device: torch.device) -> Windows:
         padded = -(-side // window) * window
-        tokens = torch.full((padded, padded), side * side, device=device)
-        tokens[:side, :side] = torch.arange(side * side, device=device).view(side, side)
+        tokens = np.full((padded, padded), side * side)
+        tokens[:side, :side] = np.arange(side * side).reshape(side, side)
         across = padded // window
-        members = tokens.view(across, window, across, window).transpose(1, 2).reshape(-1, window * window)
-        flat = members.flatten()
-        return cls(members, flat.argsort()[: side * side])
+        members = tokens.reshape(across, window, across, window).swapaxes(1, 2).reshape(-1, window * window)
+        places = members.ravel().argsort(kind="stable")[: side * side]
+        return cls(torch.from_numpy(members).to(device), torch.from_numpy(places).to(device))
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Layer:
 
     def __call__(self, x: Tensor, buffer: Tensor) -> Tensor:
         """(tokens, C) float32 to the same; ``buffer`` is (tokens + 1, C) with a last row of zeros."""
+        if runtime_device.is_traced():
+            return self._in_graph(x)
         buffer[:-1] = self.norm1(x)
         attended = self._global(buffer[:-1]) if self.windows is None else self._windowed(buffer, self.windows)
         x = x + self.proj(attended)
@@ -79,9 +88,18 @@ class Layer:
             x[rows] += self.lin2(F.gelu(self.lin1(buffer[rows])))
         return x
 
+    def _in_graph(self, x: Tensor) -> Tensor:
+        """The same without a buffer: a graph has none to write to."""
+        normed = self.norm1(x)
+        padded = F.pad(normed, (0, 0, 0, 1))
+        x = x + self.proj(self._global(normed) if self.windows is None else self._windowed(padded, self.windows))
+        return x + self.lin2(F.gelu(self.lin1(self.norm2(x))))
+
     def _global(self, normed: Tensor) -> Tensor:
         """(tokens, C) to (tokens, C), every token attending to all."""
         q, k, v = self.qkv(normed).view(len(normed), 3, self.heads, -1).permute(1, 2, 0, 3).contiguous()
+        if runtime_device.is_traced():
+            return attend_by_head(q, k, v, self.positions).transpose(0, 1).flatten(1)
         attend = attend_by_rows if runtime_device.in_small_blocks(q.device) else attend_at_once
         return attend(q, k, v, self.positions).transpose(0, 1).flatten(1)
 

@@ -43,4 +43,4 @@ class Norm:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(..., C) to the same."""
-        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
+        return F.layer_norm(x, [int(x.shape[-1])], self.weight, self.bias, self.eps)

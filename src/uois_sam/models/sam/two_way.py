@@ -123,9 +123,11 @@ class TwoWay:
         if image.dim() == 3:
             return self._apart(image, positions, tokens)
         shared = self._share(image, positions)
+        step = PROMPTS_AT_ONCE if runtime_device.in_small_blocks(image.device) else max(1, len(tokens))
+        if 0 < len(tokens) <= step:
+            return self._run(shared, tokens)
         state = shared.image.new_empty(len(tokens), *image.shape)
         done = []
-        step = PROMPTS_AT_ONCE if runtime_device.in_small_blocks(image.device) else max(1, len(tokens))
         for start in range(0, len(tokens), step):
             some = slice(start, start + step)
             queries, state[some] = self._run(shared, tokens[some])

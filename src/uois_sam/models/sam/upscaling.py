@@ -7,6 +7,7 @@ the end is one number a cell, the mask, instead of 32 channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class Upscaler:
         Returns:
             (M, T, 4 * side, 4 * side) float32 logits.
         """
-        side, dtype = round(state.shape[1] ** 0.5), self.first.weight.dtype
+        side, dtype = math.isqrt(int(state.shape[1])), self.first.weight.dtype
         added = [_as_parts(skip.to(dtype), side) for skip in skips]
         masks = [
             torch.bmm(some.to(dtype), self._fine(vectors, added).flatten(1, 3).transpose(1, 2)).float()
@@ -62,12 +63,14 @@ class Upscaler:
 
     def maps(self, state: Tensor) -> Tensor:
         """(M, P, C) image vectors to (M, C / 8, 4 * side, 4 * side) maps that masks are read from, without skips."""
-        side = round(state.shape[1] ** 0.5)
+        side = math.isqrt(int(state.shape[1]))
         return _as_raster(self._fine(state, []).flatten(1, 3).transpose(1, 2), side)
 
     def _blocks(self, state: Tensor, heads: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        step = MASKS_AT_ONCE if runtime_device.in_small_blocks(state.device) else max(1, len(state))
-        yield from zip(state.split(step), heads.split(step), strict=True) if len(state) else ()
+        if not runtime_device.in_small_blocks(state.device):
+            yield from [(state, heads)] if len(state) else ()
+            return
+        yield from zip(state.split(MASKS_AT_ONCE), heads.split(MASKS_AT_ONCE), strict=True) if len(state) else ()
 
     def _fine(self, state: Tensor, added: Sequence[Tensor]) -> Tensor:
         """(M, P, 4, 4, C / 8): the finest vectors, cell by cell."""

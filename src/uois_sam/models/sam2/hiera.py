@@ -17,9 +17,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,6 +36,8 @@ QUERY_ROWS = 256
 """Queries of one head at a time that attend to the whole image on a processor: their scores fill 4 MiB in float32."""
 POOLED = 4
 """Tokens that become one at a step down: two rows of two."""
+
+Order: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class Layer:
             x = x.unflatten(0, (-1, POOLED)).amax(dim=1)
         x = x + self.proj(self._attended(self.qkv(normed)))
         normed = self.norm2(x).to(dtype)
+        if runtime_device.is_traced():  # a graph has no rows to write over
+            return x + self.lin2(F.gelu(self.lin1(normed)))
         step = MLP_ROWS if runtime_device.in_small_blocks(x.device) else len(x)
         for start in range(0, len(x), step):
             rows = slice(start, start + step)
@@ -139,7 +144,7 @@ class Layer:
             parts = qkv[start:stop].view(span.windows, span.tokens, 3, self.heads, -1)
             q, k, v = parts.unbind(2)
             if self.pools:
-                q = q.unflatten(1, (-1, POOLED)).amax(dim=2)
+                q = q.flatten(0, 1).unflatten(0, (-1, POOLED)).amax(dim=1).unflatten(0, (span.windows, -1))
             found.append(self._attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), span.padding))
             start = stop
         return found[0] if len(found) == 1 else torch.cat(found)
@@ -187,8 +192,10 @@ class PreparedHiera:
     """Padding of the patch convolution, pixels."""
     positions: Tensor
     """(tokens, C) float32."""
-    orders: tuple[Tensor, Tensor, Tensor]
-    """(tokens,) int64 for each of the finest three stages: the raster index of each place."""
+    order: Tensor
+    """(tokens,) int64: the raster index of each place."""
+    places: tuple[Tensor, Tensor, Tensor]
+    """(tokens,) int64 for each of the finest three stages: the place of each raster index."""
     layers: tuple[Layer, ...]
     ends: tuple[int, ...]
     """The last layer of each stage."""
@@ -208,20 +215,24 @@ class PreparedHiera:
         side = config.image_size[0] // config.patch_stride[0]
         steps = range(len(config.blocks_per_stage))
         windows = [config.window_size_per_stage[step] << step for step in steps]
-        order = window_order(side, (*windows, *(1 << step for step in steps if step)))
+        order = window_order(side, (*windows, *(1 << step for step in steps if step))).numpy()
         layers, grid = [], side
         for block in backbone.blocks:
             layers.append(Layer.of(block, grid, dtype))
             grid //= 2 if layers[-1].pools else 1
-        first = [side // layer.side * layer.window == windows[0] for layer in layers]
-        orders = [_coarser(order, side, step).to(backbone.pos_embed.device) for step in steps]
+        in_first = [side // layer.side * layer.window == windows[0] for layer in layers]
+        device = backbone.pos_embed.device
+        placed = torch.from_numpy(order).to(device)
+        first, second, third = (
+            torch.from_numpy(_coarser(order, side, step).argsort()).to(device) for step in range(3)
+        )  # fmt: skip
         conv = Affine.of(backbone.patch_embed.projection, dtype)
         positions = backbone._get_pos_embed((side, side))[0].flatten(0, 1).float()
         return cls(
             Affine(conv.weight.contiguous(memory_format=torch.channels_last), conv.bias),
-            config.patch_stride[0], config.patch_padding[0], positions[orders[0]],
-            (orders[0], orders[1], orders[2]), tuple(layers),
-            tuple(backbone.stage_ends), first.index(False) if False in first else len(first),
+            config.patch_stride[0], config.patch_padding[0], positions[placed], placed,
+            (first, second, third), tuple(layers),
+            tuple(backbone.stage_ends), in_first.index(False) if False in in_first else len(in_first),
             (_chained(convs[0], parts["conv_s0"], dtype), _chained(convs[1], parts["conv_s1"], dtype)),
             (_flat(convs[2], dtype), _flat(convs[3], dtype)),
         )  # fmt: skip
@@ -238,7 +249,7 @@ class PreparedHiera:
         drawn: dict[int, list[Tensor]] = {end: [] for end in self.ends[:2]}
         third = []
         for some in self._blocks(pixels.device):
-            x = rows[self.orders[0][some]].float() + self.positions[some]
+            x = rows[self.order[some]].float() + self.positions[some]
             for index, layer in enumerate(self.layers[: self.early]):
                 x = layer(x)
                 if index in drawn:
@@ -251,8 +262,8 @@ class PreparedHiera:
             if index == self.ends[2]:
                 grid = self.laterals[0](x.to(dtype)).float()
         above = self.laterals[1](x.to(dtype)).float()
-        grid.unflatten(0, (-1, POOLED)).add_(above[:, None])
-        finest, finer, grid = (_raster(*each) for each in zip((*maps, grid), self.orders, strict=True))
+        grid = (grid.unflatten(0, (-1, POOLED)) + above[:, None]).flatten(0, 1)
+        finest, finer, grid = (_raster(*each) for each in zip((*maps, grid), self.places, strict=True))
         return finest, finer, grid
 
     def _blocks(self, device: torch.device) -> Iterator[slice]:
@@ -261,18 +272,16 @@ class PreparedHiera:
         return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
-def _coarser(order: Tensor, side: int, step: int) -> Tensor:
+def _coarser(order: Order, side: int, step: int) -> Order:
     """The order of a grid with half the rows and columns for each step."""
     first = order[:: POOLED**step]
     return (first // side >> step) * (side >> step) + (first % side >> step)
 
 
-def _raster(vectors: Tensor, order: Tensor) -> Tensor:
-    """(tokens, C) in an order to (1, C, h, w)."""
-    side = math.isqrt(len(order))
-    placed = torch.empty_like(vectors)
-    placed[order] = vectors
-    return placed.T.contiguous().view(1, -1, side, side)
+def _raster(vectors: Tensor, places: Tensor) -> Tensor:
+    """(tokens, C) in an order to (1, C, h, w); ``places`` are those of the raster's cells in it."""
+    side = math.isqrt(len(places))
+    return vectors[places].T.contiguous().view(1, -1, side, side)
 
 
 def _flat(convolution: Any, dtype: torch.dtype) -> Affine:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_what_is_not_exported_is_refused_before_anything_is_written(
     model = in_torch(heads / NAME)
     with pytest.raises(UOISError, match="expected a photo size for a compact model only, found sam-tiny"):
         export_model(model, "onnx", tmp_path / "out", photo_hw=(480, 640))
-    redrawn: Any = replace(model.networks, redrawer=object())
+    redrawn: Any = replace(model.networks, redrawer=SimpleNamespace(name="other"))
     with pytest.raises(UOISError, match="without masks by another, found sam-tiny"):
         export_model(UOISSAM(redrawn, model.card, model.settings), "onnx", tmp_path / "out")
     for name in (NAME, str(heads / NAME)):

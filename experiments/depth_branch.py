@@ -6,8 +6,8 @@ SCENES were written by ``uois-sam generate``; their depth is seen by two simulat
 normal, steps, curvature, validity) and the prompt generator's own logits go through a few convolutions to a residual on
 these logits, which starts at zero and is zero where depth is unknown; half of the views lose depth on objects or on a
 patch. Only the branch is fitted. DATA are folders with depth: that of scenes is seen by the cameras in turn. Rows are
-the photo without depth, depth as it is used, and the branch besides: in whole, in part, and with no depth on clear
-objects.
+the photo without depth, depth as it is used, and the branch besides: in whole, in part, only where it makes an object
+likelier, and with no depth on clear objects.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ from uois_sam.training.targets import COMPACT_TARGET, foreground_target, heatmap
 from uois_sam.types import FloatArray, PromptMaps, Sample
 
 COLOUR, DEPTH, WHOLE, ERASED = "colour", "depth as it is used", "with the branch", "none on clear objects"
-SHARES = {WHOLE: (1.0, 1.0), "half of it": (0.5, 0.5), "its foreground only": (1.0, 0.0)}
-"""Of the residual that is added, to foreground and to heatmap."""
-ROWS = (COLOUR, DEPTH, *SHARES, ERASED)
+ROWS = (COLOUR, DEPTH, WHOLE, "half of it", "its foreground only", "where it raises", ERASED)
 STRIDE = 4
 """Rows and columns of the prompt frame for each of the grid that the branch works on."""
 PEAK_WEIGHT, HEATMAP_WEIGHT, FOREGROUND_WEIGHT = 20.0, 10.0, 0.5
@@ -125,6 +123,17 @@ def in_view(maps: Array, photo_hw: tuple[int, int], crop: Crop, grid_hw: tuple[i
 def on_grid(maps: PromptMaps) -> Tensor:
     """(3, h, w) logits of background and foreground and heatmap on the branch's grid."""
     return F.avg_pool2d(torch.cat([maps.foreground_logits, maps.heatmap])[None], STRIDE)[0]
+
+
+def added(residual: Tensor, row: str) -> Tensor:
+    """What a row adds to (3, h, w) logits of background and foreground and heatmap."""
+    if row == "half of it":
+        return residual / 2
+    if row == "its foreground only":
+        return torch.cat([residual[:2], torch.zeros_like(residual[2:])])
+    if row == "where it raises":
+        return torch.cat([residual[:1].clamp(max=0), residual[1:].clamp(min=0)])
+    return residual
 
 
 @dataclass(frozen=True)
@@ -237,8 +246,8 @@ def fit(views: Sequence[Fitted], held_out: Sequence[Fitted], epochs: int) -> tup
     return branch.eval(), {name: float(np.mean(each)) for name, each in zip(("without", "with"), losses, strict=True)}
 
 
-def corrected(encoded: EncodedImage, branch: Branch, shares: tuple[float, float] = SHARES[WHOLE]) -> EncodedImage:
-    """The same photo, its foreground and heatmap corrected by shares of what the branch makes of its depth."""
+def corrected(encoded: EncodedImage, branch: Branch, row: str = WHOLE) -> EncodedImage:
+    """The same photo, its foreground and heatmap corrected by what the branch makes of its depth."""
     scene, depth = encoded.scene, encoded.depth
     if scene is None or depth is None or depth.metres is None:
         return encoded
@@ -255,8 +264,8 @@ def corrected(encoded: EncodedImage, branch: Branch, shares: tuple[float, float]
             with torch.no_grad():
                 residual = branch(logits[None], torch.from_numpy(maps)[None])
             residual = F.interpolate(residual, plain.heatmap.shape[-2:], mode="bilinear", align_corners=False)[0]
-            foreground, heat = shares[0] * residual[:2], shares[1] * residual[2:]
-            return PromptMaps(plain.foreground_logits + foreground, plain.heatmap + heat)
+            residual = added(residual, row)
+            return PromptMaps(plain.foreground_logits + residual[:2], plain.heatmap + residual[2:])
 
     other = Corrected(
         encoded.networks, encoded.features, encoded.image, encoded.settings, encoded.model, encoded.request, None, depth
@@ -274,7 +283,7 @@ def rows_of(model: UOISSAM, branch: Branch, sample: Sample, scene: Scene | None,
         depth = measured(sample, scene, index, np.random.default_rng([index, 7]))
     seen = encoded.with_depth(depth, sample.camera)
     done = {COLOUR: encoded.predict(), DEPTH: seen.predict()}
-    done |= {row: corrected(seen, branch, shares).predict() for row, shares in SHARES.items()}
+    done |= {row: corrected(seen, branch, row).predict() for row in ROWS[2:-1]}
     done[ERASED] = done[WHOLE]
     if clear := clear_labels(scene):
         erased = np.where(np.isin(sample.labels, clear), np.float32(0), depth)

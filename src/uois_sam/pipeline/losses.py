@@ -54,8 +54,9 @@ class Losses:
                 "lower --min-area (min_area)"
             )
         if self.outside or self.unasked:
+            what = ((self.outside, "mask"), (self.unasked, "prompt"))
             found.append(
-                f"outside the workspace: {count(self.outside, 'mask')} and {count(self.unasked, 'prompt')} left out, "
+                f"outside the workspace: {' and '.join(count(n, thing) for n, thing in what if n)} left out, "
                 "which do not stand on the support that depth shows; --workspace off (workspace) keeps them"
             )
         if self.support:

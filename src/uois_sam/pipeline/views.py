@@ -84,7 +84,7 @@ def _closer(photo: View) -> Found | None:
     beyond = _count_beyond(photo, crop)
     share = crop.height * crop.width / (photo.image_hw[0] * photo.image_hw[1])
     said = (
-        f"closer look: {count(beyond, 'object')} left out that lie outside the {share:.0%} of the photo looked at; "
+        f"closer look: {count(beyond, 'object')} left out outside the {share:.0%} of the photo looked at; "
         "--zoom off (zoom=False) looks at all of it"
     )
     instances = in_photo(found.instances, crop, photo.image)

@@ -64,7 +64,7 @@ def test_depth_that_cannot_be_used_leaves_the_result_of_the_photo(values: Any, s
 def test_what_stands_outside_the_workspace_is_left_out_and_counted() -> None:
     assert_found(predict(depth(2.0), workspace=NEAR), B, L)
     (note,) = [note for note in predict(depth(2.0), workspace=NEAR).notes if note.startswith("outside")]
-    assert note.startswith("outside the workspace: 0 masks and 2 prompts left out")  # not even asked for
+    assert note.startswith("outside the workspace: 2 prompts left out, ")  # not even asked for
     assert_found(predict(depth(2.0), workspace="off"), B, L, R)
     assert_found(predict(depth(1.0), workspace=NEAR), B, L, R)
 
@@ -75,7 +75,7 @@ def test_masks_outside_the_workspace_are_left_out_also_where_their_prompt_is_ins
     values[:2, 12:14] = 1.0
     found = predict(values, workspace=NEAR)
     assert_found(found, B, L)
-    assert any(note.startswith("outside the workspace: 1 mask and 0 prompts") for note in found.notes)
+    assert any(note.startswith("outside the workspace: 1 mask left out, ") for note in found.notes)
 
 
 def test_holes_are_no_evidence() -> None:

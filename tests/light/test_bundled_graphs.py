@@ -100,6 +100,14 @@ def test_they_are_small_and_hold_no_weights() -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1_500_000
 
 
+def test_they_are_plain_onnx_which_any_processor_and_version_runs() -> None:
+    onnx = pytest.importorskip("onnx")
+    for path in FOLDER.glob("*.onnx"):
+        graph = onnx.load(path, load_external_data=False)
+        assert {node.domain for node in graph.graph.node} == {""}, path.name
+        assert [(each.domain, each.version) for each in graph.opset_import] == [("", 17)], path.name
+
+
 @pytest.mark.skipif(not COFFEE.is_file(), reason="an sdist has no photos")
 def test_a_model_of_ones_own_needs_no_graphs(models: tuple[UOISSAM, UOISSAM], tmp_path: Path) -> None:
     """Fine-tuned weights of the bundled sizes, here merely moved a little."""

@@ -87,6 +87,11 @@ def _simplified(model: onnx.ModelProto) -> bytes:
     del simple.graph.input[:]
     simple.graph.input.extend(inputs)
     simple.graph.initializer.extend(parameters)
+    # It names every kind of operator that it knows itself; another version might not know them all.
+    used = {node.domain for node in simple.graph.node}
+    imports = [each for each in simple.opset_import if each.domain in used]
+    del simple.opset_import[:]
+    simple.opset_import.extend(imports)
     return bytes(simple.SerializeToString(deterministic=True))
 
 

@@ -315,6 +315,32 @@ def test_what_is_no_film_shows_nothing(clip: Path, tmp_path: Path) -> None:
     assert not is_open_ended(clip) and not is_torn(clip)
 
 
+def test_a_film_whose_clock_stands_still_is_read_all_the_same(decoder: str, tmp_path: Path) -> None:
+    path = trimmed(tmp_path / "trimmed.mp4", hidden=25, shown=20)
+    content = bytearray(path.read_bytes())
+    scale = content.index(b"mvhd") + 16
+    content[scale : scale + 4] = bytes(4)
+    path.write_bytes(content)
+    assert shown_seconds(path) is None
+    assert taken_until_lost(VideoSource(path).frames(threading.Event()))[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a named pipe")
+def test_a_pipe_is_refused_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ts")
+    begun: list[str] = []
+
+    def begin() -> None:
+        with pytest.raises(ImageError, match="pipe.ts: expected a video, found: a pipe or device"):
+            next(source_of(str(tmp_path / "pipe.ts")).frames(threading.Event()))
+        begun.append("refused")
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert begun == ["refused"]
+
+
 def mpeg_stream(path: Path) -> Path:
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:

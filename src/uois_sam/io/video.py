@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uois_sam.errors import ImageError, count
+from uois_sam.io.files import regular_size
 from uois_sam.io.formats import check_file
 from uois_sam.io.pictures import LEAST_SLACK, SLACK, Pictures, has_pyav, opened_by_pyav, read_by_opencv
 from uois_sam.io.video_ends import is_open_ended, is_torn, shown_seconds
@@ -61,9 +62,10 @@ def read_video(
 
 
 def open_ended(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a video of a kind of which a missing end cannot be told; False for what cannot be read."""
+    """Whether a file is a video of a kind of which a missing end cannot be told; False for what cannot be read, as
+    pipes, which would keep whoever opens them waiting."""
     try:
-        return is_open_ended(path)
+        return regular_size(path) > 0 and is_open_ended(path)
     except (OSError, ValueError):
         return False
 

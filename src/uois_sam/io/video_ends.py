@@ -50,7 +50,7 @@ def shown_seconds(path: str | os.PathLike[str]) -> float | None:
     Raises:
         OSError: as :func:`is_open_ended`.
     """
-    with open(path, "rb") as file, suppress(struct.error, StopIteration, ValueError):
+    with open(path, "rb") as file, suppress(struct.error, StopIteration, ValueError, ZeroDivisionError):
         start, end = next(_boxes(file, b"moov", 0, file.seek(0, os.SEEK_END)))
         header = _content(file, *next(_boxes(file, b"mvhd", start, end)))
         scale = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import os
+import sys
+import time
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import numpy as np
@@ -203,6 +206,38 @@ def test_a_decomposition_without_end_becomes_one_hull(
     (piece,) = drawn(tmp_path, cache, "open").pieces
     assert len(piece) == 8
     assert "open.obj: no convex pieces found" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a named pipe, which keeps the process waiting")
+def test_a_decomposition_ends_with_the_process_that_asked(tmp_path: Path) -> None:
+    pytest.importorskip("coacd")
+    os.mkfifo(tmp_path / "in.npz")
+    code = (
+        "import subprocess, sys\n"
+        f"command = [sys.executable, '-m', {convex_pieces.__name__!r}, 'in.npz', 'out.npz']\n"
+        "print(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).pid, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=tmp_path, text=True) as asking:
+        assert asking.stdin is not None and asking.stdout is not None
+        asked = int(asking.stdout.readline())
+        held = os.open(tmp_path / "in.npz", os.O_WRONLY)  # once it waits for its mesh
+        asking.kill()
+        asking.wait()
+        began = time.monotonic()
+        while time.monotonic() - began < 20 and _runs(asked):
+            time.sleep(0.05)
+        assert not _runs(asked)
+        os.close(held)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{process}/stat").exists() or " Z " not in Path(f"/proc/{process}/stat").read_text()
 
 
 def glb(folder: Path, **textures: bytes | None) -> Path:

@@ -5,9 +5,12 @@ Run as ``python -m uois_sam.synth.assets.convex_pieces IN.npz OUT.npz``.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,16 @@ def convex_pieces(points: Array, faces: npt.NDArray[np.int64]) -> list[Array] | 
             return None
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that asked is gone, which was killed with its run, or else in time."""
+    parent, until = os.getppid(), time.monotonic() + SECONDS
+    while os.getppid() == parent and time.monotonic() < until:
+        time.sleep(0.2)
+    os._exit(1)
+
+
 def _decompose(given: Path, made: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import coacd
 
     coacd.set_log_level("error")

@@ -92,7 +92,9 @@ def load_meshes(folder: str | os.PathLike[str], scale: float = 1.0, cache: Path 
         pieces = _pieces(item, cache or _cache_folder())
         families[name] = Family(_drawer(item, pieces, unit), "mesh", upright=0.5)
     if not families:
-        raise DatasetError(f"{folder}: none of its {len(loaded)} meshes has a tabletop object's size; --mesh-scale?")
+        raise DatasetError(
+            f"{folder}: expected meshes of a tabletop object's size, found none among {len(loaded)}; --mesh-scale?"
+        )
     return families
 
 

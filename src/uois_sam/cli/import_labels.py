@@ -79,22 +79,22 @@ class Import:
             for done, (name, future) in enumerate(in_order(begun, executor.capacity + 1), 1):
                 notes += _taken(name, future, failures)
                 watch.advance(done, "")
-            if done < len(dataset):
-                print_line(console, f"{done} of {count(len(dataset), 'photo')} taken in, the rest left")
-                raise KeyboardInterrupt
-        written = len(dataset) - len(failures)
-        print_line(console, f"{count(written, 'photo')} in {self.out}")
+        written = done - len(failures)
+        left = "" if done == len(dataset) else f", {len(dataset) - done} left for another time"
+        print_line(console, f"{count(written, 'photo')} in {self.out}{left}")
         for note in (*dataset.notes, *sum_notes(notes)):
             print_line(console, f"note: {note}")
         if others := count_others(self.out, dataset.names):
             stay = "stays" if others == 1 else "stay"
             print_line(console, f"note: {count(others, 'photo')} from before {stay} in {self.out} beside them")
         if failures:
-            if not written and len(failures) == 1:
+            if not (written or left) and len(failures) == 1:
                 raise UOISError(failures[0])
             print_line(console, f"{count(len(failures), 'photo')} failed:")
             for failure in failures:
                 print_line(console, f"  {failure}")
+        if left:
+            raise KeyboardInterrupt
         return 2 if not written else 1 if failures else 0
 
 

@@ -134,8 +134,6 @@ def test_a_closer_look_says_what_it_did_not_look_at(tiny_pipeline: UOISSAM, monk
     beyond = [each for each in whole if each.point[0] >= 45 and each.mask[:, 45:].sum() >= 0.5 * each.mask.sum()]
     said = [note for note in found.notes if note.startswith("closer look")]
     assert beyond
-    assert said[0].startswith(
-        f"closer look: {len(beyond)} object{'s' * (len(beyond) > 1)} left out outside the 50%"
-    )
+    assert said[0].startswith(f"closer look: {len(beyond)} object{'s' * (len(beyond) > 1)} left out outside the 50%")
     monkeypatch.setattr("uois_sam.pipeline.view.find_crop", lambda *_: Crop(0, 0, 60, 90))
     assert not [note for note in scene.predict(photo).notes if note.startswith("closer look")]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Commands take SIGINT even where a shell runs the tests in the background, and ignores it for them."""
+    """The signal is as it was after a test that changes it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,14 +86,6 @@ def leftovers(out: Path) -> list[Path]:
 
 def contents(out: Path, *patterns: str) -> dict[str, bytes]:
     return {p.relative_to(out).as_posix(): p.read_bytes() for each in patterns for p in sorted(out.rglob(each))}
-
-
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Commands take SIGINT even where a shell runs the tests in the background, and ignores it for them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

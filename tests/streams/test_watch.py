@@ -280,8 +280,8 @@ def test_a_signal_ends_it_with_the_video_whole(number: signal.Signals, model_fol
         for _ in range(3):
             assert json.loads(job.stdout.readline())["height"] == 48
         job.send_signal(number)
-        errors = job.stderr.read().decode()
-        assert job.wait(60) == 0, errors
+        errors = job.communicate(timeout=120)[1].decode()
+        assert job.returncode == 0, errors
     assert "Traceback" not in errors and "3 frames" in errors
     assert len([*read_video(out)]) >= 3
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

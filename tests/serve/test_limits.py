@@ -264,9 +264,18 @@ def test_what_the_first_click_leaves_behind_counts(model: UOISSAM) -> None:
     assert size_of(kept) == before + grown.nbytes, "once, whoever refers to it"
     small = PhotoStore(ServerConfig(kept=9, kept_mib=(before + grown.nbytes) / (1 << 20)), Metrics())
     first, second = small.put(kept), small.put(KeptPhoto(model.encode_image(photo()), ()))
+    assert small.get(second)
     with pytest.raises(NotHereError):
         small.get(first)
-    assert small.get(second)
+    alone = PhotoStore(ServerConfig(kept_mib=(before + grown.nbytes - 1) / (1 << 20)), Metrics())
+    vars(shared).pop("ground")
+    key = alone.put(kept)
+    vars(shared)["ground"] = {"shared": grown}
+    assert alone.get(key) is kept is alone.get(key), "what is in use stays"
+    other = alone.put(KeptPhoto(model.encode_image(photo()), ()))
+    with pytest.raises(NotHereError):
+        alone.get(key)
+    assert alone.get(other)
 
 
 def test_the_first_signal_says_what_is_finished_and_the_second_stops(model: UOISSAM) -> None:

@@ -69,22 +69,27 @@ class PhotoStore:
             NotHereError: there is none, or no longer.
         """
         with self._lock:
-            self._drop(int(self.config.kept_mib * (1 << 20)))
             entry = self._entries.pop(key, None)
-            if entry is not None:
+            if entry is not None and entry.until > self._clock():
                 self._entries[key] = _Entry(entry.photo, self._clock() + self.config.kept_s)
+            else:
+                entry = None
+            self._drop(int(self.config.kept_mib * (1 << 20)))
         if entry is None:
             raise NotHereError(
-                f"id: expected one of POST /v1/encode in the last {self.config.kept_s:g} s, found another: encode again"
+                f"id: expected one of POST /v1/encode that is still kept ({self.config.kept} at most, for "
+                f"{self.config.kept_s:g} s after their last use), found another: encode again"
             )
         return entry.photo
 
     def _drop(self, most: int) -> None:
-        # Measured anew: the first click on a photo leaves what all its clicks share.
+        # Measured anew: the first click on a photo leaves what all its clicks share. That alone never costs the photo
+        # its place which was used last, or clicks on it would fail for ever.
         now, held = self._clock(), sum(size_of(entry.photo) for entry in self._entries.values())
         while self._entries:
             oldest = next(iter(self._entries.values()))  # entries are in the order of their last use
-            if oldest.until > now and len(self._entries) <= self.config.kept and held <= most:
+            fits = len(self._entries) == 1 or (len(self._entries) <= self.config.kept and held <= most)
+            if oldest.until > now and fits:
                 break
             self._entries.popitem(last=False)
             held -= size_of(oldest.photo)

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from tiny_base import NAME, TinyBase
-from uois_sam.benchmark.measure import Measurement, drawn_photo, measure
+from uois_sam.benchmark.drawing import drawn_photo
+from uois_sam.benchmark.measure import Measurement, measure
 from uois_sam.benchmark.stages import STAGES, ready, spread_points, time_stages
 from uois_sam.checkpoints.heads import base_card
 from uois_sam.cli.main import main

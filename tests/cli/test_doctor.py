@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -57,6 +58,40 @@ sys.exit(main(["doctor", "--json"]))
     findings = json.loads(run.stdout)["findings"]
     assert [finding["status"] for finding in findings] == ["ok", "ok", "broken"]
     assert findings[-1]["text"].startswith("torch: libtorch_cpu.so: cannot open")
+
+
+def test_the_light_distribution_works_without_torch() -> None:
+    pytest.importorskip("onnxruntime")
+    code = """
+import sys
+from importlib import metadata
+from without_packages import hide
+
+hide("torch")
+version, light = metadata.version, ["numpy>=1.26", "onnxruntime>=1.18", 'absent-package; extra == "serve"']
+
+def version_of_light(name):
+    if name in ("uois-sam", "absent-package"):
+        raise metadata.PackageNotFoundError(name)
+    return "1" if name == "uois-sam-light" else version(name)
+
+metadata.version = version_of_light
+metadata.requires = lambda name: light if name == "uois-sam-light" else None
+from uois_sam.cli.main import main
+status = main(["doctor", "--json"])
+assert "torch" not in sys.modules
+sys.exit(status)
+"""
+    helpers = str(Path(__file__).parents[1] / "helpers")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([helpers, os.environ.get("PYTHONPATH", "")])}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found = {finding["what"]: finding for finding in json.loads(run.stdout)["findings"]}
+    assert found["torch"]["status"] == "absent"
+    assert found["photo"]["status"] == "ok" and found["photo"]["values"]["objects"] > 0
+    assert set(found["packages"]["values"]["versions"]) == {"numpy", "onnxruntime"}
+    install = found["extra serve"]["values"]["install"]
+    assert install == "pip install -c constraints.txt './light[serve]' in a clone of uois-sam"
 
 
 def test_a_missing_extra_comes_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

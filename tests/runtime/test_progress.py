@@ -37,6 +37,19 @@ def test_a_log_has_lines_about_the_current_stage(monkeypatch: pytest.MonkeyPatch
     assert len(file.getvalue()) == length
 
 
+def test_a_stage_that_is_done_has_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    file = io.StringIO()
+    with progress(Console(file=file)) as watch:
+        watch.stage("photos", 3)
+        for done in (1, 2):
+            watch.advance(done, "")
+        wait_for(lambda: " left\n" in file.getvalue())
+        watch.advance(3, "")
+        wait_for(lambda: "photos: 3 of 3" in file.getvalue())
+    assert "photos: 3 of 3," not in file.getvalue()
+
+
 def test_short_work_leaves_no_line() -> None:
     file = io.StringIO()
     with progress(Console(file=file)) as watch:

@@ -17,13 +17,16 @@ from typing import Any, Literal
 from rich.filesize import decimal
 
 from uois_sam._version import __version__
-from uois_sam.errors import UOISError, count, install_command
+from uois_sam.backends.sessions import is_installed
+from uois_sam.errors import INSTALL, UOISError, count, install_command
 from uois_sam.runtime.progress import SILENT, ProgressCallback, tracked
 
 Status = Literal["ok", "note", "absent", "broken"]
 
 _MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL"}
 """Modules of needed packages that are called otherwise than these."""
+LIGHT = "uois-sam-light"
+"""The distribution of the same sources without torch."""
 _FOR_WORK_ON_IT = ("dev", "docs")
 """Extras that no command needs."""
 
@@ -45,7 +48,7 @@ def examine(watch: ProgressCallback = SILENT) -> list[Finding]:
     packages = list(_packages())
     if any(finding.status == "broken" for finding in packages):
         return packages  # whatever follows imports them
-    parts: list[Callable[[], Iterator[Finding]]] = [_torch, _devices, _processor, _extras, _renderer, _caches, _photo]
+    parts: list[Callable[[], Iterator[Finding]]] = [_threads, _devices, _processor, _extras, _renderer, _caches, _photo]
     return packages + [finding for part in tracked(parts, watch, "examining", len(parts)) for finding in part()]
 
 
@@ -74,17 +77,19 @@ def _packages() -> Iterator[Finding]:
 
 def requirements() -> dict[str, tuple[str, ...]]:
     """Distributions that the package needs by the extra that asks for them; "" for those it always needs."""
-    try:
-        lines = metadata.requires("uois-sam") or []
-    except metadata.PackageNotFoundError:
-        return {}
+    lines = metadata.requires(distribution) or [] if (distribution := _distribution()) else []
     found: dict[str, list[str]] = {}
     for line in lines:
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"]([\w-]+)", line)
-        if name != "uois-sam":
+        if name != distribution:
             found.setdefault(extra[1] if extra else "", []).append(name)
     return {extra: tuple(names) for extra, names in found.items()}
+
+
+def _distribution() -> str | None:
+    """Which of the two distributions of these sources is installed; None where they run from a folder."""
+    return next((name for name in ("uois-sam", LIGHT) if version_of(name) is not None), None)
 
 
 def version_of(distribution: str) -> str | None:
@@ -95,7 +100,11 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
-def _torch() -> Iterator[Finding]:
+def _threads() -> Iterator[Finding]:
+    if not is_installed("torch"):
+        text = f"not installed: compact and exported models run on ONNX Runtime; for all else: {INSTALL}"
+        yield Finding("torch", "absent", text, {"install": INSTALL})
+        return
     import torch
 
     from uois_sam.runtime.threads import WAIT_POLICY
@@ -111,6 +120,9 @@ def _torch() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
+    if not is_installed("torch"):
+        yield Finding("devices", "ok", "cpu", {"devices": ["cpu"], "auto": "cpu", "precision": "float32"})
+        return
     import torch
 
     from uois_sam.runtime.device import choose_device, choose_precision
@@ -126,23 +138,23 @@ def _devices() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    import torch
-
     from uois_sam.runtime.cores import cpu_quota, usable_cores
     from uois_sam.runtime.provenance import describe_machine
 
     machine, quota = describe_machine(), cpu_quota()
-    cores, usable, threads = machine["cores"], machine["cores_usable"], torch.get_num_threads()
+    cores, usable, threads = machine["cores"], machine["cores_usable"], machine["torch_threads"]
     limit = "" if quota is None else f", a quota of {quota:g} (cgroup)"
     text = f"{machine['cpu']}: {cores} cores, {usable} usable{limit}; {machine['memory_gib']} GiB of memory"
     most = usable_cores()
     if threads > most:
-        text += f". {threads} threads of torch get in each other's way: set OMP_NUM_THREADS={most}"
+        whose = " of torch" if is_installed("torch") else ""
+        text += f". {threads} threads{whose} get in each other's way: set OMP_NUM_THREADS={most}"
     values = {"cores": cores, "cores_usable": usable, "quota": quota, "memory_gib": machine["memory_gib"]}
     yield Finding("processor", "note" if threads > most else "ok", text, values)
 
 
 def _extras() -> Iterator[Finding]:
+    light = _distribution() == LIGHT
     for extra, names in requirements().items():
         if not extra or extra in _FOR_WORK_ON_IT:
             continue
@@ -150,8 +162,9 @@ def _extras() -> Iterator[Finding]:
         missing = [name for name, version in versions.items() if version is None]
         there = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
         if missing:
-            text = f"without {', '.join(missing)}: {install_command(extra)}"
-            yield Finding(f"extra {extra}", "absent", text, {"versions": versions, "install": install_command(extra)})
+            install = install_command(extra).replace("'.[", "'./light[") if light else install_command(extra)
+            text = f"without {', '.join(missing)}: {install}"
+            yield Finding(f"extra {extra}", "absent", text, {"versions": versions, "install": install})
         else:
             yield Finding(f"extra {extra}", "ok", there, {"versions": versions})
 
@@ -189,7 +202,7 @@ def _caches() -> Iterator[Finding]:
 
 def _photo() -> Iterator[Finding]:
     """Load the bundled weights and segment a drawn photo twice: the first one warms up."""
-    from uois_sam.benchmark.measure import drawn_photo
+    from uois_sam.benchmark.drawing import drawn_photo
     from uois_sam.pipeline import UOISSAM
 
     try:

@@ -115,7 +115,7 @@ class Benchmark:
         return 0
 
     def _photo(self) -> ImageArray:
-        from uois_sam.benchmark.measure import drawn_photo
+        from uois_sam.benchmark.drawing import drawn_photo
         from uois_sam.benchmark.sweeps import resized
         from uois_sam.io.images import read_image
 

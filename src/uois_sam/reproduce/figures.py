@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from uois_sam.benchmark.measure import drawn_photo
+from uois_sam.benchmark.drawing import drawn_photo
 from uois_sam.benchmark.stages import spread_points
 from uois_sam.checkpoints.bases import RANDOM, find_base
 from uois_sam.checkpoints.heads import UNTRAINED_SETTINGS, base_card

@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from uois_sam.benchmark.measure import Measurement, drawn_photo, measure
+from uois_sam.benchmark.drawing import drawn_photo
+from uois_sam.benchmark.measure import Measurement, measure
 from uois_sam.checkpoints.folder import read_card
 from uois_sam.checkpoints.loading import load_base
 from uois_sam.datasets.base import FrameDataset

@@ -102,5 +102,6 @@ def _lines(console: Console, bars: Progress) -> Iterator[None]:
 
 def _line(task: Task) -> str:
     done = f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f} of {task.total:.0f}"
-    left = "" if task.time_remaining is None else f"{timedelta(seconds=int(task.time_remaining))} left"
+    # What is done has no time left, and says nothing of what comes before the next stage.
+    left = "" if task.time_remaining is None or task.finished else f"{timedelta(seconds=int(task.time_remaining))} left"
     return ", ".join(filter(None, (f"{task.description}: {done}", task.fields["note"], left)))

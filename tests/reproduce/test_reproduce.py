@@ -73,7 +73,7 @@ def test_everything_is_trained_scored_timed_and_put_beside_the_paper(
         ["100 %", "this run, OCID", "10", *cells("ocid-100-percent")],
     ]
     assert "85.8</td><td>81.0</td><td>79.9" in page  # the paper's own row of Tables II, IV and V
-    assert "1 images, 10 % of 10 UOAIS-Sim; 1 images chose the epoch" in page
+    assert "1 image, 10 % of 10 UOAIS-Sim; 1 image chose the epoch" in page
     assert "<td>484</td>" in page and "640x480 pixels" not in page
     assert read_report(out / "scores" / "phocal" / "report.json")["protocol"]["sizes_hw"] == [[480, 640]]
     assert (out / "heads" / "cache").is_dir() and not (out / "heads-50" / "cache").exists()
@@ -157,7 +157,7 @@ def test_without_data_scenes_are_rendered_and_all_of_them_are_learned_from(
     at = words.index("--data")
     assert main([*words[:at], *words[at + 2 :]]) == 0
     page = (tmp_path / "run" / "reproduce.html").read_text()
-    assert "on 5 images, 100 % of 6 rendered scenes; 1 images chose the epoch (held out of them at random)" in page
+    assert "on 5 images, 100 % of 6 rendered scenes; 1 image chose the epoch (held out of them at random)" in page
     assert "The paper trained on UOAIS-Sim" in page
     assert rows_of(page, "Table II: OSD")[0][1] == "scenes"
 

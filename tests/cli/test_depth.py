@@ -119,11 +119,20 @@ def test_evaluate_with_depth(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     for options, said in (
         (["--intrinsics", INTRINSICS], "--intrinsics: expected --depth as well"),
+        (["--workspace", "auto"], "--workspace: expected depth as well, found none"),
         (["--depth", "--size", "60", "80"], "--depth: expected a model at the photos' own size"),
         (["--depth", "--baseline", "components"], "--depth: expected a model at the photos' own size"),
     ):
         assert main(["evaluate", "folder", str(root), "--out", str(tmp_path / "other"), *options]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_workspace_without_depth_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would restrict nothing, and nobody would know."""
+    root = folder_with_depth(tmp_path / "data", camera=True)
+    assert main(["segment", str(root / "rgb"), "--out", str(tmp_path / "out"), "--workspace", "auto"]) == 2
+    assert "--workspace: expected depth as well, found none" in capsys.readouterr().err
+    assert main(["segment", str(root / "rgb"), "--out", str(tmp_path / "out"), "--workspace", "off"]) == 0
 
 
 def test_frames_without_intrinsics_fail_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

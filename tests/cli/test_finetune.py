@@ -46,6 +46,7 @@ def test_it_says_how_long_and_how_good(
         (("--set", "void"), "expected --set with key=value"),
         (("--start", "compcat"), "compact"),
         (("--device", "tpu"), "unknown device 'tpu'"),
+        (("--workspace", "auto"), "--workspace: expected depth as well, found none"),
     ],
 )
 def test_bad_options_are_told_in_one_line(

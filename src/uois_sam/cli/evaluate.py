@@ -125,6 +125,7 @@ class Evaluate:
                 "expected --peer with --device at most, found --baseline or options of a model of this package"
             )
         self.model.find.words_for_many()
+        self.model.find.expect_depth(self.depth)
         if self.baseline and self.model.find != FindOptions():
             raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
         if self.depth and (self.predictions is not None or self.baseline or self.size is not None):

@@ -62,6 +62,7 @@ class FineTune:
         from uois_sam.runtime.progress import print_line, progress
 
         what = self.find.words_for_many()
+        self.find.expect_depth(False)
         config = FineTuneConfig(self.steps, self.rate, self.held_out, self.keep, self.seed)
         options = {"partial": True, **dict(parse_option(text) for text in self.set)}
         data = open_dataset(self.kind, self.data, **options)

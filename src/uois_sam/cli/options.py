@@ -122,6 +122,11 @@ class FindOptions:
             raise UOISError("expected no --point and no --box, which are of one photo, for a data set of many")
         return self.words()
 
+    def expect_depth(self, given: bool) -> None:
+        """Raise UOISError for a workspace where no depth is given, which alone can tell what stands in it."""
+        if self.workspace not in (None, "off") and not given:
+            raise UOISError("--workspace: expected depth as well, found none")
+
 
 def _numbers(option: str, text: str, lengths: tuple[int, ...]) -> list[float]:
     from uois_sam.io.regions import numbers_of

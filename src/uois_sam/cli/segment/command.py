@@ -74,6 +74,7 @@ class Segment:
             UOISError: if nothing could be done: no input, --out not writable, unknown model or device, or the only
                 photo failed.
         """
+        self.model.find.expect_depth(self.formats.depth is not None)
         return segment_inputs(self, console, self.model.load)
 
 

@@ -167,7 +167,7 @@ class TestHouseCat6D:
 
     def test_missing_kinds_of_scenes_are_named(self, tmp_path: Path) -> None:
         housecat_scene(tmp_path, "scene01", [columns(1)])
-        with pytest.raises(DatasetError, match=r"1 frames where 2503 .*without any val_scene\*, test_scene\*"):
+        with pytest.raises(DatasetError, match=r"1 frame where 2503 .*without any val_scene\*, test_scene\*"):
             open_dataset("housecat6d", tmp_path)
 
     def test_masks_of_three_channels_and_depth(self, housecat: Path) -> None:

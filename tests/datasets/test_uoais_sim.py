@@ -131,7 +131,7 @@ def test_photos_that_the_file_does_not_list_are_noted(root: Path) -> None:
     uoais_sim(root, "val", [uoais_image(31)], [uoais_annotation(1, 31, columns(1))])
     (root / "val" / "bin" / "color" / "31.png").rename(root / "train" / "bin" / "color" / "31.png")
     (note,) = (note for note in open_dataset("uoais-sim", root).notes if "list" in note)
-    assert note == "1 photos that the annotation file does not list, first bin/color/31"
+    assert note == "1 photo that the annotation file does not list, first bin/color/31"
 
 
 def test_a_file_that_changes_after_opening(root: Path) -> None:

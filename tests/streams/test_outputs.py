@@ -79,9 +79,7 @@ def test_label_maps_hold_ids_and_what_16_bits_do_not_hold_is_counted(tmp_path: P
     output.write(watched([300, 70_000]))
     values = np.asarray(read_png(tmp_path / "new" / "folder" / "000003_label.png"))
     assert np.unique(values).tolist() == [0, 300]
-    assert output.close() == [
-        f"label maps in {tmp_path / 'new' / 'folder'}; 1 objects left out whose ids are above 65535"
-    ]
+    assert output.close() == [f"label maps in {tmp_path / 'new' / 'folder'}; 1 object with ids above 65535 left out"]
 
 
 def test_label_maps_without_ids_hold_labels(tmp_path: Path) -> None:

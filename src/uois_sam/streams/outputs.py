@@ -132,9 +132,7 @@ class LabelMaps:
 
     def close(self) -> list[str]:
         """See :class:`Output`."""
-        left_out = (
-            f"; {count(self.unnamed, 'object')} left out whose ids are above {LARGEST_LABEL}" if self.unnamed else ""
-        )
+        left_out = f"; {count(self.unnamed, 'object')} with ids above {LARGEST_LABEL} left out" if self.unnamed else ""
         return [f"label maps in {self.folder}{left_out}"]
 
 

@@ -105,7 +105,7 @@ def markdown(rows: dict[str, dict[str, Any]]) -> str:
         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for base, row in rows.items():
-        times = [f"{1e3 * row['seconds'][part]:.0f} ms" for part in PARTS]
+        times = [f"{1e3 * row['seconds'][part]:.{0 if row['seconds'][part] >= 0.01 else 1}f} ms" for part in PARTS]
         theirs = row["transformers"]
         ratios = [f"x {theirs[part]:.2f}" if theirs else "" for part in ("features", "masks", "both")]
         cells = [base, *times, str(row["prompts"]), f"{row['peak_mib']:.0f}", *ratios]

@@ -32,7 +32,8 @@ def our_outputs(encoder: Any, decoder: PointDecoder, pixels: Tensor, points: Ten
     """Embedding, finer maps, tokens, all four masks and scores of M points ((M, 2) xy in the mask frame)."""
     features = encoder.features(pixels)
     found = decoder.decode_tokens(features, points)
-    masks = decoder.upscale(features, found, points, torch.arange(4).expand(len(points), 4))
+    every = torch.arange(4, device=points.device).expand(len(points), 4)
+    masks = decoder.upscale(features, found, points, every)
     finer = {f"finer map {index}": fine for index, fine in enumerate(features.fine)}
     return {
         "embedding": features.grid, **finer, "IoU token": found.iou_token, "mask tokens": found.mask_tokens,

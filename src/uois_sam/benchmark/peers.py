@@ -130,7 +130,7 @@ def random_sam(name: str, precision: torch.dtype = torch.float32, device: str = 
 
 def transformers_peer(model: Any, dtype: torch.dtype, name: str) -> Peer:
     """Time transformers' ``SamModel`` or ``Sam2Model`` with its fastest attention and all weights in ``dtype``."""
-    model.to(dtype)
+    model.to(next(model.parameters()).device, dtype)  # its constants, too
 
     @torch.inference_mode()
     def encode(pixels: Tensor) -> Any:

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     ("segment",), ("watch",), ("serve",), ("bag",), ("node",), ("import",), ("models",), ("doctor",), ("evaluate",),
     ("tables",), ("demo", "grasp"), ("benchmark",), ("generate",), ("convert",), ("prelabel",), ("finetune",),
-    ("export",), ("train", "heads"), ("train", "compact"), ("train", "shipped"),
-    ("reproduce",),
+    ("export",), ("train", "heads"), ("train", "compact"), ("train", "average"),
+    ("train", "shipped"), ("reproduce",),
 )  # fmt: skip
 HELP_COLUMNS = 80
 NOTEBOOKS = {"segment-and-prompt": "segment_and_prompt", "fine-tune": "fine_tune"}

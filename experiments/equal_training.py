@@ -32,8 +32,9 @@ from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.provenance import summary
 from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
+from uois_sam.training.imagenet import start_from_imagenet
 from uois_sam.training.splits import first_images, look_through
-from uois_sam.training.train_compact import at_size, make_card, start_from_imagenet
+from uois_sam.training.train_compact import at_size, make_card
 
 TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
 """The bundled weights use 336x448 and 480x640: here, too, whole photos show objects as large as training crops do."""

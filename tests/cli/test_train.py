@@ -160,6 +160,25 @@ def test_a_context_of_a_width_that_its_heads_cannot_share_is_told(
     assert "--context: expected 0 or a multiple of 4, found 6" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--random-textures", "1.5"), "--random-textures: expected 0 to 1, found 1.5"),
+        (("--average-from", "nan"), "--average-from: expected 0 to 1, found nan"),
+        (("--rate-floor", "-1"), "--rate-floor: expected 0 to 1, found -1"),
+        (("--images", "0"), "--images: expected 1 or more, found 0"),
+        (("--mixed-styles", "0.5", "--images", "1"), "--mixed-styles: expected --images of 2 or more"),
+        (("--start-share", "0.5"), "--start-share: expected --start"),
+    ],
+)
+def test_shares_that_are_none_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    assert main(["train", "compact", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_extra_is_told_with_the_command(
     rectangles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from uois_sam.training.appearance import cast_shadows, harden, match_neighbours
+import numpy as np
+import pytest
+
+from uois_sam.training.appearance import cast_shadows, harden, match_neighbours, random_convolution
 from uois_sam.training.augmentation import View
 
 HW = (60, 80)
@@ -50,7 +53,29 @@ def test_shadows_darken_and_leave_labels_and_hue() -> None:
     assert np.mean(darker) > 0.8
 
 
-def test_equal_seeds_give_equal_views() -> None:
+def test_random_textures_change_colours_and_leave_labels_light_and_outlines() -> None:
     before = view((10, 40, 10, 30, 80), (10, 40, 30, 50, 200))
-    first, again = (harden(before, np.random.default_rng(4)).image for _ in range(2))
+    changes = []
+    for seed in range(20):
+        after = random_convolution(before, np.random.default_rng(seed))
+        np.testing.assert_array_equal(after.labels, before.labels)
+        assert np.abs(after.image.mean(axis=(0, 1)) - before.image.mean(axis=(0, 1))).max() < 12  # clipping only
+        changes.append(np.abs(after.image.astype(int) - before.image).mean())
+        inside = after.image[15:35, 35:45].reshape(-1, 3).mean(axis=0)
+        outside = after.image[50:58, 60:78].reshape(-1, 3).mean(axis=0)
+        assert np.abs(inside - outside).max() > 15  # the bright box stands out in some channel
+    assert np.median(changes) > 10
+
+
+def test_a_random_convolution_of_a_flat_view_is_finite() -> None:
+    flat = View(np.full((*HW, 3), 90, dtype=np.uint8), np.zeros(HW, dtype=np.int32))
+    for seed in range(10):
+        after = random_convolution(flat, np.random.default_rng(seed))
+        assert np.abs(after.image.astype(int) - 90).max() <= 1
+
+
+@pytest.mark.parametrize("change", [harden, random_convolution])
+def test_equal_seeds_give_equal_views(change: Callable[[View, np.random.Generator], View]) -> None:
+    before = view((10, 40, 10, 30, 80), (10, 40, 30, 50, 200))
+    first, again = (change(before, np.random.default_rng(4)).image for _ in range(2))
     np.testing.assert_array_equal(first, again)

@@ -25,6 +25,7 @@ from uois_sam.training.compact_network import (
     StepDataset,
     loader_workers,
     network_losses,
+    share_of_rate,
     step_precision,
     train_network,
 )
@@ -104,14 +105,57 @@ def test_a_start_that_is_no_model_is_told(rectangles: Path, tmp_path: Path) -> N
         train_compact(FolderDataset(rectangles), RECIPE, tmp_path, quiet(), start="compcat")
 
 
-def test_a_base_training_that_was_stopped_ends_with_the_same_weights(rectangles: Path, tmp_path: Path) -> None:
-    data = FolderDataset(rectangles)
-    whole, halves = (train_with_stops(data, tmp_path / name, stops) for name, stops in (("a", []), ("b", [2, 5])))
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"average_from": 0.4, "rate_floor": 0.3, "random_textures": 0.5, "mixed_styles": 0.7}],
+    ids=["plain", "averaged, with unlike looks"],
+)
+def test_a_base_training_that_was_stopped_ends_with_the_same_weights(
+    rectangles: Path, tmp_path: Path, changes: dict[str, float]
+) -> None:
+    data, config = FolderDataset(rectangles), replace(RECIPE.base, **changes)
+    whole, halves = (train_with_stops(data, config, tmp_path / name, stops)
+                     for name, stops in (("a", []), ("b", [2, 5])))  # fmt: skip
     for name, value in whole.items():
         assert torch.equal(value, halves[name]), name
 
 
-def train_with_stops(data: FolderDataset, folder: Path, stops: list[int]) -> dict[str, torch.Tensor]:
+@pytest.mark.parametrize("option", ["random_textures", "mixed_styles"])
+def test_unlike_looks_change_what_is_learned(rectangles: Path, tmp_path: Path, option: str) -> None:
+    data = FolderDataset(rectangles)
+    plain, other = (train_with_stops(data, replace(RECIPE.base, **{option: share}), tmp_path / str(share), [])
+                    for share in (0.0, 1.0))  # fmt: skip
+    assert any(not torch.equal(value, other[name]) for name, value in plain.items())
+
+
+def test_the_result_is_the_mean_of_the_last_steps(rectangles: Path, tmp_path: Path) -> None:
+    data, steps = FolderDataset(rectangles), []
+    torch.manual_seed(0)
+    model = CompactModel(TINY)
+
+    config = replace(RECIPE.base, average_from=0.5)  # of six steps the last three
+    name = next(iter(model.decoder.state_dict()))
+
+    def keep(step: int, values: dict[str, float]) -> None:
+        steps.append(model.decoder.state_dict()[name].clone())
+
+    train_network(model, data, config, tmp_path, keep)
+    torch.testing.assert_close(model.decoder.state_dict()[name], torch.stack(steps[3:]).mean(dim=0))
+    assert not torch.equal(steps[-1], model.decoder.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("floor", "step", "share"),
+    [(0.0, 0, 0.5), (0.0, 2, 1.0), (0.0, 6, 0.0), (0.3, 6, 0.3), (0.3, 4, 0.65), (1.0, 5, 1.0)],
+)
+def test_the_rate_warms_up_and_falls_to_its_floor(floor: float, step: int, share: float) -> None:
+    config = replace(RECIPE.base, steps=6, warmup=2, rate_floor=floor)
+    assert share_of_rate(step, config) == pytest.approx(share)
+
+
+def train_with_stops(
+    data: FolderDataset, config: NetworkTrainingConfig, folder: Path, stops: list[int]
+) -> dict[str, torch.Tensor]:
     """Train to the end, raising out of the loop after each of the given steps and starting anew."""
     folder.mkdir()
     for stop in [*stops, None]:
@@ -123,7 +167,7 @@ def train_with_stops(data: FolderDataset, folder: Path, stops: list[int]) -> dic
         torch.manual_seed(0)
         model = CompactModel(TINY)
         try:
-            train_network(model, data, RECIPE.base, folder, report)
+            train_network(model, data, config, folder, report)
         except KeyboardInterrupt:
             continue
     return model.state_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uois_sam.cli.parsing import CommandGroup
+from uois_sam.cli.train_average import TrainAverage
 from uois_sam.cli.train_compact import TrainCompact
 from uois_sam.cli.train_heads import TrainHeads
 from uois_sam.cli.train_shipped import TrainShipped
@@ -12,5 +13,5 @@ TRAIN = CommandGroup(
 
     uois-sam train compact --data my_photos --start compact --out runs/mine
 """,
-    {"compact": TrainCompact, "heads": TrainHeads, "shipped": TrainShipped},
+    {"compact": TrainCompact, "average": TrainAverage, "heads": TrainHeads, "shipped": TrainShipped},
 )

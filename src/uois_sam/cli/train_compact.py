@@ -12,6 +12,9 @@ from uois_sam.errors import UOISError, count
 if TYPE_CHECKING:
     from rich.console import Console
 
+SHARES = "rate_floor", "composites", "hard_looks", "random_textures", "mixed_styles", "average_from", "start_share"
+"""Options that are shares."""
+
 
 @dataclass(frozen=True)
 class TrainCompact:
@@ -32,7 +35,11 @@ class TrainCompact:
     steps: int = 3000
     """Optimiser steps of the base network; 3000 take about an hour on two cores, of 75 minutes in all."""
     rate: float = 6e-4
-    """Initial learning rate, half of it for the encoder; falls to zero along a half cosine."""
+    """Initial learning rate, half of it for the encoder; falls to --rate-floor of it along a half cosine."""
+    rate_floor: float = 0.0
+    """Share, 0 to 1, of the learning rate that the last step has."""
+    images: int = 4
+    """Images a step; a GPU takes 32 and more."""
     seed: int = 0
     """Seed of initial weights, views and prompts."""
     context: int = 0
@@ -42,6 +49,13 @@ class TrainCompact:
     """Share of views, 0 to 1, that another image lends objects or printed pictures."""
     hard_looks: float = 0.0
     """Share of views, 0 to 1, in which a neighbour takes another's colours or a shadow falls across objects."""
+    random_textures: float = 0.0
+    """Share of views, 0 to 1, whose textures a random convolution replaces (RandConv)."""
+    mixed_styles: float = 0.0
+    """Share of steps, 0 to 1, in which images take on each other's light and colour cast (MixStyle); needs 2 images a
+    step."""
+    average_from: float = 1.0
+    """Share of the steps, 0 to 1, after which the weights are averaged; their mean is the result. 1: none are."""
     start_share: float = 0.0
     """Share, 0 to 1, that the weights of --start keep in the result: 0.25 holds on to what the new images do not
     show."""
@@ -53,12 +67,15 @@ class TrainCompact:
     def run(self, console: Console) -> int:
         """Train and return the exit status."""
         expect_at_least("steps", self.steps, 1)
+        expect_at_least("images", self.images, 1)
         expect_above_0("rate", self.rate)
         if self.context < 0 or self.context % 4:
             raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
-        for option in ("composites", "hard_looks", "start_share"):
+        for option in SHARES:
             if not 0 <= getattr(self, option) <= 1:
                 raise UOISError(f"--{option.replace('_', '-')}: expected 0 to 1, found {getattr(self, option):g}")
+        if self.mixed_styles and self.images < 2:
+            raise UOISError("--mixed-styles: expected --images of 2 or more, whose styles to mix, found 1")
         if self.start_share and self.start is None:
             raise UOISError("--start-share: expected --start, whose weights it mixes in, found none")
         from uois_sam.checkpoints.folder import read_card
@@ -68,8 +85,12 @@ class TrainCompact:
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
         data = open_datasets("folder", self.data)
-        base = NetworkTrainingConfig(steps=self.steps, rate=self.rate, encoder_rate=self.rate / 2, seed=self.seed,
-                                     composites=self.composites, hard_looks=self.hard_looks)  # fmt: skip
+        base = NetworkTrainingConfig(
+            steps=self.steps, images=self.images, rate=self.rate, encoder_rate=self.rate / 2,
+            rate_floor=self.rate_floor, average_from=self.average_from, composites=self.composites,
+            hard_looks=self.hard_looks, random_textures=self.random_textures, mixed_styles=self.mixed_styles,
+            seed=self.seed,
+        )  # fmt: skip
         architecture = replace(CompactTrainingConfig().architecture, context_width=self.context)
         recipe = CompactTrainingConfig(
             architecture=architecture, base=base, start_share=self.start_share, seed=self.seed

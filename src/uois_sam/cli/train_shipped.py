@@ -106,7 +106,7 @@ class TrainShipped:
         """Render and train the missing parts; return the exit status."""
         if not 0 < self.share <= 1:
             raise UOISError(f"share={self.share:g}: expected above 0 and at most 1")
-        from uois_sam.training.train_compact import expect_packages
+        from uois_sam.training.imagenet import expect_packages
 
         expect_packages()  # before hours of rendering
         for number, part in enumerate(PARTS):

@@ -1,7 +1,8 @@
-"""Harder appearances of a view: neighbours of one colour, and shadows and light that fall across objects.
+"""Harder appearances of a view: neighbours of one colour, shadows and light across objects, textures of no material.
 
-Both take away a cue that rendered scenes give too readily. Where two things that touch differ in colour, colour parts
-them; on a real table cans of one kind stand side by side, and a dark band is as often a shadow as an edge. Labels stay.
+Each takes away a cue that rendered scenes give too readily. Where two things that touch differ in colour, colour parts
+them; on a real table cans of one kind stand side by side, and a dark band is as often a shadow as an edge. What a
+renderer's surfaces look like from close by is not what a camera shows. Labels stay.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ TOUCHING = 3
 """Objects at most this many pixels apart are neighbours."""
 LEAST_SPREAD = 4.0
 """Least standard deviation of a channel, of 255, that a colour is matched by: flat colours would be torn apart."""
+
+KERNEL_SIDES = 1, 3, 5, 7
+"""Sides of the kernels of random convolutions, in pixels; 1 mixes colours only."""
 
 
 def harden(view: View, rng: Rng) -> View:
@@ -54,6 +58,25 @@ def cast_shadows(view: View, rng: Rng) -> View:
         light *= 1 - rng.uniform(0.15, 0.6) * _shape(height, width, rng)
     image: Any = view.image.astype(np.float32) * light[..., None]
     return View(np.clip(image, 0, 255).astype(np.uint8), view.labels)
+
+
+def random_convolution(view: View, rng: Rng) -> View:
+    """Replace colours and textures by those of a random convolution of the view, mixed with it (RandConv, Xu et al.,
+    arXiv 2007.13003). Shapes larger than its kernel, at most 7 pixels, stay; so do each channel's mean and spread."""
+    side = int(rng.choice(KERNEL_SIDES))
+    kernels = rng.standard_normal((3, 3, side, side), dtype=np.float32)
+    image = view.image.astype(np.float32)
+    filtered = np.stack([_convolve(image, row) for row in kernels], axis=2)
+    spread = image.std(axis=(0, 1)) / np.maximum(filtered.std(axis=(0, 1)), 1e-3)
+    matched = (filtered - filtered.mean(axis=(0, 1))) * spread + image.mean(axis=(0, 1))
+    mixed = image + rng.uniform() * (matched - image)
+    return View(np.clip(mixed, 0, 255).astype(np.uint8), view.labels)
+
+
+def _convolve(image: Array, kernels: Array) -> Array:
+    """(H, W): sum of the channels of an (H, W, C) image, each filtered by its kernel of (C, s, s)."""
+    parts = [cv2.filter2D(image[..., channel], -1, kernel) for channel, kernel in enumerate(kernels)]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
 
 def _neighbours(labels: npt.NDArray[np.int32]) -> list[tuple[int, int]]:

@@ -23,8 +23,9 @@ from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.device import capability
-from uois_sam.training.appearance import harden
+from uois_sam.training.appearance import harden, random_convolution
 from uois_sam.training.augmentation import View, photometric_jitter, random_crop, sample_prompts
+from uois_sam.training.averaging import RunningAverage
 from uois_sam.training.checkpoints import Stateful, load_checkpoint, save_checkpoint
 from uois_sam.training.composites import compose
 from uois_sam.training.losses import (
@@ -35,6 +36,7 @@ from uois_sam.training.losses import (
     score_loss,
 )
 from uois_sam.training.muon import MatrixOptimiser, ParameterGroup
+from uois_sam.training.styles import mixed_styles
 from uois_sam.training.targets import COMPACT_TARGET, STRIDE, covered_share, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
 
@@ -63,12 +65,20 @@ class NetworkTrainingConfig:
     """Share of views that another image lends objects or prints (``training.composites``)."""
     hard_looks: float = 0.0
     """Share of views with neighbours of one colour or with shadows across them (``training.appearance``)."""
+    random_textures: float = 0.0
+    """Share of views whose textures a random convolution replaces (``training.appearance``)."""
+    mixed_styles: float = 0.0
+    """Share of steps in which images take on each other's style (``training.styles``)."""
     rate: float = 6e-4
     """Learning rate of all but the backbone."""
     encoder_rate: float = 3e-4
     """Learning rate of the pretrained backbone."""
     warmup: int = 100
     """Steps of linear warm-up."""
+    rate_floor: float = 0.0
+    """Share of the learning rates that the half cosine ends at."""
+    average_from: float = 1.0
+    """Share of the steps after which weights are averaged; their mean is the result. 1: the last step is."""
     weight_decay: float = 1e-4
     heatmap_weight: float = 10.0
     peak_weight: float = 20.0
@@ -140,6 +150,8 @@ class StepDataset(TorchDataset[tuple[Tensor, ...]]):
             view = compose(view, random_crop(donor, self.input_hw, rng), rng)
         if self.config.hard_looks and rng.random() < self.config.hard_looks:
             view = harden(view, rng)
+        if self.config.random_textures and rng.random() < self.config.random_textures:
+            view = random_convolution(view, rng)
         return View(photometric_jitter(view.image, rng), view.labels)
 
     def _crop(self, index: int, rng: np.random.Generator) -> View:
@@ -164,29 +176,35 @@ def train_network(
     Calls ``report`` after every step. The same data, configuration, device and thread count give the same weights,
     whether or not the run was interrupted. A checkpoint of one device can be resumed on another.
     """
-    for layer in model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE):
+    frozen = tuple(model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE))
+    for layer in frozen:
         layer.requires_grad_(False)
     device = next(model.parameters()).device
     optimiser = _optimiser(model, config)
-    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser}
+    average = RunningAverage()
+    parts: dict[str, Stateful] = {"model": model, "optimiser": optimiser, "average": average}
     identity = {**asdict(config), "muon": True}  # was a setting: checkpoints made without Muon are refused
     start = load_checkpoint(folder, parts, identity)
     model.train()
     model.encoder.backbone.eval()  # batch statistics of four images are worse than ImageNet's
     for step, batch in enumerate(_batches(data, config, model.config.input_hw, start, loader_workers(device)), start):
         began = time.monotonic()
-        with step_precision(device):
+        styles = mixed_styles(frozen[-1], config.mixed_styles, [config.seed, step, 2])
+        with step_precision(device), styles:
             losses = network_losses(model, batch.to(device), config)
         total = torch.stack(list(losses.values())).sum()
         model.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.set_share(_share_of_rate(step, config))
+        optimiser.set_share(share_of_rate(step, config))
         optimiser.step()
+        if step >= config.average_from * config.steps:
+            average.add(model)
         values = {name: float(value.detach()) for name, value in losses.items()}
         report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             save_checkpoint(folder, parts, identity, step + 1)
+    average.load_into(model)
     model.eval()
 
 
@@ -256,9 +274,9 @@ def _optimiser(model: CompactModel, config: NetworkTrainingConfig) -> MatrixOpti
     return MatrixOptimiser(groups, config.weight_decay)
 
 
-def _share_of_rate(step: int, config: NetworkTrainingConfig) -> float:
-    """Share of the learning rate at a step: linear warm-up, then half a cosine to zero."""
+def share_of_rate(step: int, config: NetworkTrainingConfig) -> float:
+    """Share of the learning rate at a step: linear warm-up, then half a cosine to the floor."""
     if step < config.warmup:
         return (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return 0.5 * (1 + float(np.cos(np.pi * min(1.0, progress))))
+    return config.rate_floor + (1 - config.rate_floor) * 0.5 * (1 + float(np.cos(np.pi * min(1.0, progress))))

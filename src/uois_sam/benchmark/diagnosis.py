@@ -133,7 +133,8 @@ def _devices() -> Iterator[Finding]:
     precision = str(choose_precision("auto", device)).removeprefix("torch.")
     there = ["cpu", *(f"cuda:{index} ({name})" for index, name in enumerate(names)), *(["mps"] if mps else [])]
     built = "" if names or torch.version.cuda is None else "; this torch is built for CUDA and finds no GPU"
-    text = f"{', '.join(there)}; auto takes {device} in {precision}{built}"
+    lower = "" if precision == "float32" else f" (models on SAM: {precision})"
+    text = f"{', '.join(there)}; auto takes {device} in float32{lower}{built}"
     yield Finding("devices", "ok", text, {"devices": there, "auto": str(device), "precision": precision})
 
 

@@ -25,20 +25,25 @@ def start_processes(device: str = "auto") -> Accelerator:
     """Join the processes that ``accelerate launch`` started; without it this is the only one.
 
     Args:
-        device: ``cpu`` keeps the fits off a GPU, ``cuda:1`` puts them on that one; the choice among others is
-            accelerate's.
+        device: ``cpu`` keeps the fits off a GPU, ``cuda:1`` puts them on that one, whatever an earlier call in this
+            process asked for; ``auto`` leaves the choice to accelerate.
 
     Raises:
         MissingExtraError: if accelerate is not installed.
     """
     try:
         from accelerate import Accelerator
+        from accelerate.state import is_initialized
         from accelerate.utils import InitProcessGroupKwargs
     except ImportError as error:
         raise MissingExtraError("training", "train", "accelerate") from error
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
-    return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    cpu = device == "cpu" and not is_initialized()
+    processes = Accelerator(cpu=cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    if processes.num_processes == 1 and device != "auto":
+        processes.state.device = torch.device(device)  # accelerate keeps to the device of the first call
+    return processes
 
 
 def distribute(head: M, processes: Accelerator) -> M:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from uois_sam.errors import MissingExtraError
-from uois_sam.training.muon import MatrixOptimiser, ParameterGroup, is_matrix
+from uois_sam.runtime.device import Capability
+from uois_sam.training.muon import MatrixOptimiser, Muon, ParameterGroup, is_matrix, nearest_orthogonal
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,53 @@ def test_goes_on_from_its_state():
     torch.testing.assert_close(resumed.bias, whole.bias)
 
 
-def test_an_old_pytorch_is_named(monkeypatch):
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(MissingExtraError, match=r"torch>=2\.9"):
-        MatrixOptimiser([ParameterGroup(tuple(nn.Linear(8, 8).parameters()), 1e-2)], 0.0)
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch before 2.9 has no Muon")
+@pytest.mark.parametrize("shape", [(16, 40), (40, 16), (16, 16)])
+def test_in_bfloat16_steps_are_those_of_pytorch(shape, monkeypatch):
+    monkeypatch.setattr("uois_sam.training.muon.capability", lambda _: Capability(True, True))
+    torch.manual_seed(0)
+    ours, theirs = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.zeros(shape))
+    with torch.no_grad():
+        theirs.copy_(ours)
+    optimisers = [
+        Muon([{"params": [ours], "lr": 1e-2}], 0.1),
+        torch.optim.Muon([theirs], lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    ]
+    for _ in range(4):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12), (8, 8)])
+def test_singular_values_come_near_1_and_vectors_stay(shape):
+    torch.manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(side, 8)).Q for side in shape)
+    found = nearest_orthogonal(left @ torch.logspace(0, -2, 8).diag() @ right.T, torch.float32)
+    assert found.dtype == torch.float32
+    values = left.T @ found @ right
+    assert values.diag().min() > 0.6 and values.diag().max() < 1.3
+    torch.testing.assert_close(left @ values.diag().diag() @ right.T, found, rtol=1e-3, atol=1e-3)
+
+
+def test_zeros_stay_zeros():
+    assert not nearest_orthogonal(torch.zeros(8, 12), torch.float32).any()
+
+
+@pytest.mark.parametrize(("fast", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_lower_precision_only_where_the_device_has_instructions_for_it(fast, expected, monkeypatch):
+    """Emulated, it takes twenty times as long."""
+    taken = []
+
+    def compute(matrix, precision):
+        taken.append(precision)
+        return matrix.to(precision)
+
+    monkeypatch.setattr("uois_sam.training.muon.capability", lambda _: Capability(True, fast))
+    monkeypatch.setattr("uois_sam.training.muon.nearest_orthogonal", compute)
+    layer = nn.Linear(16, 16)
+    layer.weight.grad = torch.ones(16, 16)
+    MatrixOptimiser([ParameterGroup(tuple(layer.parameters()), 1e-2)], 0.0).step()
+    assert taken == [expected]

@@ -19,7 +19,6 @@ from uois_sam.io.files import make_output_folder, only_run
 from uois_sam.request import Request
 from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import SILENT, ProgressCallback
-from uois_sam.training.muon import expect_muon
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,6 @@ def finetune(
     if request.targets is not None:
         raise UOISError("expected no points and no boxes, which are of one photo, for a data set of many")
     chosen = choose_device(device)
-    expect_muon()
     model, card = load_compact(start)  # a missing file or package is told before photos are read
     make_output_folder(out)
     with only_run(out):

@@ -11,14 +11,12 @@ from uois_sam.errors import MissingExtraError
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.training.distributed import start_processes
-from uois_sam.training.muon import expect_muon
 
 
 def expect_packages() -> None:
     """Raise MissingExtraError if a package for training from ImageNet's weights is not installed."""
     start_processes("cpu")
     _imagenet_package()
-    expect_muon()
 
 
 def start_from_imagenet(model: CompactModel) -> None:

@@ -33,7 +33,6 @@ from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
 from uois_sam.training.fit_loop import FitConfig
 from uois_sam.training.imagenet import start_from_imagenet
 from uois_sam.training.learning_curves import Curves
-from uois_sam.training.muon import expect_muon
 from uois_sam.training.splits import Split, SubsetDataset, look_through, sample_percent, split_data
 from uois_sam.training.stages import Cache, Fit, Run, Save, Stage, run
 from uois_sam.types import ModelCard
@@ -122,7 +121,6 @@ def train_compact(
         make_output_folder(folder)
     started = time.monotonic()
     torch.manual_seed(config.seed)
-    expect_muon()
     trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
     data, origin = readable_images(data, progress)
     split = split_for_scores(data, config)

@@ -14,15 +14,17 @@ from torch import Tensor, nn
 
 from row_sources import LiveRows, MemoryRows
 from uois_sam.datasets.folder import FolderDataset
+from uois_sam.models.compact.evidence import evidence_width
+from uois_sam.models.compact.mask_scorer import MaskScorer
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.hdnet import HDNet
 from uois_sam.models.hpg import HPG
 from uois_sam.models.networks import Networks
 from uois_sam.training.feature_cache import features
 from uois_sam.training.feature_cache.features import FeatureConfig, view_rows
-from uois_sam.training.feature_cache.rows import MapRows, TokenRows
+from uois_sam.training.feature_cache.rows import EvidenceRows, MapRows, TokenRows
 from uois_sam.training.feature_cache.shards import CacheRequest, fill_cache, open_cache
-from uois_sam.training.fit_heads import as_predictions, fit_hdnet, fit_hpg, map_targets
+from uois_sam.training.fit_heads import as_predictions, fit_evidence, fit_hdnet, fit_hpg, map_targets
 from uois_sam.training.fit_loop import FitConfig, FitContext
 from uois_sam.training.learning_curves import Epoch
 from uois_sam.training.losses import hpg_loss
@@ -244,6 +246,20 @@ def test_the_rate_falls_to_a_tenth_every_ten_epochs_as_in_the_paper(
     assert (group["weight_decay"], group["betas"]) == (1e-4, (0.9, 0.999))
     assert group["lr"] == pytest.approx(1e-6)
     assert (FitConfig().hpg_images, FitConfig().hdnet_images, FeatureConfig().prompts) == (32, 30, 30)
+
+
+@pytest.mark.parametrize(("prompted", "told"), [(False, True), (True, False)])
+def test_a_mask_scorer_that_nothing_can_be_learned_from_is_told(
+    place: FitContext, caplog: pytest.LogCaptureFixture, prompted: bool, told: bool
+) -> None:
+    scorer = MaskScorer(WIDTH, 8)
+    shape = (16, 3, 4, evidence_width(WIDTH))
+    rows = EvidenceRows(torch.rand(shape).half(), torch.rand(shape[:3]).half(), torch.full(shape[:2], prompted))
+    before = weights(scorer)
+    with caplog.at_level(logging.WARNING):
+        fit_evidence(scorer, MemoryRows(rows), HELD_OUT, CONFIG, place)
+    assert ("finds nothing in the held-out images" in caplog.text) is told
+    assert torch.equal(weights(scorer), before) is told
 
 
 def test_afterwards_the_head_is_ready_to_predict(place: FitContext) -> None:

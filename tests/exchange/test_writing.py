@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -162,3 +164,21 @@ def test_label_studio_tasks(tmp_path: Path) -> None:
     assert sorted(map(tuple, region["value"]["points"])) == [(0, 0), (0, 50), (50, 0), (50, 50)]
     assert second["predictions"][0]["result"][0]["type"] == "brushlabels"
     assert '<Label value="object"/>' in (folder / "labels.xml").read_text()
+
+
+def test_label_studio_finds_photos_of_any_name(tmp_path: Path) -> None:
+    """It takes the name out of an address, where some characters mean something else."""
+    names = [f"sub/{name}.png" for name in ("a+b", "50%", "a&b", "photo #1", "a%20b", "käse", "a=b;c?d")]
+    write_photos(map(photo, names), tmp_path, open_formats(["label-studio"]))
+    folder = tmp_path / "label-studio"
+    for name, task in zip(names, json.loads((folder / "tasks.json").read_text()), strict=True):
+        asked = parse_qs(urlsplit(task["data"]["image"]).query)["d"]
+        assert asked == [f"images/{name}"] and (folder / asked[0]).is_file()
+
+
+def test_a_full_disk_is_said_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of files over all photos go into files without a name, which are written to until the last is closed."""
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: open("/dev/full", "r+b"))  # noqa: SIM115
+    for number in (1, 1000):
+        with pytest.raises(OutputError, match=f"cannot write into {re.escape(str(tmp_path))}: No space left"):
+            write_photos((photo(f"{each}.png") for each in range(number)), tmp_path, open_formats(["bop"]))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from rosbags import rosbag1
 from rosbags.highlevel import AnyReader
 
 from bags import COLOUR, KINDS, packed, photo_pixels, raw, recorded_ns, stamp_of, write_bag
@@ -23,6 +24,7 @@ from uois_sam.cli.main import main
 from uois_sam.errors import OutputError, UOISError
 from uois_sam.io.encoding import encode_png
 from uois_sam.ros.bags import BagError, open_bag
+from uois_sam.ros.types import empty_message, ros1_types
 
 PHOTOS = [photo_pixels(seed) for seed in range(3)]
 
@@ -45,6 +47,17 @@ def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
             message = reader.deserialize(content, connection.msgtype)
             found.setdefault(connection.topic, []).append((time_ns, message))
     return found
+
+
+def test_what_is_no_image_under_the_name_of_the_images_is_left_aside(tmp_path: Path) -> None:
+    store, kinds = ros1_types(), ("sensor_msgs/msg/Image", "std_msgs/msg/String")
+    with rosbag1.Writer(tmp_path / "two.bag") as writer:
+        for time_ns, kind in enumerate((*kinds, kinds[0]), start=1):
+            known = {each.msgtype: each for each in writer.connections}
+            connection = known.get(kind) or writer.add_connection(COLOUR, kind, typestore=store)
+            writer.write(connection, time_ns, store.serialize_ros1(empty_message(store, kind), kind))
+    with open_bag(tmp_path / "two.bag") as bag:
+        assert [image.time_ns for image in bag.images(bag.choose(COLOUR))] == [1, 3]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -104,6 +104,11 @@ def test_compressed_photos_and_depth() -> None:
     assert "depth is no photo" in photo_of(said).notes[0]
 
 
+def png_start(width: int, height: int) -> bytes:
+    """As a picture of this size begins: a few bytes of zeros, packed, may be all of it."""
+    return encode_png(RGB)[:16] + struct.pack(">II", width, height) + b"\x10\x00\x00\x00\x00"
+
+
 @pytest.mark.parametrize("hold", [bytes, lambda data: array.array("B", data), list, memoryview, np.asarray])
 def test_data_of_any_library(hold: Any) -> None:
     message = raw(RGB, pad=3)
@@ -128,6 +133,11 @@ def test_data_of_any_library(hold: Any) -> None:
         (packed(encode_png(RGB)[:200]), r"damaged"),
         (packed(b"\x00" * 11, "16UC1; compressedDepth png"), r"16-bit PNG after 12 bytes"),
         (packed(b"\x00" * 12 + encode_png(RGB), "16UC1; compressedDepth png"), r"16-bit PNG"),
+        (
+            packed(b"\x00" * 12 + png_start(60_000, 3_000), "16UC1; compressedDepth png"),
+            r"178000000 pixels, found 60000x3",
+        ),
+        (packed(b"\x00" * 12 + png_start(0, 7), "16UC1; compressedDepth png"), r"at least 1x1 pixel, found 0x7"),
     ],
 )
 def test_bad_messages_are_refused_in_one_line(message: Any, said: str) -> None:

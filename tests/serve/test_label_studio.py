@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from live_server import live, photo, tiny_model
 from uois_sam import UOISSAM
 from uois_sam.errors import UOISError
 from uois_sam.exchange.label_studio import brush_rle
+from uois_sam.io.images import read_image
 from uois_sam.serve.config import ServerConfig
 
 BRUSH = """<View><Image name="img" value="$picture"/>
@@ -120,6 +123,20 @@ def test_clicks_and_boxes_of_an_annotator(client: httpx.Client, model: UOISSAM) 
     (row,) = predict(client, context={"result": [box]}).json()["results"]
     assert row["result"][0]["value"]["rle"] == brush_rle(model.predict(photo(), boxes=[[8, 12, 40, 36]]).masks[0])
     assert row["result"][0]["value"]["brushlabels"] == ["Thing"]
+
+
+def test_clicks_are_of_the_upright_photo(client: httpx.Client, model: UOISSAM) -> None:
+    """A phone's file lies on its side and says so (EXIF); the annotator sees it as the browser turns it."""
+    pixels, turned, file = read_image(photo()), Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(file, "PNG", exif=turned)
+    address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    on = {"type": "keypointlabels", "value": {"x": 25, "y": 75, "width": 1, "keypointlabels": ["Cup"]}}
+    (row,) = predict(client, address, context={"result": [on]}).json()["results"]
+    (region,) = row["result"]
+    assert (region["original_width"], region["original_height"]) == (48, 64)
+    found = model.predict(np.ascontiguousarray(np.rot90(pixels, -1)), points=[[11.5, 47.5]])
+    assert region["value"]["rle"] == brush_rle(found.masks[0])
 
 
 @pytest.mark.parametrize("address", ["/data/local-files/?d=a%20b.png", "/data/upload/1/c.png",

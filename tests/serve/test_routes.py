@@ -21,6 +21,7 @@ from live_server import LOOSE, Live, live, photo, tiny_model, with_encoder
 from tiny_base import NAME, TinyBase
 from uois_sam import UOISSAM, Instances
 from uois_sam.io.masks import decode_mask, encode_mask
+from uois_sam.serve.reading import header_text
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,25 @@ def test_the_label_map_and_arrays_come_alone(client: httpx.Client, model: UOISSA
     assert np.array_equal(np.array(Image.open(io.BytesIO(answer.content))), expected.label_map())
     arrays = np.load(io.BytesIO(send(client, answer="npz").content), allow_pickle=False)
     assert np.array_equal(arrays["masks"], expected.masks) and np.array_equal(arrays["scores"], expected.scores)
+
+
+def test_notes_that_a_header_does_not_hold_are_counted() -> None:
+    assert json.loads(header_text(("a", "ä"))) == ["a", "ä"]
+    many = tuple(f"{number}: {300 * 'ä'}" for number in range(9))
+    text = header_text(many)
+    assert text.isascii() and len(text) <= 4000
+    assert json.loads(text) == [*many[:2], "7 notes more"]
+    assert json.loads(header_text((5000 * "a",))) == ["1 note more"]
+
+
+def test_masks_of_a_few_bytes_stand_for_no_more_pixels_than_an_answer_has(client: httpx.Client) -> None:
+    """Each by itself and all together: they are in memory at the same time."""
+    most = encode_mask(np.zeros((1 << 12, 1 << 12), np.bool_)) | {"size": [1 << 16, 1 << 15]}
+    body: dict[str, Any] = {"image": base64.b64encode(photo()).decode()}
+    for words in ({"exclude": [most, [0, 0, 4, 4], most]}, {"region": most, "exclude": most}):
+        answer = client.post("/v1/segment", json=body | words)
+        assert answer.status_code == 413, answer.text
+        assert f"masks of the photo's size, found {2**32} pixels in all" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 
 from moving import instances, square
 from streams_by_hand import picture
+from uois_sam.cli.main import main
 from uois_sam.errors import OutputError, UOISError
 from uois_sam.io.images import read_photo
 from uois_sam.io.masks import decode_mask
@@ -176,8 +177,22 @@ def test_a_place_for_a_video_that_cannot_be(name: str, expected: str, tmp_path: 
 def test_results_are_not_written_into_the_folder_that_is_watched(tmp_path: Path) -> None:
     check_apart(tmp_path, [tmp_path / "labels" / "maps", tmp_path.parent / "out.mp4"])
     for inside in (tmp_path, tmp_path / "out.mp4"):
-        with pytest.raises(OutputError, match="outside of the folder that is watched"):
+        with pytest.raises(OutputError, match="outside of what is watched"):
             check_apart(tmp_path, [inside])
+
+
+def test_a_video_is_not_written_over_the_one_that_is_watched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    with VideoWriter(clip, 10) as writer:
+        writer.add(np.zeros((48, 64, 3), np.uint8), 0)
+    (tmp_path / "same.mp4").symlink_to(clip)
+    before = clip.read_bytes()
+    for out in (clip, tmp_path / "same.mp4"):
+        assert main(["watch", str(clip), "--save-video", str(out)]) == 2
+        assert "outside of what is watched" in capsys.readouterr().err
+    assert clip.read_bytes() == before
 
 
 class Tk:

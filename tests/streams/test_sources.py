@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from damaged_videos import cut_avi, trimmed, with_holes
 from streams_by_hand import picture
@@ -455,6 +459,34 @@ def test_what_was_removed_from_a_folder_is_forgotten(tmp_path: Path) -> None:
         path.unlink()
     all_of(source)
     assert not source._done and not source._known
+
+
+def test_a_file_that_vanishes_during_a_look_brings_back_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a program does that writes under another name first: what it listed may be gone when it is looked at."""
+    for age, name in enumerate(("a.png", "b.png", "c.png")):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+        os.utime(tmp_path / name, (1000 + age, 1000 + age))
+    scan, looks = os.scandir, count()
+
+    @contextmanager
+    def with_one_gone(folder: Path) -> Iterator[Iterator[Any]]:
+        with scan(folder) as entries:
+            listed: list[Any] = sorted(entries, key=lambda each: each.name)
+        if next(looks) == 1:
+            gone = SimpleNamespace(name="aa.png", is_file=lambda: True, stat=Mock(side_effect=FileNotFoundError(2, "")))
+            listed.insert(1, gone)
+        yield iter(listed)
+
+    monkeypatch.setattr("uois_sam.streams.files.os.scandir", with_one_gone)
+    assert [frame.name for frame in FolderSource(tmp_path, idle_s=1.0).frames(Event())] == ["a.png", "b.png", "c.png"]
+    assert next(looks) > 3
+
+
+@pytest.mark.parametrize("url", ["rtsp://me:pass@word@camera/a@b", "rtsp://me:pass@camera/a@b", "rtsp://camera/a@b"])
+def test_no_part_of_a_password_is_in_the_name(url: str) -> None:
+    assert NetworkSource(url).name == "rtsp://camera/a@b"
 
 
 @pytest.mark.parametrize("given", ["nothing.mp4", "camera", "", "a\0b"])

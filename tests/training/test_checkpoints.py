@@ -37,6 +37,9 @@ def test_other_settings_are_told_and_leave_the_parts_alone(folder: Path) -> None
     with pytest.raises(OtherSettingsError, match=r"'rate': \(0.25, 0.5\)"):
         load_checkpoint(folder, fresh, {"rate": 0.25})
     assert torch.equal(fresh["head"].weight, before)
+    save_checkpoint(folder, fresh, {**CONFIG, "betas": (0.9, 0.99), "muon": True}, 7)
+    with pytest.raises(OtherSettingsError, match=r"found\): \{'muon': \(None, True\)\}; choose"):
+        load_checkpoint(folder, fresh, {**CONFIG, "betas": (0.9, 0.99)})
 
 
 @pytest.mark.parametrize(

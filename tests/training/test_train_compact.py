@@ -31,6 +31,7 @@ from uois_sam.training.compact_network import (
 )
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
+from uois_sam.training.splits import SubsetDataset
 from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
 RECIPE = CompactTrainingConfig(
@@ -246,6 +247,16 @@ def test_a_run_refuses_a_folder_of_other_settings(rectangles: Path, tmp_path: Pa
     train_compact(data, RECIPE, tmp_path, quiet())
     with pytest.raises(UOISError, match="other settings"):
         train_compact(data, replace(RECIPE, base=replace(RECIPE.base, steps=8)), tmp_path, quiet())
+
+
+def test_a_run_refuses_a_folder_of_other_images(rectangles: Path, tmp_path: Path) -> None:
+    """Else the network of the first ones would be saved with a card that names the others."""
+    train_compact(FolderDataset(rectangles), RECIPE, tmp_path, quiet())
+    card = (tmp_path / "model" / "model.json").read_bytes()
+    fewer = SubsetDataset(FolderDataset(rectangles), range(len(FolderDataset(rectangles)) - 1))
+    with pytest.raises(UOISError, match="other settings.*'data'"):
+        train_compact(fewer, RECIPE, tmp_path, quiet())
+    assert (tmp_path / "model" / "model.json").read_bytes() == card
 
 
 @pytest.mark.parametrize(("muon", "accepted"), [(True, True), (False, False)])

@@ -108,7 +108,7 @@ class Watch:
 
         outputs: list[Output] = []
         results = [path for path in (self.label_maps, self.save_video) if path is not None]
-        if Path(self.source).is_dir():
+        if Path(self.source).exists():
             check_apart(Path(self.source), results)
         if self.json_lines or self.json_masks:
             outputs.append(JsonLines(sys.stdout, masks=self.json_masks))

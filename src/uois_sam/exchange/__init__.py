@@ -12,6 +12,6 @@ format into a folder of its own name::
     writer.notes                       # what was left out, guessed or changed, and how many times
 
 Files of one photo appear together or not at all. Files over all photos (COCO's and BOP's JSON, lists) are streamed to
-the disk and appear when the block ends without an error, so memory does not grow with the number of photos, and an
+the disk and appear when the block ends without an error, so that of each photo only its name stays in memory, and an
 interrupted run leaves none of them. The readers of these formats are data sets: ``datasets.open_dataset("coco", ...)``.
 """

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -53,7 +54,7 @@ class LabelStudioFormat(Format):
         score = {} if photo.scores is None or not shown else {"score": float(photo.scores[shown].mean())}
         name = photo.file_name if file is None else file[0]
         task = {
-            "data": {"image": f"{_LOCAL_FILES}images/{name}"},
+            "data": {"image": f"{_LOCAL_FILES}{quote(f'images/{name}')}"},
             "predictions": [{"model_version": "uois-sam", "result": regions, **score}],
         }
         unsaid = photo.ignore is not None and bool(photo.ignore.any())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
 from uois_sam.errors import OutputError
 from uois_sam.exchange.photo import LabelledPhoto
@@ -17,6 +18,7 @@ from uois_sam.validation import validated
 if TYPE_CHECKING:
     from uois_sam.instances import Instances
 
+Side: TypeAlias = Annotated[int, Meta(ge=1)]
 _WHAT = "a record that uois-sam segment has written"
 
 
@@ -68,7 +70,7 @@ def read_record(path: Path, segmap: LabelMap | None = None) -> LabelledPhoto:
     if lacking:
         raise OutputError(f"{path}: expected {_WHAT}, found no {lacking[0]}")
     name = validated(record["image"], str, f"{path}: image", OutputError)
-    image_hw = validated([record["height"], record["width"]], tuple[int, int], f"{path}: height, width", OutputError)
+    image_hw = validated([record["height"], record["width"]], tuple[Side, Side], f"{path}: height, width", OutputError)
     found = validated(record["instances"], list[dict[str, Any]], f"{path}: instances", OutputError)
     masks = np.zeros((len(found), *image_hw), np.bool_)
     scores = np.zeros(len(found), np.float32)

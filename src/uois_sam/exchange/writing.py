@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -90,7 +90,8 @@ class FormatWriter:
         self._stems.add(stem)
         for gathered, one in zip(self._gathered, encoded, strict=True):
             if one is not None:
-                gathered.add(one)
+                with self._writing():
+                    gathered.add(one)
                 gathered.notes.update(one.notes)
 
     def paths(self, encoded: Sequence[EncodedPhoto | None]) -> list[Path]:
@@ -123,10 +124,19 @@ class FormatWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._stack:
+        with self._writing(), self._stack:
             if kind is None:
                 self._place(self._named(gathered.finish() for gathered in self._gathered))
 
     def _scratch(self) -> IO[bytes]:
         """A file without a name in the folder of the results: it needs no other disk and leaves nothing behind."""
-        return self._stack.enter_context(tempfile.TemporaryFile(dir=self.out))
+        with self._writing():
+            return self._stack.enter_context(tempfile.TemporaryFile(dir=self.out))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say where a temporary file cannot be written: it has no name."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot write into {self.out}: {error.strerror or error}") from error

@@ -102,9 +102,9 @@ class Run:
         model = at_size(start, (view_hw[0], view_hw[1])).requires_grad_(True)
         self.progress.stage("photos to learn from", len(self.held_out.learn))
         learn = SmallCopies(self.data, self.held_out.learn, lambda done: self.progress.advance(done, ""))
-        # Part of the identity of a checkpoint, so that no other photos are trained on with it.
-        identity = f"{self.card.weights_sha256} {self.facts.sha256}"
-        network = self.schedule.network_config(self.config.rate, self.config.seed, identity)
+        network = self.schedule.network_config(
+            self.config.rate, self.config.seed, self.card.weights_sha256, self.facts.sha256
+        )
         began = time.monotonic()
         next(self._found(start, self.held_out.test))
         scoring = (time.monotonic() - began) * 2 * len(self.held_out.test)

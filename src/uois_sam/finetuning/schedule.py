@@ -23,11 +23,11 @@ class Schedule:
     steps: int
     words: str
 
-    def network_config(self, rate: float, seed: int, start: str) -> NetworkTrainingConfig:
-        """Return the settings of the network's training from weights of SHA256 ``start``."""
+    def network_config(self, rate: float, seed: int, start: str, data: str) -> NetworkTrainingConfig:
+        """Return the settings of the network's training from weights on photos of these SHA256."""
         return NetworkTrainingConfig(
-            steps=self.steps, rate=rate, encoder_rate=rate / 2, warmup=max(1, self.steps // 6), start=start, seed=seed,
-            save_every=max(1, math.ceil(self.steps / CHECKPOINTS)),
+            steps=self.steps, rate=rate, encoder_rate=rate / 2, warmup=max(1, self.steps // 6), start=start, data=data,
+            seed=seed, save_every=max(1, math.ceil(self.steps / CHECKPOINTS)),
         )  # fmt: skip
 
 

@@ -98,7 +98,8 @@ class Bag:
         Raises:
             BagError: the bag is damaged; messages before that have been read.
         """
-        connections = [each for each in self._reader.connections if each.topic == topic.name]
+        wanted = topic.name, topic.type  # what is not of this type under the same name is left aside
+        connections = [each for each in self._reader.connections if (each.topic, each.msgtype) == wanted]
         index = 0
         with _decoding(self.path):
             messages = iter(self._reader.messages(connections=connections))

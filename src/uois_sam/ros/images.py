@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -69,6 +70,8 @@ ENCODINGS = _encodings()
 _PACKED_DEPTH = "compressedDepth"
 _DEPTH_HEADER = struct.Struct("<iff")
 """Before the PNG of ``compressed_depth_image_transport``: format, and the two numbers of its quantization."""
+_PNG_START = re.compile(rb"\x89PNG\r\n\x1a\n....IHDR(.{8})", re.DOTALL)
+"""Up to its width and height."""
 
 
 def is_packed(message: RawImage | PackedImage) -> bool:
@@ -140,10 +143,7 @@ def encoding_of(message: RawImage) -> Encoding:
 def _rows(message: RawImage, encoding: Encoding) -> npt.NDArray[Any]:
     dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
     height, width, step = int(message.height), int(message.width), int(message.step)
-    if height * width == 0:
-        raise ImageError(f"expected an image of at least 1x1 pixel, found {width}x{height}")
-    if height * width > MAX_PIXELS:
-        raise ImageError(f"expected at most {MAX_PIXELS} pixels, found {width}x{height}")
+    _check_size(width, height)
     row = width * encoding.channels * dtype.itemsize
     if step < row:
         raise ImageError(f"step: expected at least {row} bytes for {width} pixels of {message.encoding}, found {step}")
@@ -152,6 +152,13 @@ def _rows(message: RawImage, encoding: Encoding) -> npt.NDArray[Any]:
         raise ImageError(f"data: expected {height * step} bytes (height {height} x step {step}), found {data.size}")
     rows = np.ascontiguousarray(data.reshape(height, step)[:, :row]).view(dtype).astype(encoding.dtype, copy=False)
     return rows if encoding.channels == 1 else rows.reshape(height, width, encoding.channels)
+
+
+def _check_size(width: int, height: int) -> None:
+    if height * width == 0:
+        raise ImageError(f"expected an image of at least 1x1 pixel, found {width}x{height}")
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"expected at most {MAX_PIXELS} pixels, found {width}x{height}")
 
 
 def _bytes_of(data: Any) -> npt.NDArray[np.uint8]:
@@ -202,8 +209,10 @@ def _unpacked(message: PackedImage) -> npt.NDArray[Any]:
     import cv2
 
     head = _DEPTH_HEADER.size
-    png = np.frombuffer(content[head:], np.uint8)
-    depth = cv2.imdecode(png, cv2.IMREAD_UNCHANGED) if png.size else None
+    png, depth = content[head:], None
+    if (start := _PNG_START.match(png)) is not None:
+        _check_size(*struct.unpack(">II", start[1]))  # before a pixel is decoded
+        depth = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
         raise ImageError(f"data: expected a 16-bit PNG after {head} bytes ({message.format[:40]!a}), found another")
     if not message.format.startswith("32FC1"):

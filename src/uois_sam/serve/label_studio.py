@@ -19,7 +19,7 @@ from uois_sam.serve.answers import Result, json_response
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.openapi import ANY_JSON, described
 from uois_sam.serve.problems import NotHereError, RequestError
-from uois_sam.serve.reading import decode_base64, in_own_words, read_body
+from uois_sam.serve.reading import decode_base64, in_own_words, read_body, read_limited
 from uois_sam.serve.service import Service
 
 MOST_TASKS = 64
@@ -103,9 +103,9 @@ def label_studio_routes(service: Service) -> APIRouter:
             address = task.data.get(interface.field)
 
             def job(address: Any = address) -> dict[str, Any]:
-                content = read_address(address, service.config)
-                words, label = words_of(marks, content) if marks else ({}, None)
-                found = service.segment(content, in_own_words(words))
+                photo = read_limited(read_address(address, service.config), service.config)
+                words, label = words_of(marks, photo.pixels.shape[:2]) if marks else ({}, None)
+                found = service.segment(photo, in_own_words(words))
                 return prediction(found, service.model.name, interface, label)
 
             rows.append(await service.run(job))
@@ -182,19 +182,17 @@ def read_address(address: Any, config: ServerConfig) -> bytes:
         ) from error
 
 
-def words_of(marks: Sequence[dict[str, Any]], content: bytes) -> tuple[dict[str, Any], str | None]:
+def words_of(marks: Sequence[dict[str, Any]], image_hw: tuple[int, int]) -> tuple[dict[str, Any], str | None]:
     """Words of a request for the object that an annotator points at, and its label.
+
+    Args:
+        marks: regions, in percent of the upright photo's sides.
+        image_hw: height and width of that photo.
 
     Raises:
         RequestError: marks of another form.
     """
-    from uois_sam.io.formats import open_picture
-
-    try:
-        with open_picture(content) as picture:
-            width, height = picture.size
-    except Exception as error:
-        raise RequestError("tasks: expected a photo, found another file") from error
+    height, width = image_hw
     points: list[list[float]] = []
     labels: list[int] = []
     boxes: list[list[float]] = []

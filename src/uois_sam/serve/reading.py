@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from uois_sam.errors import UOISError
+from uois_sam.errors import UOISError, count
 from uois_sam.io.formats import open_picture
 from uois_sam.io.images import PhotoPixels, read_photo
 from uois_sam.io.json_files import parse_json
@@ -34,6 +34,8 @@ _AREA = "pixels (a whole number) or a share of the photo (0.02 or 2%)"
 EXPECTED = {"region": _SHAPE, "exclude": f"{_SHAPE}, or a list of them", "min_area": _AREA, "max_area": _AREA}
 """Of fields with several forms, each of which would be named in an error."""
 IMAGE = "image"
+_LONGEST_HEADER = 4000
+"""Characters of notes in a header."""
 
 
 async def read_body(request: Request, kind: type[BodyT]) -> tuple[BodyT, bytes]:
@@ -169,7 +171,7 @@ def words_of(body: Words) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises:
         RequestError: a damaged mask.
-        TooLargeError: more clicks than are allowed.
+        TooLargeError: more clicks, or pixels in masks, than are allowed.
     """
     clicks = sum(len(each) if isinstance(each, list) and each and isinstance(each[0], list) else 1
                  for each in body.points or ())  # fmt: skip
@@ -178,16 +180,22 @@ def words_of(body: Words) -> tuple[dict[str, Any], dict[str, Any]]:
     left_out = {IMAGE, "id", "masks", "label_map", "answer"}
     given = {name: getattr(body, name) for name in body.model_fields_set - left_out if getattr(body, name) is not None}
     settings = {name: given.pop(name) for name in SETTINGS if name in given}
-    for name in ("region", "exclude"):
-        if name in given:
-            given[name] = _region(given[name])
-    return settings, given
+    regions = {name: given[name] for name in ("region", "exclude") if name in given}
+    pixels = sum(map(_mask_pixels, regions.values()))
+    if pixels > LARGEST_RESULT:
+        raise TooLargeError(f"{', '.join(regions)}: expected masks of the photo's size, found {pixels} pixels in all")
+    return settings, given | {name: _region(value) for name, value in regions.items()}
+
+
+def _mask_pixels(value: Any) -> int:
+    """Pixels of all masks of a region, or of a list of them: a few bytes of RLE may stand for any number."""
+    if isinstance(value, Rle):
+        return max(value.size[0], 0) * max(value.size[1], 0)
+    return sum(map(_mask_pixels, value)) if isinstance(value, list) else 0
 
 
 def _region(value: Any) -> Any:
     if isinstance(value, Rle):
-        if value.size[0] * value.size[1] > LARGEST_RESULT:
-            raise TooLargeError("region: expected a mask of the photo's size, found a larger one")
         return decode_mask(value.model_dump())
     nested = isinstance(value, list) and any(isinstance(each, Rle | str | list) for each in value)
     return [_region(each) for each in value] if nested else value
@@ -202,5 +210,9 @@ def check_size(body: Segment | Prompt, image_hw: tuple[int, int]) -> None:
 
 
 def header_text(notes: tuple[str, ...]) -> str:
-    """Notes as JSON in ASCII, for a header."""
-    return json.dumps(list(notes))[:4000]
+    """Notes as JSON in ASCII, for a header: as many as it holds, and how many more there are."""
+    kept, text = list(notes), json.dumps(notes)
+    while len(text) > _LONGEST_HEADER and kept:
+        kept.pop()
+        text = json.dumps([*kept, f"{count(len(notes) - len(kept), 'note')} more"])
+    return text

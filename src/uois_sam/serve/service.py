@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from uois_sam.io.images import PhotoPixels
 from uois_sam.pipeline import UOISSAM, EncodedImage
 from uois_sam.request.words import READERS
 from uois_sam.serve.answers import Result
@@ -41,11 +42,11 @@ class Service:
         """Do a job in its turn, see :meth:`uois_sam.serve.engine.Engine.run`."""
         return await self.engine.run(job)
 
-    def segment(self, content: bytes, body: Segment) -> Result:
-        """Find what is asked for in the content of a photo's file."""
+    def segment(self, photo: bytes | PhotoPixels, body: Segment) -> Result:
+        """Find what is asked for in a photo: the content of its file, or what was read of it."""
         settings, words = self._words(body)
         asked = self.model.with_settings(**settings).with_request(**_over_defaults(words))  # before decoding
-        photo = read_limited(content, self.config)
+        photo = photo if isinstance(photo, PhotoPixels) else read_limited(photo, self.config)
         check_size(body, photo.pixels.shape[:2])
         return self._found(asked.encode_image(photo.pixels), photo.notes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -95,11 +96,11 @@ class FolderSource:
                         continue
                     there.add(entry.name)
                     if entry.name not in self._done and entry.is_file():
-                        status = entry.stat()
-                        looked[entry.name] = status.st_mtime_ns, status.st_size
+                        with suppress(FileNotFoundError):  # renamed or removed since: the others are looked at still
+                            status = entry.stat()
+                            looked[entry.name] = status.st_mtime_ns, status.st_size
         except FileNotFoundError as error:
-            if not self.folder.is_dir():
-                raise StreamLostError(f"{self.name}: the folder is gone") from error
+            raise StreamLostError(f"{self.name}: the folder is gone") from error
         except OSError as error:
             raise StreamLostError(f"{self.name}: expected a folder to look into, found: {error.strerror}") from error
         now = time.time_ns()

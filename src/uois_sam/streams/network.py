@@ -22,7 +22,8 @@ OPEN_TIMEOUT_S = 10
 READ_TIMEOUT_S = 5
 """How long a server may be silent before the stream counts as lost."""
 URL = re.compile(r"(rtsps?|https?|rtmp|udp|tcp)://", re.IGNORECASE)
-_SECRETS = re.compile(r"//[^/@]*@")
+_SECRETS = re.compile(r"//[^/?#]*@")
+"""User and password, which cameras take with an @ in it, too."""
 
 
 class NetworkSource:

@@ -206,12 +206,12 @@ def annotated(watched: Watched) -> ImageArray:
     return watched.found.overlay(watched.frame.image, show_points=False)
 
 
-def check_apart(folder: Path, outputs: list[Path]) -> None:
-    """Refuse to write where photos are watched for: results would become inputs.
+def check_apart(source: Path, outputs: list[Path]) -> None:
+    """Refuse to write over a video that is watched, or where photos are watched for: results would become inputs.
 
     Raises:
-        OutputError: an output lies in the folder.
+        OutputError: an output is the source, or lies in it.
     """
     for path in outputs:
-        if real_path(folder) in (real_path(path), real_path(path).parent):
-            raise OutputError(f"{path}: expected a place outside of the folder that is watched, {folder}")
+        if real_path(source) in (real_path(path), real_path(path).parent):
+            raise OutputError(f"{path}: expected a place outside of what is watched, {source}")

@@ -83,7 +83,7 @@ class Tracker:
         pairs, overlap = self._pairs(found, small, looks)
         self._take_in(found, small, looks, pairs, overlap)
         born = self._begin(found, small, looks, sorted(set(range(len(found))) - set(pairs)))
-        self._forget(set(pairs.values()) | set(born.values()))
+        self._miss(set(pairs.values()) | set(born.values()))
         self.frames += 1
         self._name({**pairs, **born}, 1 if fresh else self.config.confirm_frames)
         return self._report(found, {**pairs, **born}, notes)
@@ -162,8 +162,8 @@ class Tracker:
             ]
         return begun
 
-    def _forget(self, seen: set[int]) -> None:
-        """Count frames in which a track was not seen; those that never got an id end with the first such frame."""
+    def _miss(self, seen: set[int]) -> None:
+        """Count frames in which a track was not seen."""
         for row, track in enumerate(self._tracks):
             if row not in seen:
                 track.miss()
@@ -231,6 +231,7 @@ class Tracker:
         return result[order]
 
     def _drop(self) -> None:
+        """End tracks that were lost for too long; those that never got an id with the first frame without them."""
         most = self.config.lost_frames
         kept = np.array([track.lost <= (most if track.id else 0) for track in self._tracks], dtype=np.bool_)
         if not kept.all():

@@ -53,9 +53,10 @@ def load_checkpoint(folder: Path, parts: Mapping[str, Stateful], config: dict[st
     if not os.path.exists(path):
         return 0
     saved = _read(path)
-    found = parse_json(saved.config, dict[str, Any], where=f"{path}: config")
-    if found != json.loads(json.dumps(config)):
-        differs = {key: (config.get(key), found.get(key)) for key in config if config.get(key) != found.get(key)}
+    found, wanted = parse_json(saved.config, dict[str, Any], where=f"{path}: config"), json.loads(json.dumps(config))
+    if found != wanted:
+        keys = [*wanted, *(key for key in found if key not in wanted)]
+        differs = {key: (wanted.get(key), found.get(key)) for key in keys if wanted.get(key) != found.get(key)}
         raise OtherSettingsError(f"{path}: made with other settings (expected, found): {differs}; choose another --out")
     if missing := parts.keys() - saved.states.keys():
         raise UOISError(f"{path}: expected states of {', '.join(sorted(parts))}, found none of {', '.join(missing)}")

@@ -86,6 +86,8 @@ class NetworkTrainingConfig:
     foreground_weight: float = 0.5
     start: str = ""
     """SHA256 of the weights that training starts from; empty for ImageNet's. Part of a checkpoint's identity."""
+    data: str = ""
+    """SHA256 of the images and labels (``splits.look_through``). Part of a checkpoint's identity, too."""
     seed: int = 0
     save_every: int = 100
     """Steps between checkpoints."""

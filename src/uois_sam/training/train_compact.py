@@ -109,7 +109,7 @@ def train_compact(
 
     Raises:
         UOISError: if there are too few images, most cannot be read (single ones are left out), or none has an object;
-            if ``out`` belongs to a run with other settings, or this machine has no such device.
+            if ``out`` belongs to a run with other settings or images, or this machine has no such device.
         MissingExtraError: if a package of the extra ``train`` is not installed.
     """
     chosen = choose_device(device)
@@ -123,6 +123,7 @@ def train_compact(
     torch.manual_seed(config.seed)
     trained, config, earlier = _begin(config, start)  # here, because a package or file may be missing
     data, origin = readable_images(data, progress)
+    config = replace(config, base=replace(config.base, data=origin["data_sha256"]))  # no other goes on with this run
     split = split_for_scores(data, config)
     if earlier:
         origin["started_from"] = earlier

@@ -70,6 +70,20 @@ def test_the_time_left_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert file.getvalue().splitlines()[-1].endswith(" left")
 
 
+def test_steps_slower_than_a_minute_have_their_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three steps, of 100, 10 and 100 s, leave two of 55 s each; half a minute's window saw one of them, or none."""
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    now = 0.0
+    file = io.StringIO()
+    with progress(Console(file=file, get_time=lambda: now)) as watch:
+        watch.stage("scenes", 5)
+        for done, seconds in enumerate((100.0, 10.0, 100.0), start=1):
+            now += seconds
+            watch.advance(done, "")
+        wait_for(lambda: "scenes: 3 of 5" in file.getvalue())
+    assert "scenes: 3 of 5, 0:01:50 left" in file.getvalue()
+
+
 def test_a_terminal_has_a_bar_for_every_stage() -> None:
     file = io.StringIO()
     with progress(Console(file=file, force_terminal=True, width=100)) as watch:

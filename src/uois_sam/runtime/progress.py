@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_OF_SPEED = float("inf")
+"""Time over which speed is estimated: all of it, or the last thousand steps. Rich's half minute forgets slow ones."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def progress(console: Console, *, bars: bool = True) -> Iterator[ProgressCallbac
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
     live = bars and console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=not live) as shown:
+    with Progress(*columns, console=console, transient=True, disable=not live,
+                  speed_estimate_period=SECONDS_OF_SPEED) as shown:  # fmt: skip
 
         def stage(name: str, total: int | None) -> None:
             shown.add_task(name, total=total, note="")

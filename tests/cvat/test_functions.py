@@ -93,10 +93,10 @@ def test_interaction(sdk: Any, model: UOISSAM) -> None:
     function = Interaction(model)
     assert (function.spec.min_pos_points, function.spec.min_neg_points, function.spec.min_bounding_boxes) == (1, 0, 0)
     encoded = function.preprocess_image(None, PHOTO)
-    prompts = SimpleNamespace(pos_points=[(20, 20)], neg_points=[(64, 48)], bounding_box=((4, 4), (40, 64)))
+    prompts = SimpleNamespace(pos_points=[(20.5, 20.75)], neg_points=[(64, 48)], bounding_box=((4, 4), (40, 64)))
     (shape,) = function.detect(None, encoded, prompts)
     assert isinstance(shape, sdk.InteractionResultShape) and shape.type == "mask"
-    words: dict[str, Any] = {"points": [[[20, 20], [63, 47]]], "labels": [[1, 0]], "boxes": [[4, 4, 40, 48]]}
+    words: dict[str, Any] = {"points": [[[20, 20.25], [63, 47]]], "labels": [[1, 0]], "boxes": [[4, 4, 40, 48]]}
     expected = model.predict(PIXELS, **words)
     assert np.array_equal(decode_mask(shape.points, image_width=64, image_height=48), expected.masks[0])
     assert shape.attributes[0].spec_id == sdk.InteractionResultAttributes.CONFIDENCE
@@ -125,7 +125,7 @@ IMAGE = base64.b64encode(encode_png(PIXELS)).decode()
 
 @pytest.mark.parametrize("as_text", [False, True])
 def test_the_serverless_handler(model: UOISSAM, as_text: bool) -> None:
-    body: Any = {"image": IMAGE, "pos_points": [[20, 20]], "neg_points": [[50, 40]], "obj_bbox": None}
+    body: Any = {"image": IMAGE, "pos_points": [[20.5, 20.5]], "neg_points": [[50.5, 40.5]], "obj_bbox": None}
     status, answer = called(model, json.dumps(body) if as_text else body)
     expected = model.predict(PIXELS, points=[[[20, 20], [50, 40]]], labels=[[1, 0]])
     assert status == 200 and np.array_equal(np.array(answer["mask"], bool), expected.masks[0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from uois_sam.training.augmentation import View
+from uois_sam.training.augmentation import View, photometric_jitter
 from uois_sam.training.composites import REACH, compose, paste_objects, print_on_objects
 
 HW = (96, 128)
@@ -27,6 +29,22 @@ def test_a_pasted_object_is_a_new_one_that_occludes() -> None:
     assert new.sum() == 12 * 20
     assert pasted.image[new].mean() > 150
     assert ((pasted.labels == 1) == ((host.labels == 1) & ~new)).all()
+
+
+def test_views_are_made_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In double they take half as long again."""
+    clip, seen = np.clip, set()
+
+    def clipped(pixels: Any, *bounds: Any) -> Any:
+        seen.add(pixels.dtype)
+        return clip(pixels, *bounds)
+
+    monkeypatch.setattr(np, "clip", clipped)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        made = compose(view((40, 60, 50, 80)), view((30, 42, 30, 50)), rng)
+        photometric_jitter(made.image, rng)
+    assert seen == {np.dtype(np.float32)}
 
 
 def test_pasted_objects_stay_near_the_objects() -> None:

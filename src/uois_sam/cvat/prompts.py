@@ -22,8 +22,9 @@ def predict_prompts(
 
     Args:
         photo: the frame.
-        on: (x, y) on the object, in pixels, moved inside the frame where they lie on its border.
-        beside: (x, y) that do not belong to it.
+        on: (x, y) on the object, in pixels from the frame's corner, as CVAT's canvas has them; moved inside the frame
+            where they lie on its border.
+        beside: (x, y) that do not belong to it, likewise.
         box: x0, y0, x1, y1 around it, or None.
 
     Returns:
@@ -35,7 +36,8 @@ def predict_prompts(
     height, width = photo.image_hw
     if not on and box is None:
         raise UOISError("expected a point on the object or a box, found neither")
-    clicks = [[min(max(x, 0), width - 1), min(max(y, 0), height - 1)] for x, y in [*on, *beside]]
+    # CVAT counts from the frame's corner, the model from the middle of the first pixel.
+    clicks = [[min(max(x - 0.5, 0), width - 1), min(max(y - 0.5, 0), height - 1)] for x, y in [*on, *beside]]
     words: dict[str, Any] = {}
     if clicks:
         words |= {"points": [clicks], "labels": [[1] * len(on) + [0] * len(beside)]}

@@ -101,7 +101,7 @@ class NetworkSource:
                 pixels = read_photo(packet.tobytes()).pixels
             except ImageError as error:
                 self.unread += 1
-                if not damaged:
+                if self.unread == 1:
                     self._tell(f"{self.name}: left out: {error}")
                 damaged += 1
                 continue

@@ -123,8 +123,9 @@ def _idf1(frames: Sequence[FrameMatch], true_index: Mapping[int, int], found_ind
 def _hota_at(
     frames: Sequence[FrameMatch], true_index: Mapping[int, int], found_index: Mapping[int, int], alpha: float
 ) -> tuple[float, float, float]:
-    """DetA, AssA and HOTA at one threshold. Of the matches of a frame that are possible, those are taken which agree
-    with what the two ids have in common over the whole video, as TrackEval does."""
+    """DetA, AssA and HOTA at one threshold. Of the matches of a frame that are possible there, those are taken which
+    agree with what the two ids have in common over the whole video: the paper's rule, by the sum that TrackEval takes.
+    It matches once for all thresholds, and may be lower where a match that is none yet stands in another's way."""
     shared = np.zeros((len(true_index), len(found_index)))
     true_count, found_count = np.zeros(len(true_index)), np.zeros(len(found_index))
     places = [(_rows(f.true_ids, true_index), _rows(f.found_ids, found_index)) for f in frames]

@@ -56,9 +56,9 @@ def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:
     """Change colour, exposure, sharpness, noise and compression at random ((H, W, 3) uint8 in and out)."""
     pixels: Any = image.astype(np.float32)
     if rng.random() < 0.8:
-        pixels = 255 * (pixels / 255) ** np.exp(rng.normal(0, 0.25))
-        pixels = pixels * np.exp(rng.normal(0, 0.1, 3)) * np.exp(rng.normal(0, 0.2))
-        pixels = (pixels - 128) * np.exp(rng.normal(0, 0.25)) + 128
+        pixels = 255 * (pixels / 255) ** log_normal(rng, 0.25)
+        pixels = pixels * log_normal(rng, 0.1, 3) * log_normal(rng, 0.2)
+        pixels = (pixels - 128) * log_normal(rng, 0.25) + 128
     if rng.random() < 0.6:
         grey = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
         pixels = grey[..., None] + (pixels - grey[..., None]) * rng.uniform(0, 1.8)
@@ -80,6 +80,11 @@ def photometric_jitter(image: ImageArray, rng: Rng) -> ImageArray:
         _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)  # the order of channels survives
     return result
+
+
+def log_normal(rng: Rng, deviation: float, count: int | None = None) -> Any:
+    """One or (count,) float32 factors about 1: in NumPy's float64, which a generator gives, images would go on."""
+    return np.float32(np.exp(rng.normal(0, deviation, count)))
 
 
 def sample_prompts(

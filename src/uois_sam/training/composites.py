@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from uois_sam.training.augmentation import View
+from uois_sam.training.augmentation import View, log_normal
 from uois_sam.types import BoolArray, ImageArray
 
 Rng = np.random.Generator
@@ -60,7 +60,7 @@ def paste_objects(view: View, donor: View, rng: Rng) -> View:
         if rng.random() < 0.6:
             image *= 1 - rng.uniform(0.15, 0.6) * _shadow(moved, rng)[..., None]
         opacity = cv2.GaussianBlur(moved.astype(np.float32), (0, 0), 0.7)[..., None]
-        image = image * (1 - opacity) + pixels * np.exp(rng.normal(0, 0.15)) * opacity
+        image = image * (1 - opacity) + pixels * log_normal(rng, 0.15) * opacity
         labels[moved] = labels.max() + 1
     return View(np.clip(image, 0, 255).astype(np.uint8), labels)
 
@@ -125,7 +125,7 @@ def _print(image: Array, mask: BoolArray, picture: ImageArray, rng: Rng) -> None
     light = np.clip(luminance / max(1.0, float(luminance[mask].mean())), 0.3, 1.8)[..., None]
     edge = cv2.GaussianBlur((inside & (covered > 0)).astype(np.float32), (0, 0), 0.6) * mask
     opacity = rng.uniform(0.6, 1.0) * edge[..., None]
-    image[:] = image * (1 - opacity) + printed * light * np.exp(rng.normal(0, 0.2)) * opacity
+    image[:] = image * (1 - opacity) + printed * light * log_normal(rng, 0.2) * opacity
 
 
 def _disc(radius: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import NetworkOptions, expect_at_least
+from uois_sam.cli.options import NetworkOptions, expect_at_least, expect_seed
 from uois_sam.cli.parsing import CommandGroup
 from uois_sam.errors import MissingExtraError, count
 from uois_sam.runtime.progress import print_line, print_table, progress
@@ -87,6 +87,7 @@ class DemoGrasp:
         """
         for name, least in (("rounds", 1), ("objects", 1), ("width", 64), ("samples", 1)):
             expect_at_least(name, getattr(self, name), least)
+        expect_seed(self.seed)
         _expect_packages(self.arm)
         from uois_sam.grasping.page import write_page
         from uois_sam.grasping.records import RoundStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -289,10 +290,26 @@ def test_without_a_part_to_look_at_the_photo_is_predicted_whole(
     assert_equal(loose.with_settings(zoom=True).predict(photo()), loose.predict(photo()))
 
 
-@pytest.mark.parametrize("one", ["a.png", Path("a.png"), b"content", Image.new("RGB", (4, 3))])
+@pytest.mark.parametrize(
+    "one",
+    [
+        "a.png",
+        Path("a.png"),
+        b"content",
+        io.BytesIO(b"content"),
+        Image.new("RGB", (4, 3)),
+        np.zeros((3, 4, 3), np.uint8),
+    ],
+)
 def test_one_image_is_no_batch(tiny_pipeline: UOISSAM, one: Any) -> None:
     with pytest.raises(ImageError, match="expected a list of images, found one"):
         tiny_pipeline.predict_batch(one)
+
+
+@pytest.mark.parametrize("none", [None, 3])
+def test_what_is_no_list_of_images_is_named(tiny_pipeline: UOISSAM, none: Any) -> None:
+    with pytest.raises(ImageError, match=f"expected a list of images, found {type(none).__name__}"):
+        tiny_pipeline.predict_batch(none)
 
 
 def test_a_model_says_in_one_line_what_it_is(tiny_pipeline: UOISSAM) -> None:

@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from uois_sam.errors import UOISError
@@ -82,6 +84,24 @@ def check_fields(instance: object, error: type[UOISError] = UOISError) -> None:
                 value = item()
                 object.__setattr__(instance, name, value)
         _converted(value, hint, kind.__name__, name, error)
+
+
+def given_array(given: Any, dtype: type[np.floating[Any]] | None = None) -> npt.NDArray[Any]:
+    """What a caller gives as numbers, as an array: nested lists, arrays, tensors on the processor.
+
+    Args:
+        given: anything.
+        dtype: of the result; complex numbers are refused then.
+
+    Raises:
+        ValueError: it is none (ragged lists, text, numbers too large, tensors elsewhere); one line says why.
+    """
+    try:
+        if dtype is not None and np.iscomplexobj(given):
+            raise ValueError("complex numbers")
+        return np.asarray(given, dtype=dtype)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # torch raises the last
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def nearest(word: object, known: Mapping[str, object] | tuple[str, ...]) -> str:

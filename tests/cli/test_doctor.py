@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from uois_sam.benchmark import diagnosis
-from uois_sam.benchmark.diagnosis import requirements
+from uois_sam.benchmark.diagnosis import Finding, requirements
 from uois_sam.cli.main import main
 from uois_sam.errors import WeightsError
 from uois_sam.pipeline import UOISSAM
@@ -40,6 +40,17 @@ def test_weights_that_do_not_load_are_broken(
     assert main(["doctor"]) == 1
     line = next(line for line in capsys.readouterr().out.splitlines() if "BROKEN" in line)
     assert "photo" in line and "truncated or altered" in line
+
+
+def test_every_finding_is_one_line_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = [Finding("cache", "ok", f"/{'long/' * 40}path"), Finding("photo", "broken", "a reason\nof two lines")]
+    monkeypatch.setattr(diagnosis, "examine", lambda watch: findings)
+    assert main(["doctor"]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split() == ["ok", "cache", f"/{'long/' * 40}path"]
+    assert second.split() == ["BROKEN", "photo", "a", "reason", "of", "two", "lines"]
 
 
 def test_a_needed_package_that_cannot_be_imported_is_named_and_nothing_else_is_tried() -> None:

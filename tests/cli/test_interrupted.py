@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -20,7 +21,8 @@ from cli.test_segment import FakeModel, asked, photo, results, segment, written
 from uois_sam import __main__ as program
 from uois_sam.cli.segment.command import segment_inputs
 from uois_sam.cli.segment.formats import FormatChoice
-from uois_sam.runtime.interrupts import ends_softly
+from uois_sam.io.video_writer import VideoWriter
+from uois_sam.runtime.interrupts import aside, ends_softly
 
 SLOW = Path(__file__).parents[1] / "helpers" / "slow_model.py"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -62,6 +64,7 @@ def test_the_first_finishes_the_photos_in_hand_and_says_how_many(tmp_path: Path)
     done = [path for path in written(tmp_path / "out") if path.endswith("_label.png")]
     assert 6 <= len(done) <= 6 + int(told[1]), "the one in the model, and those that were begun"
     assert f"{len(done)} photos, {2 * len(done)} objects" in said
+    assert f"\n{20 - len(done)} photos left for another time\n" in said
     assert written(tmp_path / "out") == results(*names[: len(done)]), (
         "no file over all photos, which holds some of them"
     )
@@ -69,12 +72,25 @@ def test_the_first_finishes_the_photos_in_hand_and_says_how_many(tmp_path: Path)
     assert status == 0 and f"{len(done)} photos skipped" in said
 
 
+def test_frames_of_videos_are_among_those_that_are_left(tmp_path: Path) -> None:
+    photo(tmp_path / "in/a.png", height=12)
+    with VideoWriter(tmp_path / "in/b.mp4", 10) as writer:
+        for value in range(30):
+            writer.add(np.full((48, 64, 3), value, np.uint8), value / 10)
+    photo(tmp_path / "in/c.png", height=13)
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(KeyboardInterrupt):
+        segment_inputs(asked(tmp_path / "in", out=tmp_path / "out", workers=1), console, lambda: Interrupting(12))
+    done = [path for path in written(tmp_path / "out") if path.endswith("_label.png")]
+    assert f"\n{32 - len(done)} photos left for another time\n" in console.file.getvalue()
+
+
 def test_it_is_no_interruption_where_nothing_is_left_to_do(tmp_path: Path) -> None:
     photo(tmp_path / "in/a.png", height=12)
     status, said = segment(
         tmp_path / "in", out=tmp_path / "out", model=Interrupting(12), formats=FormatChoice("native,coco")
     )
-    assert status == 0 and "finishing 1 photo in hand" in said
+    assert status == 0 and "finishing 1 photo in hand" in said and "left" not in said
     assert (tmp_path / "out/coco/annotations/instances_default.json").exists()
 
 
@@ -121,6 +137,20 @@ def test_handlers_are_as_before_whatever_came() -> None:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_handler_says_is_told_on_another_thread_and_all_of_it() -> None:
+    told: list[tuple[int, bool]] = []
+
+    def tell(number: int) -> None:
+        time.sleep(0.05)
+        told.append((number, threading.current_thread() is threading.main_thread()))
+
+    with aside(tell) as say:
+        say(1)
+        say(2)
+        assert not told, "who says it does not wait"
+    assert told == [(1, False), (2, False)]
 
 
 def test_other_threads_work_without_signals() -> None:

@@ -166,6 +166,7 @@ def test_a_context_of_a_width_that_its_heads_cannot_share_is_told(
         (("--random-textures", "1.5"), "--random-textures: expected 0 to 1, found 1.5"),
         (("--average-from", "nan"), "--average-from: expected 0 to 1, found nan"),
         (("--rate-floor", "-1"), "--rate-floor: expected 0 to 1, found -1"),
+        (("--seed", "-1"), "--seed: expected 0 to 9223372036854775807, found -1"),
         (("--images", "0"), "--images: expected 1 or more, found 0"),
         (("--mixed-styles", "0.5", "--images", "1"), "--mixed-styles: expected --images of 2 or more"),
         (("--start-share", "0.5"), "--start-share: expected --start"),
@@ -176,6 +177,27 @@ def test_shares_that_are_none_are_told(
 ) -> None:
     assert main(["train", "compact", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "average", "compact", "DATA:0.5"),
+        ("train", "heads", "--base", "sam-vit-b", "--data", "DATA"),
+        ("finetune", "DATA"),
+        ("reproduce", "--data", "DATA"),
+        ("demo", "grasp"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("seed", [-1, 10**30])
+def test_a_seed_that_no_generator_takes_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], seed: int
+) -> None:
+    words = [word.replace("DATA", str(tmp_path)) for word in command]
+    assert main([*words, "--out", str(tmp_path / "out"), "--seed", str(seed)]) == 2
+    assert f"--seed: expected 0 to 9223372036854775807, found {seed}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

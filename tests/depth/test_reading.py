@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from uois_sam.depth import read_depth_map, read_workspace
 from uois_sam.depth.reading import read_camera
@@ -25,6 +26,7 @@ def test_floats_are_metres_and_integers_millimetres_or_what_is_said() -> None:
     assert read(np.full(HW, 0.7)).metres[0, 0] == np.float32(0.7)
     assert read(np.full(HW, 700, np.uint16)).metres[0, 0] == pytest.approx(0.7)
     assert read(np.full(HW, 7000, np.int32), scale=1e-4).metres[0, 0] == pytest.approx(0.7)
+    assert read(np.full(HW, 7000, np.int32), scale=np.float32(1e-4)).metres[0, 0] == pytest.approx(0.7)
     assert read(np.full((*HW, 1), 0.7, np.float32)).metres.shape == HW
 
 
@@ -34,6 +36,16 @@ def test_holes_are_zero_however_they_are_written() -> None:
     found = read(depth)
     assert found.metres.dtype == np.float32 and found.metres[0, :5].tolist() == [0, 0, 0, 0, np.float32(0.7)]
     assert found.doubt == ""
+    for values in (np.full(HW, 0.7), np.full(HW, 700)):
+        masked = read(np.ma.masked_array(values, mask=np.eye(*HW, dtype=bool)))
+        assert np.array_equal(masked.metres == 0, np.eye(*HW, dtype=bool))
+
+
+@pytest.mark.filterwarnings("error")
+def test_depth_beyond_32_bits_is_unknown() -> None:
+    depth = np.full(HW, 0.7)
+    depth[0, 0] = 1e300
+    assert read(depth).metres[0, :2].tolist() == [0, np.float32(0.7)]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +74,13 @@ def test_intrinsics_of_another_picture_are_a_doubt(camera: tuple[float, ...]) ->
     [
         (np.zeros((*HW, 3)), K, None, "depth: expected (H, W) numbers, found shape (12, 16, 3)"),
         ("depth.png", K, None, "depth: expected (H, W) numbers"),
+        ([[0.7, 0.7], [0.7]], K, None, "depth: expected (H, W) numbers, found list"),
+        (torch.zeros(HW, requires_grad=True), K, None, "depth: expected (H, W) numbers, found Tensor"),
+        (torch.zeros(HW, device="meta"), K, None, "depth: expected (H, W) numbers, found Tensor"),
+        (torch.zeros(HW, dtype=torch.bfloat16), K, None, "depth: expected (H, W) numbers, found Tensor"),
+        (np.full(HW, 0.7), (10**400, 1, 1, 1), None, "camera: expected intrinsics"),
+        (np.full(HW, 0.7), np.array([20 + 1j, 20, 8, 6]), None, "camera: expected intrinsics"),
+        (np.full(HW, 700), K, True, "depth_scale: expected metres a step"),
         (np.full(HW, 0.7), None, None, "camera: expected intrinsics with depth, .* found none"),
         (np.full(HW, 0.7), (1, 2, 3), None, "camera: expected intrinsics"),
         (np.full(HW, 0.7), "f", None, "camera: expected intrinsics"),

@@ -397,17 +397,20 @@ def test_an_array_of_too_many_pixels_is_refused_before_it_is_copied():
         read_image(np.broadcast_to(np.uint8(3), (10**6, 10**6, 3)))
 
 
-@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 def test_a_tiff_in_which_0_is_white(tmp_path, bits):
     grey = np.arange(256, dtype=np.uint16).reshape(8, 32)
     if bits == 8:  # Pillow turns it round as it writes and as it reads
         Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "a.tif", tiffinfo={262: 0})
     else:
-        values = grey * 257 if bits == 16 else (grey.astype(np.uint32) * 4095 + 127) // 255
-        Image.fromarray(np.uint16(65535) - values.astype(np.uint16)).save(tmp_path / "a.tif", tiffinfo={262: 0})
+        full = (1 << bits) - 1
+        values = full - (grey.astype(np.uint32) * full + 127) // 255  # of that depth, in 16 bits
+        Image.fromarray(values.astype(np.uint16)).save(tmp_path / "a.tif", tiffinfo={262: 0})
     with Image.open(tmp_path / "a.tif") as written:
         assert written.tag_v2[262] == 0
-    assert np.array_equal(read_image(tmp_path / "a.tif")[:, :, 0], grey)
+    photo = read_photo(tmp_path / "a.tif")
+    assert np.array_equal(photo.pixels[:, :, 0], grey)
+    assert (f"taken as {bits}-bit" in photo.notes[0]) == (8 < bits < 16)
 
 
 def test_too_many_pixels(tmp_path, monkeypatch):

@@ -96,6 +96,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"boxes": [(0, 0, 1, float("nan"))]}, "boxes: expected shape (M, 4)"),
     ({"points": [(1, 1), (2, 2)], "boxes": [(0, 0, 1, 1)]}, "boxes: expected one for each of 2 objects"),
     ({"points": [(1, 1)], "region": (0, 0, 2, 2), "max_objects": 3}, "expected no max_objects and no region"),
+    ({"boxes": [(0, 0, 10**400, 1)]}, "boxes: expected shape (M, 4)"),
+    ({"boxes": np.array([[0, 0, 5 + 1j, 1]])}, "boxes: expected shape (M, 4)"),
+    ({"points": [(10**400, 1)]}, "points: expected shape (M, 2)"),
+    ({"points": np.array([[5 + 1j, 1]])}, "points: expected shape (M, 2)"),
+    ({"points": [(1, 2), (3, 4)], "labels": [[1], [1, 0]]}, "labels: expected 1"),
+    ({"region": (0, 0, 10**400, 9)}, "region: expected a box"),
+    ({"region": np.array([0, 0, 5 + 1j, 9])}, "region: expected a box"),
+    ({"workspace": (0, 1, 0, 1, 0, 10**400)}, "workspace: expected"),
+    ({"workspace": np.array([0, 1, 0, 1, 0, 1 + 1j])}, "workspace: expected"),
     ({"regoin": (0, 0, 2, 2)}, "unknown word 'regoin'; did you mean region?"),
 ]
 

@@ -9,9 +9,10 @@ from contextlib import suppress
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from uois_sam.runtime import progress as module
-from uois_sam.runtime.progress import print_line, progress
+from uois_sam.runtime.progress import print_line, print_table, progress
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -133,3 +134,17 @@ def test_names_cannot_steer_the_terminal() -> None:
     file = io.StringIO()
     print_line(Console(file=file, force_terminal=True), "a\x1b[31mred\x07\r\tb\u2028c\udcff[bold]d\ne")
     assert file.getvalue() == "a\\x1b[31mred\\x07\\r\\tb\\u2028c\\udcff[bold]d e\n"
+
+
+def test_a_table_has_one_line_a_row_but_on_a_terminal() -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    table.add_row("[red]BROKEN[/]", "word " * 60 + "end")
+    table.add_row("ok", "short")
+    piped, terminal = io.StringIO(), io.StringIO()
+    print_table(Console(file=piped, width=80), table)
+    assert piped.getvalue() == f"BROKEN  {'word ' * 60}end\nok      short\n"
+    print_table(Console(file=terminal, width=80, force_terminal=True, color_system=None), table)
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) > 4 and max(map(len, lines)) <= 80

@@ -30,7 +30,7 @@ from uois_sam.cli.main import main
 from uois_sam.serve.config import ServerConfig
 from uois_sam.serve.metrics import Metrics
 from uois_sam.serve.problems import NotHereError, TooLargeError
-from uois_sam.serve.run import listen, make_server
+from uois_sam.serve.run import Server, listen, make_server, serve
 from uois_sam.serve.store import KeptPhoto, PhotoStore, size_of
 
 TOKEN = "a-token-of-tests-0123"
@@ -292,6 +292,26 @@ def test_the_first_signal_says_what_is_finished_and_the_second_stops(model: UOIS
         busy.handle_exit(signal.SIGINT, None)
     loop.run_until_complete(asyncio.gather(*busy.server_state.tasks))
     loop.close()
+
+
+def test_what_is_finished_is_not_said_in_the_handler_of_the_signal(
+    model: UOISSAM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, bool]] = []
+
+    def run(server: Server, sockets: list[socket.socket]) -> None:
+        loop = asyncio.new_event_loop()
+        server.server_state.tasks = {loop.create_task(asyncio.sleep(0))}
+        server.handle_exit(signal.SIGTERM, None)
+        loop.run_until_complete(asyncio.gather(*server.server_state.tasks))
+        loop.close()
+
+    monkeypatch.setattr(Server, "run", run)
+    config = ServerConfig(port=0)
+    with listen(config) as taken:
+        tell = lambda line: told.append((line, threading.current_thread() is threading.main_thread()))  # noqa: E731
+        serve(model, config, taken, lambda url: None, tell)
+    assert told == [("finishing 1 request in hand; Ctrl+C again stops at once", False)]
 
 
 def until_refused(port: int) -> None:

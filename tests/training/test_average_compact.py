@@ -108,6 +108,42 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_shares_beyond_one_are_refused_and_thirds_are_not(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, one, two = models
+    assert average(start, f"{one}:0.75", f"{two}:0.5", "--out", tmp_path / "out") == 2
+    assert "expected shares that add up to 1 at most, found 1.25" in capsys.readouterr().err
+    assert average(start, f"{one}:0.6666667", f"{two}:0.3333334", "--out", tmp_path / "out") == 0
+    assert f"0 of {start}, " in capsys.readouterr().err.replace("-0 of", "0 of")
+
+
+def test_a_model_that_is_no_average_is_not_written_over(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, one, _ = models
+    trained, other = (leave_model(tmp_path / name / "model", 7) for name in ("run", "another"))
+    before = {path: (path / "model.safetensors").read_bytes() for path in (trained, other)}
+    for data in ((), ("--data", tmp_path / "data")):
+        assert average(start, f"{trained}:0.5", "--out", trained.parent, *data) == 2
+        assert "--out: expected another folder than that of" in capsys.readouterr().err or data
+    assert average(start, f"{one}:0.5", "--out", other.parent) == 2
+    assert "expected a folder without a model, or with an average, found another model" in capsys.readouterr().err
+    assert {path: (path / "model.safetensors").read_bytes() for path in before} == before
+    for share in (0.5, 0.25):  # an earlier average is made anew
+        assert average(start, f"{one}:{share}", "--out", tmp_path / "mean") == 0
+    assert average(tmp_path / "mean" / "model", f"{one}:0.5", "--out", tmp_path / "mean") == 2
+
+
+def test_names_are_told_as_they_are_on_one_line(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = leave_model(tmp_path / f"[red]{'long' * 30}", 1)
+    assert average(models[0], f"{folder}:0.5", "--out", tmp_path / "out") == 0
+    said = f"0.5 of {models[0]}, 0.5 of {folder}; model in {tmp_path / 'out' / 'model'}\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_training_at_another_size_is_averaged(models: list[Path], tmp_path: Path) -> None:
     smaller = leave_model(tmp_path / "small", 5, replace(ARCHITECTURE, input_hw=(64, 96)))
     assert average(models[0], f"{smaller}:1", "--out", tmp_path / "out") == 0

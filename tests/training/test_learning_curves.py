@@ -33,6 +33,15 @@ def test_the_table_has_a_line_an_epoch_to_all_digits(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
+def test_losses_of_nothing_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    curves = Curves(tmp_path)
+    for number in range(3):
+        curves.add(Epoch("evidence", number, 0.0, 0.0, 1e-3, 0.5))
+    curves.draw()
+    assert (tmp_path / "curves.png").exists()
+
+
 def test_the_picture_shows_both_heads(tmp_path: Path) -> None:
     curves = Curves(tmp_path)
     for epoch in EPOCHS:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from uois_sam.pipeline import UOISSAM
     from uois_sam.types import ImageArray
 
-_WIDTH_OF_A_FILE = 120
 _PARTS = {
     "dinov2": "  DINOv2", "maps": "  foreground and heatmap", "prompts": "  peaks", "encoder": "  image encoder",
     "decoder": "  mask decoder", "selection": "  scores, selection, masks at photo size",
@@ -86,7 +85,7 @@ class Benchmark:
 
         from uois_sam.benchmark.measure import Measurement, measure, names_of
         from uois_sam.io.files import write_atomically
-        from uois_sam.runtime.progress import progress
+        from uois_sam.runtime.progress import print_table, progress
         from uois_sam.runtime.provenance import summary
         from uois_sam.runtime.threads import threads_of
 
@@ -103,10 +102,8 @@ class Benchmark:
         with threads_of(self.threads), progress(console, bars=False) as watch:
             record = measure(model, image, request, watch)
         output = Output(highlight=False)
-        if not output.is_terminal:
-            output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
         for table in tables(record):
-            output.print(table)
+            print_table(output, table)
         output.print(footer(record), markup=False, soft_wrap=True)
         output.print(summary(record["machine"]), markup=False, soft_wrap=True)
         if self.out is not None:

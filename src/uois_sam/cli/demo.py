@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import NetworkOptions, expect_at_least
+from uois_sam.cli.options import NetworkOptions, expect_at_least, expect_seed
 from uois_sam.cli.parsing import CommandGroup
 from uois_sam.errors import MissingExtraError, count
-from uois_sam.runtime.progress import print_line, progress
+from uois_sam.runtime.progress import print_line, print_table, progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from uois_sam.grasping.sources import MaskSource
     from uois_sam.synth.assets.collection import Assets
 
-_WIDTH_OF_A_FILE = 200
 Masks = Literal["model", "depth", "grid", "true", "none"]
 
 
@@ -88,6 +87,7 @@ class DemoGrasp:
         """
         for name, least in (("rounds", 1), ("objects", 1), ("width", 64), ("samples", 1)):
             expect_at_least(name, getattr(self, name), least)
+        expect_seed(self.seed)
         _expect_packages(self.arm)
         from uois_sam.grasping.page import write_page
         from uois_sam.grasping.records import RoundStore
@@ -117,9 +117,7 @@ class DemoGrasp:
         from rich.console import Console as Output
 
         output = Output(highlight=False)
-        if not output.is_terminal:
-            output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
-        output.print(_table(rounds, self.target, self.arm))
+        print_table(output, _table(rounds, self.target, self.arm))
         sys.stdout.flush()
         print_line(console, f"{'pictures, index.html' if self.pictures else 'rounds'} and grasp.json in {self.out}")
         return 0

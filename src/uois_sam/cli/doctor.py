@@ -23,9 +23,10 @@ class Doctor:
         uois-sam doctor
         uois-sam doctor --json
 
-    The report goes to standard output. It names versions, threads, devices, processor limits, extras with the command
-    that installs them, caches and their sizes, the renderer, and the time that the bundled weights take for a drawn
-    photo. "note" is worth reading, "absent" is optional and not installed. Nothing is downloaded or changed.
+    The report goes to standard output; in a file or pipe, one line a finding. It names versions, threads, devices,
+    processor limits, extras with the command that installs them, caches and their sizes, the renderer, and the time
+    that the bundled weights take for a drawn photo. "note" is worth reading, "absent" is optional and not installed.
+    Nothing is downloaded or changed.
 
     Exit status: 0 everything that is needed works; 1 something that is needed is broken; 130 interrupted.
     """
@@ -54,10 +55,12 @@ def _print(findings: Sequence[Finding]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from uois_sam.runtime.progress import print_table
+
     output = Output(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for overflow in ("ellipsis", "ellipsis", "fold"):
         table.add_column(overflow=overflow)  # a long path is broken, not cut
     for finding in findings:
-        table.add_row(_SIGNS[finding.status], finding.what, escape(finding.text))
-    output.print(table)
+        table.add_row(_SIGNS[finding.status], finding.what, escape(finding.text.replace("\n", " ")))
+    print_table(output, table)

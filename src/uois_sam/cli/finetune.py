@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from uois_sam.cli.options import FindOptions, parse_option
+from uois_sam.cli.options import FindOptions, expect_seed, parse_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +61,7 @@ class FineTune:
         from uois_sam.finetuning import FineTuneConfig, finetune
         from uois_sam.runtime.progress import print_line, progress
 
+        expect_seed(self.seed)
         what = self.find.words_for_many()
         self.find.expect_depth(False)
         config = FineTuneConfig(self.steps, self.rate, self.held_out, self.keep, self.seed)

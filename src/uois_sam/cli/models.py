@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _RUNS = Path("runs")
-_WIDTH_OF_A_FILE = 200
 _COLUMNS = ("name", "parameters", "here", "heads", "licence", "what")
 
 
@@ -41,13 +40,12 @@ class Models:
 
         from uois_sam.checkpoints.catalogue import gated_repos, named_backbones, named_models, trained_models
         from uois_sam.errors import UOISError, install_command
+        from uois_sam.runtime.progress import print_table
 
         if missing := [str(folder) for folder in self.folders if not os.path.isdir(folder)]:
             raise UOISError(f"expected folders, found none at {', '.join(missing)}")
         models, backbones = named_models(), named_backbones()
         output = Output(highlight=False)
-        if not output.is_terminal:
-            output = Output(highlight=False, width=_WIDTH_OF_A_FILE)
         for title, listed in (("", models), ("backbones for prompts (train heads --prompts-backbone)", backbones)):
             table = Table(*_COLUMNS, box=None, pad_edge=False)
             for model in listed:
@@ -56,7 +54,7 @@ class Models:
                 table.add_row(*(escape(cell) for cell in cells))
             if title:
                 output.print(f"\n{title}:")
-            output.print(table)
+            print_table(output, table)
         for repo in gated_repos():
             output.print(
                 f"gated: accept the licence at https://huggingface.co/{repo}, then hf auth login", soft_wrap=True

@@ -271,6 +271,12 @@ def expect_at_least(option: str, value: int | None, least: int) -> None:
         raise UOISError(f"--{option}: expected {least} or more, found {value}")
 
 
+def expect_seed(seed: int) -> None:
+    """Raise UOISError for a seed that no generator takes, or that a record in JSON does not hold."""
+    if not 0 <= seed < 1 << 63:
+        raise UOISError(f"--seed: expected 0 to {(1 << 63) - 1}, found {str(seed)[:60]}")
+
+
 def expect_above_0(option: str, value: float) -> None:
     """Raise UOISError for anything but a positive finite number."""
     if not 0 < value < float("inf"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from uois_sam.cli.options import BaseOptions
+from uois_sam.cli.options import BaseOptions, expect_seed
 from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.progress import ProgressCallback, print_line
@@ -100,6 +100,7 @@ class Reproduce:
         """
         from uois_sam.reproduce.config import BENCHMARKS, SCENES, ReproduceConfig
 
+        expect_seed(self.seed)
         if self.data is not None and self.scenes is not None:
             raise UOISError("expected --data or --scenes to train on, found both; drop one of them")
         benchmarks = {name: root for name in BENCHMARKS if (root := getattr(self, name)) is not None}

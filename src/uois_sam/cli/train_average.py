@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from uois_sam.cli.options import expect_at_least, open_datasets
+from uois_sam.cli.options import expect_at_least, expect_seed, open_datasets
 from uois_sam.errors import UOISError
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ class TrainAverage:
     def run(self, console: Console) -> int:
         """Average, fit and return the exit status."""
         expect_at_least("head-images", self.head_images, 2)
+        expect_seed(self.seed)
         from uois_sam.checkpoints.folder import read_card
         from uois_sam.io.files import make_output_folder, only_run
-        from uois_sam.runtime.progress import progress
+        from uois_sam.runtime.progress import print_line, progress
         from uois_sam.training.average_compact import average_compact
         from uois_sam.training.train_compact import CompactTrainingConfig
 
@@ -62,9 +63,9 @@ class TrainAverage:
         with only_run(self.out), progress(console) as watch:
             folder = average_compact(self.start, shares, self.out, watch, data=data, config=config, name=self.name,
                                      device=self.device)  # fmt: skip
-        rest = 1 - sum(each.share for each in shares)
-        console.print(f"{rest:.3g} of {self.start}, " + ", ".join(f"{each.share:g} of {each.model}" for each in shares)
-                      + f"; model in {folder}")  # fmt: skip
+        rest = round(1 - sum(each.share for each in shares), 6)
+        parts = ", ".join(f"{each.share:g} of {each.model}" for each in shares)
+        print_line(console, f"{rest:g} of {self.start}, {parts}; model in {folder}")
         return 1 if "left_out" in read_card(folder).training else 0
 
     def shares(self) -> list[Share]:

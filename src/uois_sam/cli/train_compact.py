@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uois_sam.cli.options import expect_above_0, expect_at_least, open_datasets
+from uois_sam.cli.options import expect_above_0, expect_at_least, expect_seed, open_datasets
 from uois_sam.errors import UOISError, count
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class TrainCompact:
         expect_at_least("steps", self.steps, 1)
         expect_at_least("images", self.images, 1)
         expect_above_0("rate", self.rate)
+        expect_seed(self.seed)
         if self.context < 0 or self.context % 4:
             raise UOISError(f"--context: expected 0 or a multiple of 4, found {self.context}")
         for option in SHARES:
@@ -80,7 +81,7 @@ class TrainCompact:
             raise UOISError("--start-share: expected --start, whose weights it mixes in, found none")
         from uois_sam.checkpoints.folder import read_card
         from uois_sam.io.files import make_output_folder, only_run
-        from uois_sam.runtime.progress import progress
+        from uois_sam.runtime.progress import print_line, progress
         from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
@@ -99,5 +100,5 @@ class TrainCompact:
         with only_run(self.out), progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         record = read_card(folder).training
-        console.print(f"trained on {count(record['images'], 'image')}; model in {folder}")
+        print_line(console, f"trained on {count(record['images'], 'image')}; model in {folder}")
         return 1 if "left_out" in record else 0

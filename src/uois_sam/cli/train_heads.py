@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from uois_sam.cli.options import BaseOptions, expect_above_0, expect_at_least, open_datasets, parse_option
+from uois_sam.cli.options import (
+    BaseOptions,
+    expect_above_0,
+    expect_at_least,
+    expect_seed,
+    open_datasets,
+    parse_option,
+)
 from uois_sam.config import NmsMode
 
 if TYPE_CHECKING:
@@ -77,6 +84,7 @@ class TrainHeads:
         self._check()
         from uois_sam.checkpoints.loading import check_base
         from uois_sam.io.files import only_run
+        from uois_sam.runtime.progress import print_line
         from uois_sam.training.distributed import start_processes
 
         weights = self.base.keywords()
@@ -89,7 +97,7 @@ class TrainHeads:
         try:
             with claim:
                 images, folder = self._train(console, processes, weights)
-            console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
+            print_line(console, f"trained; heads in {folder}, learning curves and run record in {self.out}")
         finally:
             console.quiet = False
         return 1 if images.facts.left_out else 0
@@ -128,6 +136,7 @@ class TrainHeads:
         expect_at_least("at-once", self.at_once, 1)
         expect_above_0("rate", self.rate)
         expect_above_0("sigma", self.sigma)
+        expect_seed(self.seed)
         make_output_folder(self.out)
         if self.tensorboard:
             from uois_sam.training.learning_curves import tensorboard_writer

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from uois_sam.errors import ImageError
 from uois_sam.types import Camera, FloatArray
-from uois_sam.validation import validated
+from uois_sam.validation import given_array, validated
 
 FARTHEST_TABLE_M = 5.0
 NEAREST_TABLE_M = 0.05
@@ -48,7 +48,10 @@ def read_depth_map(depth: Any, camera: Any, scale: Any, image_hw: tuple[int, int
     Raises:
         ImageError: if depth is no (H, W) array of numbers, the camera is none, or the scale is no length.
     """
-    values = np.asarray(depth)
+    try:  # what is masked is unknown
+        values = given_array(depth.filled(0) if isinstance(depth, np.ma.MaskedArray) else depth)
+    except ValueError as error:
+        raise ImageError(f"depth: expected (H, W) numbers, found {type(depth).__name__} ({error})") from error
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim != 2 or values.dtype.kind not in "iuf":
@@ -78,11 +81,11 @@ def read_camera(camera: Any) -> Camera:
 def _from_numbers(camera: Any) -> dict[str, float]:
     expected = "camera: expected intrinsics with depth, K (3, 3) or (fx, fy, cx, cy) in pixels"
     try:
-        numbers = np.asarray(camera, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        numbers = given_array(camera, np.float64)
+    except ValueError as error:
         raise ImageError(f"{expected}, found {str(camera)[:60]!a}") from error
     if camera is None or numbers.shape not in ((4,), (3, 3)) or not np.isfinite(numbers).all():
-        found = "none" if camera is None else str(np.asarray(camera).tolist())[:60]
+        found = "none" if camera is None else str(numbers.tolist())[:60]
         raise ImageError(f"{expected}, found {found}")
     if numbers.shape == (3, 3):
         if numbers[0, 1] or numbers[1, 0] or numbers[2].tolist() != [0, 0, 1]:
@@ -92,13 +95,16 @@ def _from_numbers(camera: Any) -> dict[str, float]:
 
 
 def _metres(values: npt.NDArray[Any], scale: Any) -> FloatArray:
-    if scale is not None and not (isinstance(scale, int | float) and 0 < scale <= 1):
+    if isinstance(scale, np.generic):
+        scale = scale.item()
+    if scale is not None and (type(scale) not in (int, float) or not 0 < scale <= 1):
         raise ImageError(f"depth_scale: expected metres a step, above 0 and at most 1, found {str(scale)[:60]}")
     if values.dtype.kind == "f" and scale is not None:
         raise ImageError("depth_scale: expected it with integers only, found depth in floats, which are metres")
     if values.dtype.kind != "f":
         return (values * np.float32(scale or MILLIMETRE)).astype(np.float32).clip(0)
-    metres = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, so unknown
+        metres = values.astype(np.float32)
     return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from uois_sam.depth.planes import Array
 from uois_sam.errors import UOISError
+from uois_sam.validation import given_array
 
 AUTO: Literal["auto"] = "auto"
 OFF: Literal["off"] = "off"
@@ -45,8 +46,9 @@ def read_workspace(value: Any, name: str = "workspace") -> Box | Literal["auto",
     if value in (AUTO, OFF) if isinstance(value, str) else False:
         return AUTO if value == AUTO else OFF
     try:
-        numbers = [float(each) for each in (value.split(",") if isinstance(value, str) else value)]
-    except (TypeError, ValueError):
+        given = value.split(",") if isinstance(value, str) else value
+        numbers = [float(each) for each in given_array(given, np.float64)]
+    except (TypeError, ValueError):  # no text of numbers, no row of them
         numbers = []
     if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
         raise UOISError(f"{name}: {_EXPECTED}, found {str(value)[:60]!a}")

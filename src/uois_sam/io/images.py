@@ -20,6 +20,7 @@ from uois_sam.errors import ImageError
 from uois_sam.io.files import read_bounded
 from uois_sam.io.formats import LARGEST_FILE, MAX_PIXELS, check_file, is_deep, open_picture
 from uois_sam.io.photo_content import doubts, stretched
+from uois_sam.io.transparency import scale_key, with_key
 from uois_sam.io.urls import data_of_url, is_data_url, refuse_remote
 from uois_sam.types import ImageArray
 
@@ -217,23 +218,25 @@ def _converted(image: Image.Image, name: str, content: bytes | None = None) -> P
     if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("several frames; only the first is used")
     conversion, bits = _MODES[image.mode], ""
+    raw = str(getattr(image, "tile", ""))  # gone once it is decoded
     deep = image.mode in _DEEP_MODES and is_deep(image)
     turned = deep and image.getexif().get(_ORIENTATION, 1) != 1
     white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
-    image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(image)  # a copy: the caller's stays as it is
+    scale_key(image, raw)
     if image.mode.startswith("I"):
         values = _in_16_bits(np.asarray(image), name)
-        if white_is_zero:  # Pillow turns such pictures round where they have 8 bits, and not where they have 16
-            values = np.uint16(65535) - values
         grey, bits = stretched(values)
-        pixels, said = np.repeat(grey[:, :, None], 3, axis=2), ""
+        if white_is_zero:  # Pillow turns such pictures round where they have 8 bits, and not where they have 16
+            grey = np.uint8(255) - grey
+        pixels, said = _colour(with_key(Image.fromarray(grey), values, image.info.get("transparency")))
     else:
         if deep:
             conversion = _DEEP_MODES[image.mode]
             image, bits = _deep_colour(image, None if turned else content)
         pixels, said = _colour(image)
     if conversion or said:
-        notes.insert(0, f"converted from {conversion}{said} to 8-bit RGB{bits}")
+        notes.insert(0, f"converted from {conversion or '8-bit colour'}{said} to 8-bit RGB{bits}")
     return PhotoPixels(pixels, (*notes, *doubts(pixels)))
 
 
@@ -252,22 +255,29 @@ def _colour(image: Image.Image) -> tuple[ImageArray, str]:
 
 
 def _deep_colour(image: Image.Image, content: bytes | None) -> tuple[Image.Image, str]:
-    """A picture of 16 bits a channel, of which Pillow has dropped the lower 8; those of 14 bits at most are read again.
+    """A picture of 16 bits a channel, of which Pillow has dropped the lower 8: where it has 14 bits at most or a
+    transparent colour, it is read again.
 
     Returns the picture, 8 bits a channel, and what its values were taken for.
     """
     import cv2
 
+    key = image.info.pop("transparency", None)
     highest = int(np.asarray(image)[:, :, :3].max())
-    if highest >= 64:
+    if highest >= 64 and key is None:
         return image, ""
     deep: Any = None
     if content is not None:
         deep = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if deep is None or deep.dtype != np.uint16 or deep.ndim != 3 or deep.shape[1::-1] != image.size:
-        return image, f", its values reach {256 * highest + 255} at most: stretch them"
-    colours, bits = stretched(np.ascontiguousarray(deep[:, :, 2::-1]))
-    read = Image.fromarray(colours)
+        lost = "" if key is None else f", its transparent colour {key} left out"
+        few = f", its values reach {256 * highest + 255} at most: stretch them" if highest < 64 else ""
+        return image, lost + few
+    values = np.ascontiguousarray(deep[:, :, 2::-1])
+    if highest >= 64:
+        return with_key(image, values, key), ""
+    colours, bits = stretched(values)
+    read = with_key(Image.fromarray(colours), values, key)
     if image.mode == "RGBA":
         read.putalpha(image.getchannel("A"))
     return read, bits

@@ -17,6 +17,7 @@ from uois_sam.errors import ImageError, UOISError
 from uois_sam.io.files import read_bounded
 from uois_sam.io.formats import LARGEST_FILE, open_picture
 from uois_sam.types import BoolArray
+from uois_sam.validation import given_array
 
 RegionSource: TypeAlias = (
     "str | os.PathLike[str] | tuple[float, ...] | list[Any] | tuple[Any, ...] | npt.NDArray[Any] | Region"
@@ -89,8 +90,10 @@ class Region:
 
     @classmethod
     def _of_mask(cls, given: npt.NDArray[Any], source: str, name: str) -> Region:
-        if given.dtype.kind not in "buif" or (given.dtype.kind == "f" and not np.isfinite(given).all()):
+        if given.dtype.kind not in "buif":
             raise UOISError(f"{name}: expected a mask of numbers, found {given.dtype} {given.shape}")
+        if not np.isfinite(given).all():
+            raise UOISError(f"{name}: expected a mask of numbers, found {source} with values that are not finite")
         mask = np.array(given != 0, dtype=np.bool_)
         if not mask.any():
             raise UOISError(f"{name}: expected a mask with pixels inside, found {source} with none")
@@ -161,8 +164,8 @@ def _rows_of_text(text: str, name: str) -> list[list[float]]:
 def _rows(given: Any, name: str) -> list[list[float]]:
     """Four numbers as one row, corners as rows of two."""
     try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = given_array(given, np.float64)
+    except ValueError as error:
         raise UOISError(f"{name}: {_EXPECTED}, found {str(given)[:60]!a}") from error
     if array.ndim not in (1, 2) or not np.isfinite(array).all() or array.size > 2 * MOST_CORNERS:
         raise UOISError(f"{name}: {_EXPECTED}, found {str(given)[:60]!a}")

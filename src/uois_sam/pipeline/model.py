@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
@@ -25,6 +27,9 @@ from uois_sam.types import Camera, ModelCard
 
 if TYPE_CHECKING:
     import torch
+
+ONE_IMAGE = (str, bytes, bytearray, memoryview, io.BytesIO, os.PathLike, Image.Image)
+"""What may be gone through, but is one image."""
 
 
 class UOISSAM(OldSettingsNames):
@@ -209,8 +214,10 @@ class UOISSAM(OldSettingsNames):
         Raises:
             ImageError: as :meth:`predict`, and for one image in place of several.
         """
-        if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
-            raise ImageError(f"expected a list of images, found one, {str(images)[:60]!r}: predict() takes one image")
+        one = isinstance(images, ONE_IMAGE) or (isinstance(images, np.ndarray) and images.ndim < 4)
+        if one or not isinstance(images, Iterable):
+            found = f"one, {str(images)[:60]!r}" if one else type(images).__name__
+            raise ImageError(f"expected a list of images, found {found}: predict() takes one image")
         return [self.predict(image) for image in images]
 
     def encode_image(

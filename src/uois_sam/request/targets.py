@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from uois_sam.errors import ImageError, UOISError
+from uois_sam.validation import given_array
 
 Click: TypeAlias = "tuple[float, float, int]"
 """x and y in pixels of the photo, and SAM's label: 1 on the object, 0 beside it."""
@@ -81,8 +82,8 @@ def _is_listing(value: Any) -> bool:
 
 def _pairs(points: Any) -> list[tuple[float, float]]:
     try:
-        given = np.asarray(points, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+        given = given_array(points, np.float32)
+    except ValueError as error:
         raise ImageError(f"points: {_POINTS}, found something else ({error})") from error
     if given.size == 0:
         return []
@@ -92,7 +93,10 @@ def _pairs(points: Any) -> list[tuple[float, float]]:
 
 
 def _labelled(xy: list[tuple[float, float]], labels: Any) -> tuple[Click, ...]:
-    given = [1] * len(xy) if labels is None else np.asarray(labels).tolist()
+    try:
+        given = [1] * len(xy) if labels is None else given_array(labels).tolist()
+    except ValueError:
+        given = None
     if not isinstance(given, list) or len(given) != len(xy) or any(label not in (0, 1) for label in given):
         raise UOISError(f"labels: expected 1 (on the object) or 0 (beside it) for each point, found {str(labels)[:60]}")
     return tuple((x, y, int(label)) for (x, y), label in zip(xy, given, strict=True))
@@ -104,7 +108,7 @@ def _read_boxes(boxes: Any) -> tuple[Box | None, ...]:
     found: list[Box | None] = []
     for box in boxes:
         try:
-            values = None if box is None else [float(value) for value in box]
+            values = None if box is None else [float(value) for value in given_array(box, np.float64)]
         except (TypeError, ValueError):
             values = []
         if values is None:

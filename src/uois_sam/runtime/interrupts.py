@@ -7,9 +7,37 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
 
 AGAIN = "Ctrl+C again stops at once"
 """Part of every line about what is being finished."""
+
+
+@contextmanager
+def aside(tell: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
+    """Give a function that may be called in a signal's handler, and have ``tell`` called on a thread of its own.
+
+    A handler runs between any two steps of the main thread: what prints there may wait for a lock that this very
+    thread holds, or break into a line that it was writing.
+
+    Args:
+        tell: called with what the function was given, in order; all of it is told at the end.
+    """
+    given: SimpleQueue[tuple[T] | None] = SimpleQueue()  # the one queue that a signal's handler may put into
+
+    def speak() -> None:
+        while (each := given.get()) is not None:
+            tell(*each)
+
+    speaker = threading.Thread(target=speak, name="uois-sam-interrupts", daemon=True)
+    speaker.start()
+    try:
+        yield lambda each: given.put((each,))
+    finally:
+        given.put(None)
+        speaker.join()
 
 
 @contextmanager
@@ -31,28 +59,21 @@ def ends_softly(
         yield
         return
     usual = {each: handler for each in numbers if (handler := signal.getsignal(each)) != signal.SIG_IGN}
-    asked: SimpleQueue[bool] = SimpleQueue()  # the one queue that a signal's handler may put into
 
     def restore() -> None:
         for number, handler in usual.items():
             signal.signal(number, handler)
 
-    def end(_: int, __: object) -> None:
-        restore()
-        ask()
-        asked.put(True)
+    with aside(lambda _: tell()) as say:
 
-    def speak() -> None:
-        if asked.get():
-            tell()
+        def end(number: int, _: object) -> None:
+            restore()
+            ask()
+            say(number)
 
-    speaker = threading.Thread(target=speak, name="uois-sam-interrupts", daemon=True)
-    speaker.start()
-    for number in usual:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        restore()
-        asked.put(False)
-        speaker.join()
+        for number in usual:
+            signal.signal(number, end)
+        try:
+            yield
+        finally:
+            restore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,12 +15,15 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
+    from rich.table import Table
 
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_OF_SPEED = float("inf")
 """Time over which speed is estimated: all of it, or the last thousand steps. Rich's half minute forgets slow ones."""
+_BOUNDLESS = 1_000_000
+"""Columns: more than any row has."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,21 @@ def print_line(console: Console, text: str) -> None:
     plain = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text.replace("\n", " "))
     plain = plain.encode("utf-8", "backslashreplace").decode()
     console.print(plain, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(output: Console, table: Table) -> None:
+    """Print a table: within the width of a terminal, and into a file or pipe one line a row, however long."""
+    if output.is_terminal:
+        output.print(table)
+        return
+    from rich.measure import Measurement
+
+    boundless = Console(width=_BOUNDLESS)
+    width = Measurement.get(boundless, boundless.options, table).maximum
+    rows = io.StringIO()
+    Console(file=rows, width=width, force_terminal=False, color_system=None, highlight=False).print(table)
+    for row in rows.getvalue().splitlines():
+        print_line(output, row.rstrip())
 
 
 @contextmanager

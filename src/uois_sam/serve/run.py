@@ -13,7 +13,7 @@ import uvicorn
 
 from uois_sam.errors import UOISError, count
 from uois_sam.pipeline import UOISSAM
-from uois_sam.runtime.interrupts import AGAIN
+from uois_sam.runtime.interrupts import AGAIN, aside
 from uois_sam.runtime.threads import photos_at_once
 from uois_sam.serve.app import make_app
 from uois_sam.serve.config import ServerConfig
@@ -57,6 +57,7 @@ class Server(uvicorn.Server):
     """A server that finishes what it has taken when it is told to end, says so, and stops at once the second time."""
 
     def __init__(self, config: uvicorn.Config, tell: Callable[[str], None]) -> None:
+        """``tell`` is called in a signal's handler, see :func:`~uois_sam.runtime.interrupts.aside`."""
         super().__init__(config)
         self._tell = tell
 
@@ -106,8 +107,8 @@ def serve(
     Raises:
         KeyboardInterrupt: Ctrl+C came a second time.
     """
-    server = make_server(model, config, tell)
-    with photos_at_once(config.workers), _signals_end_it():
+    with photos_at_once(config.workers), aside(tell) as say, _signals_end_it():
+        server = make_server(model, config, say)
         ready(url_of(taken))  # connections wait in the socket's queue until the first is taken
         server.run([taken])
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from uois_sam.checkpoints.compact import load_compact
-from uois_sam.checkpoints.folder import save_folder
+from uois_sam.checkpoints.folder import CARD_FILE, read_card, save_folder
 from uois_sam.datasets.base import Dataset
 from uois_sam.errors import UOISError
-from uois_sam.io.files import make_output_folder
+from uois_sam.io.files import is_file, make_output_folder, real_path
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import ProgressCallback
@@ -34,6 +34,9 @@ from uois_sam.training.train_compact import (
     split_for_scores,
 )
 from uois_sam.types import ModelCard
+
+_ROUNDING = 1e-6
+"""Of shares such as thirds, written in decimals."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,12 @@ def average_compact(
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: if there is no training, a share is none, a model is of another architecture, or ``data`` cannot be
-            used; if ``out`` belongs to a run with other settings.
+        UOISError: if there is no training, a share is none, they add up to more than 1, a model is of another
+            architecture, or ``data`` cannot be used; if ``out`` holds a model that is no average, or one of these.
     """
     settings, chosen, began = config or CompactTrainingConfig(), choose_device(device), time.monotonic()
     model, card, record = _averaged(start, runs)
+    _check_free(out / "model", (start, *(each.model for each in runs)))
     known = name or out.resolve().name
     if data is None:
         make_output_folder(out)
@@ -118,8 +122,21 @@ def _averaged(start: str | os.PathLike[str], runs: Sequence[Share]) -> tuple[Com
             raise UOISError(f"{os.fspath(each.model)}: expected the architecture of {os.fspath(start)}, found another")
         weights.append((trained.state_dict(), each.share))
         origins.append({**_lineage(its_card), "share": each.share})
+    if (total := sum(each.share for each in runs)) > 1 + _ROUNDING:  # beyond them, away from the start
+        raise UOISError(f"expected shares that add up to 1 at most, found {total:g}")
     model.load_state_dict(average_weights(model.state_dict(), weights))
     return model, card, {"started_from": _lineage(card), "average_of": origins}
+
+
+def _check_free(target: Path, models: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise UOISError for a folder that holds one of these models, or any other that is no average."""
+    for model in models:
+        if os.path.isdir(model) and real_path(model) == real_path(target):
+            raise UOISError(f"--out: expected another folder than that of {os.fspath(model)}, which is averaged")
+    if is_file(target / CARD_FILE) and "average_of" not in read_card(target).training:
+        raise UOISError(
+            f"--out: expected a folder without a model, or with an average, found another model in {target}"
+        )
 
 
 def _lineage(card: ModelCard) -> dict[str, Any]:

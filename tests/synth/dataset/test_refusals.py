@@ -39,6 +39,7 @@ LABELS[2:4, 2:6] = 1
         ("--variety.empty-share", "2", "expected empty_share between 0 and 1, got 2.0"),
         ("--scenes", "0", "scenes: expected 1 or more, got 0"),
         ("--seed", "-1", "seed: expected 0 or more, got -1"),
+        ("--seed", f"{1 << 63}", f"seed: expected at most {(1 << 63) - 1}, got {1 << 63}"),
         ("--height", "0", "height: expected 1 or more, got 0"),
         ("--width", "-3", "width: expected 1 or more, got -3"),
         ("--samples", "0", "samples: expected 1 or more, got 0"),

@@ -122,7 +122,7 @@ def segment_inputs(
         with ends_softly(run.end, lambda: print_line(console, run.in_hand())):
             run.segment(executor, watch)
         if run.cut_short:
-            print_summary(console, tally, options.out)
+            print_summary(console, tally, options.out, left=run.left())
             raise KeyboardInterrupt  # what is made over all photos would hold some of them only
         if options.pictures.contact_sheet:
             tally.sheets, failed = write_sheets(
@@ -171,6 +171,9 @@ class _Run:
         """Stems of the photos that have results, in order, where pictures of them are to be shown together."""
         self.cut_short = False
         """Whether photos were left out because the run was to end."""
+        self._left: list[Source] = []
+        self._looked_at = 0
+        """Photos of the first source that is left, its lost frames among them, that are not left out themselves."""
         self._ending = False
         self._under_way = 0
         """Photos that were begun and are not written yet."""
@@ -185,6 +188,11 @@ class _Run:
         """Say what is finished before the end."""
         what = count(self._under_way, "photo")
         return f"finishing {what} in hand; {AGAIN}" if self._under_way else "stopping"
+
+    def left(self) -> int | None:
+        """Return how many photos were left out because the run was to end; None where a video does not tell."""
+        photos = count_photos(self._left)
+        return None if photos is None else max(1, photos - self._looked_at)
 
     def segment(self, executor: Executor[Photo, Result], watch: ProgressCallback) -> None:
         """Segment all photos whose results are not to be kept, and write the files."""
@@ -204,16 +212,18 @@ class _Run:
         """Submit photos on demand; a source that cannot be read ends with a failed future."""
         from uois_sam.io.video import open_ended
 
-        for source in self.sources:
+        for index, source in enumerate(self.sources):
+            lost_before = self.tally.unread
             if source.is_video and open_ended(source.path):
                 self.tally.open_ended.append(source.said)
             try:
-                for photo in photos_of(source, lambda reason: self.tally.lose()):
-                    if self._ending:
-                        self.cut_short = True
-                        return
+                for number, photo in enumerate(photos_of(source, lambda reason: self.tally.lose())):
                     if source in self.given_up:
                         break
+                    if self._ending:
+                        self.cut_short, self._left = True, list(self.sources[index:])
+                        self._looked_at = number + self.tally.unread - lost_before
+                        return
                     if not self.options.overwrite and self.sink.is_done(photo.stem):
                         self.tally.skipped += 1
                         self._finish(photo.stem)

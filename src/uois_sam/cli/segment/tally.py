@@ -50,12 +50,22 @@ def nothing_done(console: Console, failures: Sequence[str]) -> int:
     return 2
 
 
-def print_summary(console: Console, tally: Tally, out: Path) -> None:
-    """Print what was done, what was skipped, what is to be noted, and what failed."""
+def print_summary(console: Console, tally: Tally, out: Path, *, left: int | None = 0) -> None:
+    """Print what was done, what was left out or skipped, what is to be noted, and what failed.
+
+    Args:
+        console: takes the lines.
+        tally: of the run.
+        out: folder of the results.
+        left: photos left out because the run was interrupted; None for an unknown number.
+    """
     seconds = time.perf_counter() - tally.started
     rate = f" ({tally.photos / seconds:.1f} photos/s)" if tally.photos else ""
     done = f"{count(tally.photos, 'photo')}, {count(tally.objects, 'object')}"
     print_line(console, f"{done} in {seconds:.1f} s{rate}, results in {out}")
+    if left != 0:
+        photos = "an unknown number of photos" if left is None else count(left, "photo")
+        print_line(console, f"{photos} left for another time")
     if tally.sheets:
         more = f", and {len(tally.sheets) - 1} more" if len(tally.sheets) > 1 else ""
         print_line(console, f"at a glance in {tally.sheets[0]}{more}")

@@ -59,6 +59,8 @@ class GenerateConfig:
         for name, least in (("scenes", 1), ("seed", 0), ("height", 1), ("width", 1), ("samples", 1)):
             if (value := getattr(self, name)) < least:
                 raise DatasetError(f"{name}: expected {least} or more, got {value}")
+        if self.seed >= 1 << 63:  # the record of the data set could not be read again
+            raise DatasetError(f"seed: expected at most {(1 << 63) - 1}, got {self.seed}")
 
 
 PRESETS = {

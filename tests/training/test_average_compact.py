@@ -108,6 +108,27 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_shares_beyond_the_mean_are_refused(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, one, two = models
+    assert average(start, f"{one}:0.7", f"{two}:0.7", "--out", tmp_path / "out") == 2
+    assert "expected shares that add up to 1 at most" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out" / "model").exists()
+    rounded = (f"{one}:0.3334", f"{two}:0.3334", f"{one}:0.3334")
+    assert average(start, *rounded, "--out", tmp_path / "out") == 0
+
+
+def test_what_was_averaged_is_told_on_one_line(
+    models: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, one, two = models
+    out = tmp_path / "a folder with a name that is longer than any terminal is wide, or nearly so"
+    assert average(start, f"{one}:0.1", f"{two}:0.2", f"{one}:0.7", "--out", out) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == f"0 of {start}, 0.1 of {one}, 0.2 of {two}, 0.7 of {one}; model in {out / 'model'}"
+
+
 def test_a_training_at_another_size_is_averaged(models: list[Path], tmp_path: Path) -> None:
     smaller = leave_model(tmp_path / "small", 5, replace(ARCHITECTURE, input_hw=(64, 96)))
     assert average(models[0], f"{smaller}:1", "--out", tmp_path / "out") == 0

@@ -80,7 +80,7 @@ class TrainCompact:
             raise UOISError("--start-share: expected --start, whose weights it mixes in, found none")
         from uois_sam.checkpoints.folder import read_card
         from uois_sam.io.files import make_output_folder, only_run
-        from uois_sam.runtime.progress import progress
+        from uois_sam.runtime.progress import print_line, progress
         from uois_sam.training.compact_network import NetworkTrainingConfig
         from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
@@ -99,5 +99,5 @@ class TrainCompact:
         with only_run(self.out), progress(console) as watch:
             folder = train_compact(data, recipe, self.out, watch, start=self.start, name=self.name, device=self.device)
         record = read_card(folder).training
-        console.print(f"trained on {count(record['images'], 'image')}; model in {folder}")
+        print_line(console, f"trained on {count(record['images'], 'image')}; model in {folder}")
         return 1 if "left_out" in record else 0

@@ -77,6 +77,7 @@ class TrainHeads:
         self._check()
         from uois_sam.checkpoints.loading import check_base
         from uois_sam.io.files import only_run
+        from uois_sam.runtime.progress import print_line
         from uois_sam.training.distributed import start_processes
 
         weights = self.base.keywords()
@@ -89,7 +90,7 @@ class TrainHeads:
         try:
             with claim:
                 images, folder = self._train(console, processes, weights)
-            console.print(f"trained; heads in {folder}, learning curves and run record in {self.out}")
+            print_line(console, f"trained; heads in {folder}, learning curves and run record in {self.out}")
         finally:
             console.quiet = False
         return 1 if images.facts.left_out else 0

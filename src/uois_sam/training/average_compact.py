@@ -35,6 +35,9 @@ from uois_sam.training.train_compact import (
 )
 from uois_sam.types import ModelCard
 
+SHARE_TOLERANCE = 1e-3
+"""That shares may add up to more than 1 by, such as three of 0.3334."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -76,8 +79,8 @@ def average_compact(
         The model folder, for ``UOISSAM.from_pretrained``.
 
     Raises:
-        UOISError: if there is no training, a share is none, a model is of another architecture, or ``data`` cannot be
-            used; if ``out`` belongs to a run with other settings.
+        UOISError: if there is no training, a share is none, shares add up to more than 1, a model is of another
+            architecture, or ``data`` cannot be used; if ``out`` belongs to a run with other settings.
     """
     settings, chosen, began = config or CompactTrainingConfig(), choose_device(device), time.monotonic()
     model, card, record = _averaged(start, runs)
@@ -108,11 +111,14 @@ def _averaged(start: str | os.PathLike[str], runs: Sequence[Share]) -> tuple[Com
     """Return the average, the start's card, and the record of where it comes from."""
     if not runs:
         raise UOISError("expected at least one training to average, found none")
-    model, card = load_compact(start)
-    weights, origins = [], []
     for each in runs:
         if not 0 <= each.share <= 1:
             raise UOISError(f"{os.fspath(each.model)}: expected a share of 0 to 1, found {each.share:g}")
+    if (total := sum(each.share for each in runs)) > 1 + SHARE_TOLERANCE:  # beyond the mean, away from the start
+        raise UOISError(f"expected shares that add up to 1 at most, what is left is the start's; found {total:g}")
+    model, card = load_compact(start)
+    weights, origins = [], []
+    for each in runs:
         trained, its_card = load_compact(each.model)
         if replace(trained.config, input_hw=model.config.input_hw) != model.config:
             raise UOISError(f"{os.fspath(each.model)}: expected the architecture of {os.fspath(start)}, found another")

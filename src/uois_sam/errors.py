@@ -42,13 +42,35 @@ class WorkerError(UOISError):
     """Processes kept dying over a job, most often because memory ran out."""
 
 
-INSTALL = "pip install -c constraints.txt . in a clone of uois-sam"
-"""Command that installs everything but the extras, torch among it."""
+LIGHT = "uois-sam-light"
+"""The distribution of the same sources without torch."""
+LIGHT_EXTRAS = ("parquet", "serve")
+"""Extras that it has, too."""
 
 
-def install_command(extra: str) -> str:
-    """Return the command that installs an extra: from a clone, since the package is on no index."""
-    return f"pip install -c constraints.txt '.[{extra}]' in a clone of uois-sam"
+def install_command(extra: str = "") -> str:
+    """Return the command that installs an extra, or all but extras, torch among it: from a clone, as no index has them.
+
+    Where :data:`LIGHT` is installed, its own extra, or another environment: both distributions hold the same package.
+    """
+    light = is_light()
+    folder = "./light" if light and extra in LIGHT_EXTRAS else "."
+    what = f"'{folder}[{extra}]'" if extra else folder
+    elsewhere = f", in an environment without {LIGHT}" if light and folder == "." else ""
+    return f"pip install -c constraints.txt {what} in a clone of uois-sam{elsewhere}"
+
+
+def is_light() -> bool:
+    """Return whether the distribution without torch is installed, and the other is not."""
+    from importlib import metadata  # costs time, which only an error has
+
+    def is_there(name: str) -> bool:
+        try:
+            return bool(metadata.version(name))
+        except metadata.PackageNotFoundError:
+            return False
+
+    return is_there(LIGHT) and not is_there("uois-sam")
 
 
 def is_out_of_memory(error: Exception) -> bool:

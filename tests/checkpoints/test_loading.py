@@ -60,6 +60,14 @@ def put_weights(folder: Path, content: bytes) -> None:
 # --- round trip
 
 
+def test_the_folder_of_a_training_says_where_its_model_is(folder: Path) -> None:
+    with pytest.raises(WeightsError, match="found no model.json; .*model has one"):
+        load(folder.parent)
+    (folder / CARD_FILE).unlink()
+    with pytest.raises(WeightsError, match="found no model.json$"):
+        load(folder.parent)
+
+
 def test_a_saved_model_predicts_the_same_when_loaded(tiny_pipeline: UOISSAM, folder: Path) -> None:
     expected, found = (model.with_settings(**LOOSE).predict(photo()) for model in (tiny_pipeline, load(folder)))
     assert len(expected) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,27 @@ def test_evaluate_refuses_what_has_no_meaning_for_it(tmp_path: Path, capsys: pyt
     assert main(["finetune", str(tmp_path), "--out", str(tmp_path / "tuned"), "--box", "1,2,3,4"]) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "expected no --point and no --box" in said and "expected --baseline components without" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [("evaluate", ("--point", "--box")), ("finetune", ("--point", "--box", "--workspace")),
+     ("prelabel", ("--workspace",))],
+)  # fmt: skip
+def test_help_says_what_a_command_refuses(
+    command: str, refused: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    options = re.split(r"\n\W+(?=--[a-z])", capsys.readouterr().out)
+    said = {text.split()[0] for text in options if "efused here" in text.replace("\n", " ")}
+    assert said == set(refused)
+
+
+def test_prelabel_refuses_a_workspace_which_needs_depth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["prelabel", str(tmp_path), "--out", str(tmp_path / "out"), "--format", "coco", "--workspace"]
+    assert main([*asked, "auto"]) == 2
+    assert "--workspace: expected depth as well" in " ".join(capsys.readouterr().err.split())
 
 
 def test_nothing_given_is_no_word() -> None:

@@ -105,7 +105,7 @@ def test_the_server_finds_the_same(expected: Instances) -> None:
             ["segment", PHOTO, "--model", "sam-vit-l"],
             "torch is not installed: expected compact, or the folder",
         ),
-        ("torch", ["segment", PHOTO, "--masks", "sam-vit-l"], "expected no sam, dinov2 or masks"),
+        ("torch", ["segment", PHOTO, "--masks", "sam-vit-l"], "expected no sam, dinov2 or masks, which need torch"),
         ("torch", ["segment", PHOTO, "--backend", "torch"], "this needs torch, which is not installed: pip install"),
         ("torch", ["export", "compact"], "this needs torch, which is not installed: pip install"),
         ("torch,onnxruntime", ["segment", PHOTO], "the backend onnxruntime needs the package 'onnxruntime'"),

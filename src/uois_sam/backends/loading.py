@@ -14,7 +14,7 @@ from uois_sam.backends.networks import Graphs, exported_networks
 from uois_sam.backends.sessions import choose_backend, is_installed
 from uois_sam.checkpoints.folder import BUNDLED, CARD_FILE
 from uois_sam.config import InferenceConfig
-from uois_sam.errors import INSTALL, UOISError, WeightsError
+from uois_sam.errors import UOISError, WeightsError, install_command
 from uois_sam.models.networks import Networks
 from uois_sam.types import ModelCard
 from uois_sam.validation import validated
@@ -48,7 +48,7 @@ def find_graphs(name_or_path: str | os.PathLike[str], backend: str | None) -> Ca
     if light:
         raise WeightsError(
             f"torch is not installed: expected {', '.join(BUNDLED)}, or the folder of a compact or an exported model, "
-            f"{found}; for all models: {INSTALL}"
+            f"{found}; for all models: {install_command()}"
         )
     raise WeightsError(
         f"backend {backend}: expected the folder of an exported model, {found}; "

@@ -18,15 +18,13 @@ from rich.filesize import decimal
 
 from uois_sam._version import __version__
 from uois_sam.backends.sessions import is_installed
-from uois_sam.errors import INSTALL, UOISError, count, install_command
+from uois_sam.errors import LIGHT, UOISError, count, install_command
 from uois_sam.runtime.progress import SILENT, ProgressCallback, tracked
 
 Status = Literal["ok", "note", "absent", "broken"]
 
 _MODULES = {"opencv-python-headless": "cv2", "pillow": "PIL"}
 """Modules of needed packages that are called otherwise than these."""
-LIGHT = "uois-sam-light"
-"""The distribution of the same sources without torch."""
 _FOR_WORK_ON_IT = ("dev", "docs")
 """Extras that no command needs."""
 
@@ -102,8 +100,8 @@ def version_of(distribution: str) -> str | None:
 
 def _threads() -> Iterator[Finding]:
     if not is_installed("torch"):
-        text = f"not installed: compact and exported models run on ONNX Runtime; for all else: {INSTALL}"
-        yield Finding("torch", "absent", text, {"install": INSTALL})
+        text = f"not installed: compact and exported models run on ONNX Runtime; for all else: {install_command()}"
+        yield Finding("torch", "absent", text, {"install": install_command()})
         return
     import torch
 
@@ -155,7 +153,6 @@ def _processor() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    light = _distribution() == LIGHT
     for extra, names in requirements().items():
         if not extra or extra in _FOR_WORK_ON_IT:
             continue
@@ -163,7 +160,7 @@ def _extras() -> Iterator[Finding]:
         missing = [name for name, version in versions.items() if version is None]
         there = ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
         if missing:
-            install = install_command(extra).replace("'.[", "'./light[") if light else install_command(extra)
+            install = install_command(extra)
             text = f"without {', '.join(missing)}: {install}"
             yield Finding(f"extra {extra}", "absent", text, {"versions": versions, "install": install})
         else:

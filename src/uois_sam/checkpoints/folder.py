@@ -71,7 +71,9 @@ def read_content(folder: Path, load: Callable[[bytes], Tensors]) -> tuple[ModelC
     """
     for name in (CARD_FILE, WEIGHTS_FILE):
         if not os.path.isfile(folder / name):
-            raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}")
+            below = folder / "model"  # where trainings write it
+            hint = f"; {below} has one" if os.path.isfile(below / name) else ""
+            raise WeightsError(f"{folder}: expected the files {CARD_FILE} and {WEIGHTS_FILE}, found no {name}{hint}")
     card = read_card(folder)
     content = (folder / WEIGHTS_FILE).read_bytes()
     digest = hashlib.sha256(content).hexdigest()

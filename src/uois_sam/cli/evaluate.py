@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from uois_sam.cli.options import FindOptions, ModelOptions, expect_at_least, parse_option, read_intrinsics
+from uois_sam.cli.find_elsewhere import FindInManyOptions
+from uois_sam.cli.options import ModelOptions, expect_at_least, parse_option, read_intrinsics
 from uois_sam.errors import UOISError, count
 from uois_sam.runtime.cores import usable_cores
 from uois_sam.runtime.progress import print_line, progress
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from uois_sam.evaluation import Predictor, Report, Scoring
+
+
+@dataclass(frozen=True)
+class _ScoredModelOptions(ModelOptions):
+    """The model of a run over a data set."""
+
+    find: tyro.conf.OmitArgPrefixes[FindInManyOptions] = field(default_factory=FindInManyOptions)
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Evaluate:
     out: Path
     """Folder for the results; created if missing."""
 
-    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
+    model: tyro.conf.OmitArgPrefixes[_ScoredModelOptions] = field(default_factory=_ScoredModelOptions)
     predictions: Path | None = None
     """Score these label PNGs instead of a model: NAME.png or NAME_label.png for each sample, scores in NAME.json."""
     peer: Annotated[str | None, tyro.conf.arg(metavar="hf:MODEL")] = None
@@ -118,15 +126,15 @@ class Evaluate:
         return 1 if report["failures"] else 0
 
     def _check(self) -> None:
-        if self.predictions is not None and (self.baseline or self.peer or self.model != ModelOptions()):
+        if self.predictions is not None and (self.baseline or self.peer or self.model != _ScoredModelOptions()):
             raise UOISError("expected --predictions or a model with its settings, found both; drop one of them")
-        if self.peer is not None and (self.baseline or self.model != ModelOptions(device=self.model.device)):
+        if self.peer is not None and (self.baseline or self.model != _ScoredModelOptions(device=self.model.device)):
             raise UOISError(
                 "expected --peer with --device at most, found --baseline or options of a model of this package"
             )
         self.model.find.words_for_many()
         self.model.find.expect_depth(self.depth)
-        if self.baseline and self.model.find != FindOptions():
+        if self.baseline and self.model.find != FindInManyOptions():
             raise UOISError("expected --baseline components without what to find, which it does not heed; found both")
         if self.depth and (self.predictions is not None or self.baseline or self.size is not None):
             raise UOISError(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from uois_sam.cli.options import FindOptions, expect_seed, parse_option
+from uois_sam.cli.find_elsewhere import FindHeldOutOptions
+from uois_sam.cli.options import expect_seed, parse_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +52,7 @@ class FineTune:
     """Name of the trained model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
     """Device to train on: auto, cpu, cuda, cuda:1. A stopped run may continue on another one."""
-    find: tyro.conf.OmitArgPrefixes[FindOptions] = field(default_factory=FindOptions)
+    find: tyro.conf.OmitArgPrefixes[FindHeldOutOptions] = field(default_factory=FindHeldOutOptions)
     """What to find in the held-out photos, as it will be asked for later: it decides the scores before and after, not
     what is learned. Objects that do not stand in --region are not scored."""
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from uois_sam._version import __version__
 from uois_sam.cli.parsing import CommandGroup, Commands, parse
-from uois_sam.errors import INSTALL, UOISError
+from uois_sam.errors import UOISError, install_command
 from uois_sam.runtime.progress import print_line
 
 
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "torch":
             raise
-        print_line(console, f"error: this needs torch, which is not installed: {INSTALL}")
+        print_line(console, f"error: this needs torch, which is not installed: {install_command()}")
         return 2
     except (OSError, MemoryError) as error:  # what no part of the package has words for
         if isinstance(error, BrokenPipeError):  # what reads the output has ended: "uois-sam evaluate --help | head"

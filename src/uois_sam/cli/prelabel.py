@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
+from uois_sam.cli.find_elsewhere import FindWithoutDepthOptions
 from uois_sam.cli.options import ModelOptions
 from uois_sam.cli.segment.command import Segment, segment_inputs
 from uois_sam.cli.segment.formats import FormatPlan
@@ -28,6 +29,13 @@ _NEXT = {
     "label-studio": "correct them: import {out}/tasks.json with {out}/labels.xml as the interface; export as COCO with "
     "photos (then: uois-sam finetune EXPORT --kind coco --out RUN)",
 }
+
+
+@dataclass(frozen=True)
+class _LabellingModelOptions(ModelOptions):
+    """The model of labels, which sees photos without depth."""
+
+    find: tyro.conf.OmitArgPrefixes[FindWithoutDepthOptions] = field(default_factory=FindWithoutDepthOptions)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class PreLabel:
     shapes: Literal["polygon", "mask"] = "polygon"
     """Outlines to edit, within a pixel (in labelme and label-studio an object with holes stays a mask); or exact
     masks."""
-    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
+    model: tyro.conf.OmitArgPrefixes[_LabellingModelOptions] = field(default_factory=_LabellingModelOptions)
     overwrite: bool = False
     """Replace labels in --out."""
     workers: int | None = None
@@ -77,6 +85,7 @@ def prelabel(options: PreLabel, console: Console, load_model: Callable[[], Segme
     from uois_sam.exchange.format import FormatOptions
     from uois_sam.exchange.registry import open_formats
 
+    options.model.find.expect_depth(False)
     there = next(options.out.glob(_LABELS[options.format]), None)
     if there is not None and not options.overwrite:
         raise OutputError(

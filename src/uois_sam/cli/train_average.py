@@ -24,21 +24,22 @@ class TrainAverage:
         uois-sam train average compact runs/one/model:0.5 runs/two/model:0.5 --out runs/both --data scenes
 
     RUN:SHARE moves the start by that share of what the training RUN moved: shares that add up to 1 give a mean of the
-    trainings, less leaves the rest to the start. The result is OUT/model, for --model of the other commands.
+    trainings, less leaves the rest to the start. Without --data that takes a second. The result is OUT/model, for
+    --model of the other commands.
     """
 
-    start: Annotated[str, tyro.conf.Positional]
+    start: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="START")]
     """Compact model that the trainings began from: "compact" for the bundled one, or a folder."""
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Trainings and shares from 0 to 1, as FOLDER:SHARE."""
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN:SHARE...")]
+    """Model folders of the trainings, each with its share from 0 to 1; together at most 1."""
     out: Path
     """Folder for the averaged model, and for cached features."""
     data: tuple[Path, ...] = ()
     """Folders with rgb/ and label/ to fit HDNet and the mask scorer on, anew; without any they are averaged, too."""
     head_images: int = 600
-    """Images of --data that are taken for that."""
+    """Images of --data that HDNet and the mask scorer are fitted on, at most."""
     seed: int = 0
-    """Seed of their choice and of their views."""
+    """Seed of which images of --data these are, and of their views."""
     name: str | None = None
     """Name of the model in results and tables; the name of the folder --out if left out."""
     device: str = "auto"
@@ -63,9 +64,9 @@ class TrainAverage:
         with only_run(self.out), progress(console) as watch:
             folder = average_compact(self.start, shares, self.out, watch, data=data, config=config, name=self.name,
                                      device=self.device)  # fmt: skip
-        rest = round(1 - sum(each.share for each in shares), 6)
-        parts = ", ".join(f"{each.share:g} of {each.model}" for each in shares)
-        print_line(console, f"{rest:g} of {self.start}, {parts}; model in {folder}")
+        rest = max(0.0, round(1 - sum(each.share for each in shares), 6))  # not 1e-17
+        parts = (f"{rest:.3g} of {self.start}", *(f"{each.share:g} of {each.model}" for each in shares))
+        print_line(console, f"{', '.join(parts)}; model in {folder}")
         return 1 if "left_out" in read_card(folder).training else 0
 
     def shares(self) -> list[Share]:

@@ -106,12 +106,13 @@ class TrainShipped:
         """Render and train the missing parts; return the exit status."""
         if not 0 < self.share <= 1:
             raise UOISError(f"share={self.share:g}: expected above 0 and at most 1")
+        from uois_sam.runtime.progress import print_line
         from uois_sam.training.imagenet import expect_packages
 
         expect_packages()  # before hours of rendering
         for number, part in enumerate(PARTS):
             if self._is_done(number):
-                console.print(f"{part.name} is there already")
+                print_line(console, f"{part.name} is there already")
                 continue
             commands: list[Generate | TrainCompact] = [self.scenes_of(new) for new in part.new]
             for command in (*commands, self.training_of(number)):

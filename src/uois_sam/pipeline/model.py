@@ -91,7 +91,7 @@ class UOISSAM(OldSettingsNames):
             if (sam, dinov2, masks) != (None, None, None):
                 raise UOISError(
                     f"{os.fspath(name_or_path)}: a model without torch has its own weights: expected no sam, dinov2 or "
-                    "masks"
+                    "masks, which need torch"
                 )
             return cls(*graphs(device, precision))
         from uois_sam.checkpoints.loading import load

@@ -35,8 +35,8 @@ from uois_sam.training.train_compact import (
 )
 from uois_sam.types import ModelCard
 
-_ROUNDING = 1e-6
-"""Of shares such as thirds, written in decimals."""
+SHARE_TOLERANCE = 1e-3
+"""That shares may add up to more than 1 by, such as three of 0.3334."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,19 @@ def _averaged(start: str | os.PathLike[str], runs: Sequence[Share]) -> tuple[Com
     """Return the average, the start's card, and the record of where it comes from."""
     if not runs:
         raise UOISError("expected at least one training to average, found none")
-    model, card = load_compact(start)
-    weights, origins = [], []
     for each in runs:
         if not 0 <= each.share <= 1:
             raise UOISError(f"{os.fspath(each.model)}: expected a share of 0 to 1, found {each.share:g}")
+    if (total := sum(each.share for each in runs)) > 1 + SHARE_TOLERANCE:  # beyond the mean, away from the start
+        raise UOISError(f"expected shares that add up to 1 at most, found {total:g}")
+    model, card = load_compact(start)
+    weights, origins = [], []
+    for each in runs:
         trained, its_card = load_compact(each.model)
         if replace(trained.config, input_hw=model.config.input_hw) != model.config:
             raise UOISError(f"{os.fspath(each.model)}: expected the architecture of {os.fspath(start)}, found another")
         weights.append((trained.state_dict(), each.share))
         origins.append({**_lineage(its_card), "share": each.share})
-    if (total := sum(each.share for each in runs)) > 1 + _ROUNDING:  # beyond them, away from the start
-        raise UOISError(f"expected shares that add up to 1 at most, found {total:g}")
     model.load_state_dict(average_weights(model.state_dict(), weights))
     return model, card, {"started_from": _lineage(card), "average_of": origins}
 

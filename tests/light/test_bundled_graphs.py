@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -94,6 +95,20 @@ def test_the_graphs_are_those_of_todays_code(models: tuple[UOISSAM, UOISSAM]) ->
     kept = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     assert made.keys() == kept.keys()
     assert not [name for name in made if made[name] != kept[name]]
+
+
+def test_graphs_are_there_until_new_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    from uois_sam.export import bundled
+
+    for name in ("a.onnx", "b.onnx"):
+        (tmp_path / name).write_bytes(b"old")
+    monkeypatch.setattr(bundled, "bundled_files", Mock(side_effect=[UOISError("stopped"), {"a.onnx": b"new"}]))
+    with pytest.raises(UOISError, match="stopped"):
+        bundled.main(tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old", b"old"]
+    bundled.main(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.onnx": b"new"}
 
 
 def test_they_are_small_and_hold_no_weights() -> None:

@@ -107,12 +107,13 @@ def _refer(tensor: onnx.TensorProto, name: str) -> None:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the graphs of the bundled model."""
+    """Write the graphs of the bundled model, and then remove those that there are no more."""
     model = UOISSAM.from_pretrained("compact", device="cpu", precision="float32", backend="torch")
+    files = {folder / name: content for name, content in bundled_files(model).items()}
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(f"*{SUFFIXES['onnx']}"):
+    write_together(files)
+    for path in set(folder.glob(f"*{SUFFIXES['onnx']}")) - files.keys():
         path.unlink()
-    write_together({folder / name: content for name, content in bundled_files(model).items()})
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def export_model(
     Args:
         model: in torch and float32.
         to: what to write.
-        folder: created if need be; an earlier export in it is replaced.
+        folder: created if need be; it is no longer that of an earlier export, whose files of other names stay.
         photo_hw: rows and columns of photos for a graph that takes them as they are, for other programs.
         watch: told of every graph.
 

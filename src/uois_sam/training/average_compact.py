@@ -22,7 +22,7 @@ from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.averaging import average_weights
-from uois_sam.training.distributed import start_processes
+from uois_sam.training.distributed import start_alone
 from uois_sam.training.learning_curves import Curves
 from uois_sam.training.stages import Run, run
 from uois_sam.training.train_compact import (
@@ -91,6 +91,7 @@ def average_compact(
         save_folder(dict(model.state_dict()), make_card(model.config, record, name=known, parent=card.full_name),
                     out / "model")  # fmt: skip
         return out / "model"
+    processes = start_alone(str(chosen), "scores of an average are fitted")
     split_for_scores(data, settings)  # there may be too few
     make_output_folder(out)
     data, origin = readable_images(data, progress)
@@ -104,7 +105,7 @@ def average_compact(
 
     frozen = model.to(chosen).requires_grad_(False).eval()
     stages = score_stages(frozen, split_for_scores(data, settings), origin["data_sha256"], settings, save)
-    run(stages, Run(out, start_processes(str(chosen)), progress, Curves(out)))
+    run(stages, Run(out, processes, progress, Curves(out)))
     return out / "model"
 
 

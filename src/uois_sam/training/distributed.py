@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import torch
 from torch import nn
 
-from uois_sam.errors import MissingExtraError
+from uois_sam.errors import MissingExtraError, UOISError
 from uois_sam.runtime.executors import Failure, attempt, unwrap
 
 if TYPE_CHECKING:
@@ -43,6 +43,19 @@ def start_processes(device: str = "auto") -> Accelerator:
     processes = Accelerator(cpu=cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     if processes.num_processes == 1 and device != "auto":
         processes.state.device = torch.device(device)  # accelerate keeps to the device of the first call
+    return processes
+
+
+def start_alone(device: str, what: str) -> Accelerator:
+    """:func:`start_processes` for what is done in one process.
+
+    Raises:
+        UOISError: if ``accelerate launch`` started several.
+        MissingExtraError: if accelerate is not installed.
+    """
+    processes = start_processes(device)
+    if processes.num_processes > 1:
+        raise UOISError(f"{what} in one process, found {processes.num_processes}")
     return processes
 
 

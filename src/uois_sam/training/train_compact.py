@@ -18,7 +18,6 @@ from uois_sam.checkpoints.compact import compact_architecture, compact_base, loa
 from uois_sam.checkpoints.folder import save_folder
 from uois_sam.config import InferenceConfig
 from uois_sam.datasets.base import Dataset
-from uois_sam.errors import UOISError
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.encoder import IMAGENET_MEAN, IMAGENET_STD, CompactConfig
 from uois_sam.models.compact.model import CompactModel
@@ -26,7 +25,7 @@ from uois_sam.runtime.device import choose_device
 from uois_sam.runtime.progress import ProgressCallback
 from uois_sam.training.averaging import average_weights
 from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
-from uois_sam.training.distributed import start_processes
+from uois_sam.training.distributed import start_alone
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.feature_cache.shards import CacheRequest
 from uois_sam.training.fit_heads import fit_evidence, fit_hdnet
@@ -113,9 +112,7 @@ def train_compact(
         MissingExtraError: if a package of the extra ``train`` is not installed.
     """
     chosen = choose_device(device)
-    processes = start_processes(str(chosen))
-    if processes.num_processes > 1:
-        raise UOISError(f"the compact model trains in one process, found {processes.num_processes}")
+    processes = start_alone(str(chosen), "the compact model trains")
     split_for_scores(data, config)  # there may be too few
     for folder in (out, out / "base"):
         make_output_folder(folder)

@@ -100,12 +100,14 @@ def test_bop_poses_put_objects_where_their_masks_are(tiny_scenes: Path, tmp_path
     assert near == sum(map(len, poses.values()))
 
 
-def test_masks_are_needed(tiny_scenes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", EXPORTERS)
+def test_masks_are_needed_and_nothing_is_written_without(layout: str, tiny_scenes: Path, tmp_path: Path) -> None:
     (tmp_path / "scenes.jsonl").write_text((tiny_scenes / "scenes.jsonl").read_text())
     for folder in ("rgb", "label", "depth"):
         (tmp_path / folder).symlink_to(tiny_scenes / folder)
     with pytest.raises(DatasetError, match="--amodal"):
-        write("uoais", tmp_path, tmp_path / "out")
+        write(layout, tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_any_other_folder_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from uois_sam.validation import validated
 
 _LARGEST_LOG = 1 << 30
 """Bytes of a ``scenes.jsonl``; a scene takes some kilobytes."""
+_AMODAL_MASKS = "amodal masks (made with --amodal)"
 _Index = Annotated[int, Meta(ge=0, le=10**9)]
 
 
@@ -56,15 +57,19 @@ class StoredScene:
         """Read (H, W) uint16 millimetres along the optical axis; 0 is unknown."""
         return _read_png(self.folder / "depth" / self.photo.name)
 
+    @property
+    def amodal(self) -> Path:
+        """File of the amodal masks, which a data set need not have."""
+        return self.folder / "amodal" / f"{self.annotation.index:06d}.json"
+
     def masks(self) -> Iterator[tuple[LabelledObject, BoolArray, BoolArray]]:
         """Yield every labelled object with its visible and its amodal mask, each (H, W) bool.
 
         Raises:
             DatasetError: if the data set has no amodal masks, or they do not fit its labels.
         """
-        path = self.folder / "amodal" / f"{self.annotation.index:06d}.json"
-        what = "amodal masks (made with --amodal)"
-        encoded: dict[str, Any] = read_json(path, dict, what=what, error=DatasetError)
+        path = self.amodal
+        encoded: dict[str, Any] = read_json(path, dict, what=_AMODAL_MASKS, error=DatasetError)
         labels = self.labels()
         for one in self.annotation.objects:
             visible = labels == one.label
@@ -86,6 +91,13 @@ def read_scenes(folder: Path) -> list[StoredScene]:
         DatasetError: if there is no ``scenes.jsonl`` or it has other content.
     """
     return [StoredScene(folder, annotation) for annotation in read_annotations(folder)]
+
+
+def expect_amodal_masks(scenes: Iterable[StoredScene]) -> None:
+    """Raise DatasetError for a scene whose file of amodal masks is missing: told before anything is written."""
+    for scene in scenes:
+        if not os.path.isfile(scene.amodal):
+            raise DatasetError(f"{scene.amodal}: expected {_AMODAL_MASKS}, found none")
 
 
 def read_annotations(folder: Path) -> list[SceneAnnotation]:

@@ -19,7 +19,7 @@ from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.synth.dataset.annotations import LabelledObject, SceneAnnotation
 from uois_sam.synth.dataset.config import PNG_LEVEL
 from uois_sam.synth.dataset.export.hard_links import link_or_copy
-from uois_sam.synth.dataset.reader import StoredScene
+from uois_sam.synth.dataset.reader import StoredScene, expect_amodal_masks
 from uois_sam.synth.rendering.ground_truth import mask_box
 from uois_sam.types import BoolArray
 
@@ -41,6 +41,7 @@ def write_bop(scenes: list[StoredScene], out: Path, split: str) -> Iterator[Stor
         DatasetError: if there are no amodal masks.
         OutputError: if a file cannot be written.
     """
+    expect_amodal_masks(scenes)
     ids: dict[tuple[str, int], int] = {}
     for number, chunk in groupby(scenes, key=lambda scene: scene.annotation.index // FRAMES_A_SCENE):
         folder = out / f"{split}_pbr" / f"{number:06d}"

@@ -19,7 +19,7 @@ from uois_sam.io.files import make_output_folder, write_atomically
 from uois_sam.io.masks import encode_mask
 from uois_sam.synth.dataset.config import PNG_LEVEL
 from uois_sam.synth.dataset.export.hard_links import link_or_copy
-from uois_sam.synth.dataset.reader import StoredScene
+from uois_sam.synth.dataset.reader import StoredScene, expect_amodal_masks
 from uois_sam.synth.rendering.ground_truth import mask_box
 
 BIN_PLACES = frozenset({"bin", "tray", "drawer"})
@@ -39,6 +39,7 @@ def write_uoais(scenes: list[StoredScene], out: Path, split: str) -> Iterator[St
         DatasetError: if there are no amodal masks.
         OutputError: if a file cannot be written.
     """
+    expect_amodal_masks(scenes)
     for subset in ("bin", "tabletop"):
         for kind in ("color", "depth"):
             make_output_folder(out / split / subset / kind)

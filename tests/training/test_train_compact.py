@@ -6,6 +6,7 @@ import json
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -273,6 +274,26 @@ def test_checkpoints_of_the_time_when_muon_was_a_setting(
     with nullcontext() if accepted else pytest.raises(UOISError, match="'muon': \\(True, False\\)"):
         train_network(CompactModel(TINY), data, config, tmp_path, lambda step, values: steps.append(step))
     assert steps == []
+
+
+@pytest.mark.parametrize("part", ["loss", "weights"])
+def test_a_training_that_diverges_is_told_and_not_saved(
+    rectangles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    model, config = CompactModel(TINY), replace(RECIPE.base, save_every=1)
+
+    def losses(*of: Any) -> dict[str, torch.Tensor]:
+        found = network_losses(*of)
+        return {**found, "masks": found["masks"] * float("nan")} if part == "loss" else found
+
+    def diverge(step: int, values: dict[str, float]) -> None:
+        if part == "weights":
+            next(iter(model.parameters())).data.fill_(float("inf"))
+
+    monkeypatch.setattr("uois_sam.training.compact_network.network_losses", losses)
+    with pytest.raises(UOISError, match="expected a finite loss and weights, found others at step 1: lower the rate"):
+        train_network(model, FolderDataset(rectangles), config, tmp_path / "run", diverge)
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
 def test_one_image_is_too_few(rectangles: Path, tmp_path: Path) -> None:

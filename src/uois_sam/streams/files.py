@@ -60,6 +60,8 @@ class FolderSource:
         self._tell = tell
         self._known: dict[str, tuple[int, int]] = {}
         """File name to time and size at the last look, of files that are not complete yet."""
+        self._filling = False
+        """Whether files came or changed between the last two looks: they are photos on their way."""
         self._done: set[str] = set()
 
     def frames(self, stop: Event) -> Iterator[StreamFrame]:
@@ -78,10 +80,16 @@ class FolderSource:
                     yield frame
                     index += 1
                     latest = time.monotonic()
-            if self.idle_s is not None and time.monotonic() - latest >= self.idle_s:
-                self.reopens = False
+            if self.idle_s is not None and not self._filling and time.monotonic() - latest >= self.idle_s:
+                self._end()
                 return
             stop.wait(POLL_S)
+
+    def _end(self) -> None:
+        self.reopens = False
+        for name in sorted(self._known):
+            self.unread += 1
+            self._tell(f"left out: {self.folder / name}: expected a photo, found an empty file")
 
     def _complete(self) -> list[tuple[str, int]]:
         """Name and time of photos that are new and not being written any more, oldest first."""
@@ -110,7 +118,8 @@ class FolderSource:
             if status[1] and (now - status[0] > SETTLED_S * 1e9 or self._known.get(name) == status)
         }
         self._done &= there  # what was removed is forgotten: the folder of a long run may be emptied as it fills
-        self._known = {name: status for name, status in looked.items() if name not in ready}
+        waiting = {name: status for name, status in looked.items() if name not in ready}
+        self._filling, self._known = waiting != self._known, waiting
         return [(name, stamp) for name, (stamp, _) in sorted(ready.items(), key=lambda each: (each[1][0], each[0]))]
 
     def _read(self, name: str, stamp_ns: int, index: int) -> StreamFrame | None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import cv2
@@ -70,6 +71,15 @@ def pixels_found(model: UOISSAM) -> list[int]:
 def test_a_model_is_sent_to_a_fresh_process(model: UOISSAM) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply_async(pixels_found, (model,)).get(timeout=300) == pixels_found(model)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list open files")
+def test_sending_a_model_keeps_no_file_open(model: UOISSAM) -> None:
+    """PyTorch shares every tensor by a file of its own, which most systems' limit of 1024 does not allow for."""
+    before = len(os.listdir("/proc/self/fd"))
+    content = bytes(ForkingPickler.dumps(model))
+    assert len(os.listdir("/proc/self/fd")) - before < 10
+    assert pixels_found(pickle.loads(content)) == pixels_found(model)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -39,7 +39,8 @@ def test_it_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     sources = str(Path(uois_sam.__file__).parents[1])  # the kernel imports what the tests import
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")]))
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.reads(path.read_text(encoding="utf-8").replace("steps=60", "steps=6"), as_version=4)
+    assert path.stem != "fine_tune" or "steps=6," in str(notebook)  # a tenth of the steps, most of its time
     here = {"metadata": {"path": path.parent}}
     NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=here).execute()
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")

@@ -126,7 +126,8 @@ def test_a_share_that_is_none_is_refused(share: str, tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.slow
-def test_the_whole_chain_in_short(tmp_path: Path) -> None:
+def test_the_whole_chain_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uois_sam.cli.train_shipped.SCENE_HW", (96, 128))  # rendered in half of the time
     assert main(["train", "shipped", "--out", str(tmp_path), "--share", "0.0008"]) == 0
     model = UOISSAM.from_pretrained(tmp_path / PARTS[-1].name / "model")
     lineage = model.card.training

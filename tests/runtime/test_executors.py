@@ -120,6 +120,7 @@ def test_leaving_early_ends_the_processes_and_counts_no_deaths(tmp_path: Path) -
     with on_processes(partial(wait_for_a_minute, tmp_path), 2, deaths.append) as executor:
         futures = [executor.submit(job) for job in range(4)]
         while len(list(tmp_path.iterdir())) < 2:
+            assert deaths == []
             threading.Event().wait(0.01)
     for path in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,16 @@ class UOISSAM(OldSettingsNames):
         self.settings = settings
         self.request = request or Request()
         """What to find where a call does not say; see :meth:`with_request`. Not saved with the model."""
+
+    def __getstate__(self) -> bytes:
+        """Pickle by value, for other processes too: PyTorch would share each tensor by an open file of its own there.
+
+        Those are 800 for the compact model, and most systems allow a process 1024.
+        """
+        return pickle.dumps(self.__dict__, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def __setstate__(self, state: bytes) -> None:
+        self.__dict__.update(pickle.loads(state))
 
     @classmethod
     def from_pretrained(

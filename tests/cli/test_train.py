@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def test_bad_options_are_told_in_one_line(
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_validation_images_may_be_other_ones_of_the_same_folder(rectangles: Path) -> None:
+def test_validation_images_may_be_other_ones_of_the_same_folder(rectangles: Path, tmp_path: Path) -> None:
     options = {"every": 2, "offset": 0}, {"every": 2, "offset": 1}
     said = [tuple(f"{key}={value}" for key, value in chosen.items()) for chosen in options]
     command = TrainHeads(data=(rectangles,), out=Path(), set=said[0], val_set=said[1])
@@ -81,7 +82,8 @@ def test_validation_images_may_be_other_ones_of_the_same_folder(rectangles: Path
     assert list(training.names) == ["0", "2", "4"]
     assert validation is not None
     assert list(validation.names) == ["1", "3", "5"]
-    assert TrainHeads(data=(rectangles, rectangles), out=Path()).images()[0].names[6] == "1/0"
+    other = shutil.copytree(rectangles, tmp_path / "other")
+    assert TrainHeads(data=(rectangles, other), out=Path()).images()[0].names[6] == "1/0"
 
 
 def empty_images(root: Path, number: int) -> Path:
@@ -168,6 +170,7 @@ def test_a_context_of_a_width_that_its_heads_cannot_share_is_told(
         (("--rate-floor", "-1"), "--rate-floor: expected 0 to 1, found -1"),
         (("--seed", "-1"), "--seed: expected 0 to 9223372036854775807, found -1"),
         (("--images", "0"), "--images: expected 1 or more, found 0"),
+        (("--images", "1000000"), "--images: expected at most 1024, found 1000000"),
         (("--mixed-styles", "0.5", "--images", "1"), "--mixed-styles: expected --images of 2 or more"),
         (("--start-share", "0.5"), "--start-share: expected --start"),
     ],
@@ -177,6 +180,18 @@ def test_shares_that_are_none_are_told(
 ) -> None:
     assert main(["train", "compact", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("again", ["data", "./other/../data", "link"])
+def test_a_folder_that_is_given_twice_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], again: str) -> None:
+    """Scores would be validated on images that they were fitted to."""
+    data = empty_images(tmp_path / "data", 2)
+    empty_images(tmp_path / "other", 2)
+    (tmp_path / "link").symlink_to(data)
+    folders = [str(data), str(tmp_path / "other"), str(tmp_path / again)]
+    assert main(["train", "compact", "--data", *folders, "--out", str(tmp_path / "out")]) == 2
+    assert f"{Path(folders[2])}: expected each folder once, found it twice" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
 
 

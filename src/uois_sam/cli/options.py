@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -253,12 +254,16 @@ def open_datasets(kind: str, roots: tuple[Path, ...], options: Mapping[str, Any]
     """Open a data set, or join several of a kind into one.
 
     Raises:
-        UOISError: if the kind or an option is unknown.
+        UOISError: if the kind or an option is unknown, or a folder is given twice: what is held out of one copy would
+            be learned from the other.
         DatasetError: if a folder has another layout.
     """
     from uois_sam.datasets import open_dataset
     from uois_sam.datasets.combine import JoinedDataset
 
+    for index, root in enumerate(roots):
+        if any(os.path.realpath(root) == os.path.realpath(earlier) for earlier in roots[:index]):
+            raise UOISError(f"{root}: expected each folder once, found it twice")
     sets = [open_dataset(kind, root, **(options or {})) for root in roots]
     for note in (note for each in sets for note in each.notes):
         _LOG.info("note: %s", note)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SHARES = "rate_floor", "composites", "hard_looks", "random_textures", "mixed_styles", "average_from", "start_share"
 """Options that are shares."""
+MOST_IMAGES = 1024
+"""Images a step that no machine has the memory for are refused before anything is read."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class TrainCompact:
         """Train and return the exit status."""
         expect_at_least("steps", self.steps, 1)
         expect_at_least("images", self.images, 1)
+        if self.images > MOST_IMAGES:
+            raise UOISError(f"--images: expected at most {MOST_IMAGES}, found {self.images}")
         expect_above_0("rate", self.rate)
         expect_seed(self.seed)
         if self.context < 0 or self.context % 4:

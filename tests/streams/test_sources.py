@@ -451,6 +451,22 @@ def test_a_file_that_stays_empty_is_not_waited_for_and_said(tmp_path: Path) -> N
     assert lines == [f"left out: {tmp_path / 'never.png'}: expected a photo, found an empty file"]
 
 
+def test_a_file_that_a_slow_copy_goes_on_with_is_read_again(tmp_path: Path) -> None:
+    """A copy that halts for longer than the looks lie apart seems whole, and is not."""
+    content, lines = encode_png(picture(5)), []
+    (tmp_path / "slow.png").write_bytes(content[: len(content) // 2])
+    source = FolderSource(tmp_path, tell=lines.append)
+    with Reader(source) as reader:
+        frames = iter(reader)
+        while not lines:
+            time.sleep(0.01)
+        assert source.unread == 1 and "slow.png" in lines[0]
+        with (tmp_path / "slow.png").open("ab") as file:
+            file.write(content[len(content) // 2 :])
+        assert next(frames).name == "slow.png"
+    assert source.unread == 0 and len(lines) == 1
+
+
 def test_a_folder_that_vanishes_is_lost(tmp_path: Path) -> None:
     folder = tmp_path / "filling"
     folder.mkdir()
@@ -473,7 +489,7 @@ def test_what_was_removed_from_a_folder_is_forgotten(tmp_path: Path) -> None:
         assert len(all_of(source)) == 1
         path.unlink()
     all_of(source)
-    assert not source._done and not source._known
+    assert not source._done and not source._known and not source._left_out
 
 
 def test_a_file_that_vanishes_during_a_look_brings_back_no_other(

@@ -63,6 +63,8 @@ class FolderSource:
         self._filling = False
         """Whether files came or changed between the last two looks: they are photos on their way."""
         self._done: set[str] = set()
+        self._left_out: dict[str, tuple[int, int]] = {}
+        """As ``_known``, of files that could not be read: one that a slow copy goes on with is read again."""
 
     def frames(self, stop: Event) -> Iterator[StreamFrame]:
         """See :class:`~uois_sam.streams.frames.FrameSource`; photos are named, and stamped by their files' times."""
@@ -70,12 +72,12 @@ class FolderSource:
             raise UOISError(f"{self.name}: expected a folder, found none")
         latest, index = time.monotonic(), 0
         while not stop.is_set():
-            for name, stamp_ns in self._complete():
+            for name, status in self._complete():
                 if stop.is_set():
                     return
                 latest = time.monotonic()
                 self._done.add(name)
-                frame = self._read(name, stamp_ns, index)
+                frame = self._read(name, status, index)
                 if frame is not None:
                     yield frame
                     index += 1
@@ -91,8 +93,8 @@ class FolderSource:
             self.unread += 1
             self._tell(f"left out: {self.folder / name}: expected a photo, found an empty file")
 
-    def _complete(self) -> list[tuple[str, int]]:
-        """Name and time of photos that are new and not being written any more, oldest first."""
+    def _complete(self) -> list[tuple[str, tuple[int, int]]]:
+        """Name, and time and size, of photos that are new and not being written any more, oldest first."""
         from uois_sam.io.formats import readable_suffixes
 
         looked: dict[str, tuple[int, int]] = {}
@@ -103,10 +105,9 @@ class FolderSource:
                     if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in readable_suffixes():
                         continue
                     there.add(entry.name)
-                    if entry.name not in self._done and entry.is_file():
+                    if entry.name not in self._done or entry.name in self._left_out:
                         with suppress(FileNotFoundError):  # renamed or removed since: the others are looked at still
-                            status = entry.stat()
-                            looked[entry.name] = status.st_mtime_ns, status.st_size
+                            self._look(entry, looked)
         except FileNotFoundError as error:
             raise StreamLostError(f"{self.name}: the folder is gone") from error
         except OSError as error:
@@ -118,16 +119,28 @@ class FolderSource:
             if status[1] and (now - status[0] > SETTLED_S * 1e9 or self._known.get(name) == status)
         }
         self._done &= there  # what was removed is forgotten: the folder of a long run may be emptied as it fills
+        self._left_out = {name: status for name, status in self._left_out.items() if name in there}
         waiting = {name: status for name, status in looked.items() if name not in ready}
         self._filling, self._known = waiting != self._known, waiting
-        return [(name, stamp) for name, (stamp, _) in sorted(ready.items(), key=lambda each: (each[1][0], each[0]))]
+        return sorted(ready.items(), key=lambda each: (each[1][0], each[0]))
 
-    def _read(self, name: str, stamp_ns: int, index: int) -> StreamFrame | None:
+    def _look(self, entry: os.DirEntry[str], looked: dict[str, tuple[int, int]]) -> None:
+        """Add a file's time and size, unless nothing was written to it since it could not be read."""
+        if entry.is_file():
+            found = entry.stat()
+            status = found.st_mtime_ns, found.st_size
+            if self._left_out.get(entry.name) != status:
+                looked[entry.name] = status
+
+    def _read(self, name: str, status: tuple[int, int], index: int) -> StreamFrame | None:
         from uois_sam.io.images import read_image
 
+        if self._left_out.pop(name, None):
+            self.unread -= 1
         try:
-            return StreamFrame(read_image(self.folder / name), stamp_ns / 1e9, index, name)
+            return StreamFrame(read_image(self.folder / name), status[0] / 1e9, index, name)
         except ImageError as error:
             self.unread += 1
+            self._left_out[name] = status
             self._tell(f"left out: {error}")
             return None
